@@ -1,0 +1,94 @@
+"""MNIST from the file beside this module, and any collection published as four IDX files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.idx import Array, load_idx, scale
+
+MNIST = Path(__file__).with_name("mnist.npz")
+PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+Split = tuple[Array, Array, Array, Array]
+
+
+def load_mnist(digits: Sequence[int] | None = None) -> Split:
+    """`x_train, y_train, x_test, y_test` of MNIST, in the order of the original files.
+
+    Parameters
+    ----------
+    digits : sequence of distinct ints in 0..9, optional
+        Keep only these, and label them 0, 1, ... in the order given: `(4, 9)` gives `y = 0` for a
+        four and `y = 1` for a nine.  Default: all ten, `y` the digit itself.
+
+    Returns
+    -------
+    x_train, x_test : (n, 784) float32 in [0, 1]
+    y_train, y_test : (n,) int64
+
+    Raises
+    ------
+    ValueError
+        A digit that is repeated or not in 0..9.
+
+    Examples
+    --------
+    >>> x_train, y_train, x_test, y_test = load_mnist(digits=(4, 9))
+    >>> x_test.shape, int((y_test == 0).sum())
+    ((1991, 784), 982)
+    """
+    wanted = _classes(digits, range(10))  # before the file is opened
+    with np.load(MNIST) as file:
+        train = file["x_train"], file["y_train"].astype(np.int64)
+        test = file["x_test"], file["y_test"].astype(np.int64)
+    (x_train, y_train), (x_test, y_test) = _keep(*train, wanted), _keep(*test, wanted)
+    return scale(x_train), y_train, scale(x_test), y_test
+
+
+def load_folder(folder: str | Path, digits: Sequence[int] | None = None) -> Split:
+    """`x_train, y_train, x_test, y_test` from a folder with the four canonical IDX files.
+
+    Fashion-MNIST, KMNIST and MNIST itself are published under the same four names, with or without `.gz`.
+    `digits` picks and orders classes as in `load_mnist`.
+
+    Raises
+    ------
+    FileNotFoundError
+        One of the four files is missing.
+    ValueError
+        A file is damaged, train and test images differ in size, or a class is repeated or absent.
+    """
+    paths = [_find(Path(folder), part) for part in PARTS]
+    (x_train, y_train), (x_test, y_test) = load_idx(*paths[:2]), load_idx(*paths[2:])
+    if x_train.shape[1] != x_test.shape[1]:
+        raise ValueError(f"{folder}: training images have {x_train.shape[1]} pixels, test images {x_test.shape[1]}")
+    wanted = _classes(digits, np.intersect1d(y_train, y_test).tolist())
+    return (*_keep(x_train, y_train, wanted), *_keep(x_test, y_test, wanted))
+
+
+def _find(folder: Path, part: str) -> Path:
+    for name in (part, part + ".gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"{folder}: expected the files {', '.join(PARTS)} (or each with .gz), {part} is missing")
+
+
+def _classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | None:
+    if digits is None:
+        return None
+    wanted = list(digits)
+    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(known):
+        raise ValueError(f"digits: expected distinct labels among {sorted(known)}, got {wanted}")
+    return wanted
+
+
+def _keep(x: Array, y: Array, wanted: list[int] | None) -> tuple[Array, Array]:
+    """The rows whose label is wanted, relabelled 0, 1, ... in the order of `wanted`."""
+    if wanted is None:
+        return x, y
+    new_label = np.full(256, -1)
+    new_label[wanted] = np.arange(len(wanted))
+    y = new_label[y]
+    return x[y >= 0], y[y >= 0]

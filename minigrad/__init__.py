@@ -1,0 +1,24 @@
+"""A multilayer perceptron by hand: forward, backward, training, and the Jacobian of output by input.
+
+Conventions, stated once; every other file points here.
+
+* Rows are samples: `x` is `(n, d)`, pixels in `[0, 1]`.  A weight `W` is `(d_in, d_out)`: `z = x W + b`.
+* Logits, never probabilities: `logits(x)` is `(n, k)`, `jacobian(x)` is `(n, k, d)`.
+* `k == 1` is the binary network: class 1 iff `logit > threshold`.  `k >= 2`: the argmax.
+* `relu'(0) = 0`.
+* Margin: one real number per image, positive iff the image is adversarial (`minigrad/margin.py`).
+* Training may run in float32; a network is float64, and so is every verdict, Jacobian and proof.
+* Randomness comes only from a `numpy.random.Generator` or a seed passed in as `rng`.
+  Same seed, same machine, same number of BLAS threads: same bytes.
+* Names: `x, y, z, W, b, g` (a row vector to be pulled back), `J`, `s` (perturbation), `eps`, `ball`,
+  `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
+
+This room knows networks and nothing of attacks.
+"""
+
+from minigrad.check import check_jacobian, dot_test, taylor_rate
+from minigrad.layers import Dense, ReLU, Sigmoid, Tanh
+from minigrad.mlp import MLP
+from minigrad.train import fit
+
+__all__ = ["MLP", "Dense", "ReLU", "Sigmoid", "Tanh", "check_jacobian", "dot_test", "fit", "taylor_rate"]

@@ -1,0 +1,145 @@
+"""Is this derivative right?  Three checks that need nothing but the functions themselves.
+
+check_jacobian   every entry against a central difference
+dot_test         jvp and vjp against each other: no step size, nearly machine precision
+taylor_rate      the remainder N(x + h dx) - N(x) - h J dx must fall as h^2
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.inputs import Array, Seed, as_images, check_model
+
+
+def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
+    """Compare every entry of `net.jacobian(x)` with `(N(x + h e_p) - N(x - h e_p)) / 2h`.
+
+    The step balances two errors (fdm's argument): cutting the Taylor series costs h^2 |N'''| / 6, rounding costs
+    u |N| / h with u = 1.1e-16; both are small near h = u^(1/3).  A ReLU network has N''' = 0 between its kinks, and
+    there only rounding is left.  A kink closer to x than h makes the two one-sided slopes differ, and the message
+    says so: it is x, then, that should move.
+
+    Parameters
+    ----------
+    net : object with `logits(x)` and `jacobian(x)`
+    x : (n, d)
+    h : float
+        Step, > 0.
+    tol : float
+        Error allowed, relative to the largest |J| (or difference quotient) of the same image.
+
+    Returns
+    -------
+    error : float
+        The largest such relative error found.
+
+    Raises
+    ------
+    AssertionError
+        An entry is wrong; the message names the worst one.
+    ValueError
+        Bad `x` or `h`, or a Jacobian of the wrong shape.
+    """
+    check_model(net)
+    x = as_images(x)
+    if not h > 0:
+        raise ValueError(f"h: expected a positive step, got {h}")
+    N, J = np.asarray(net.logits(x)), np.asarray(net.jacobian(x))  # (n, k), (n, k, d)
+    if J.shape != (*N.shape, x.shape[1]):
+        raise ValueError(f"expected a Jacobian of shape {(*N.shape, x.shape[1])}, got {J.shape}")
+    worst = 0.0
+    for i in range(len(x)):
+        step = h * np.eye(x.shape[1])  # (d, d): all pixels of one image in one batch
+        right = (net.logits(x[i] + step) - N[i]).T / h  # (k, d)
+        left = (N[i] - net.logits(x[i] - step)).T / h  # (k, d)
+        central = (right + left) / 2
+        scale = max(np.abs(J[i]).max(), np.abs(central).max(), np.finfo(float).tiny)
+        error = np.abs(J[i] - central) / scale  # (k, d)
+        error[np.isnan(error)] = np.inf
+        worst = max(worst, float(error.max()))
+        if worst > tol:
+            j, p = np.unravel_index(error.argmax(), error.shape)
+            raise AssertionError(
+                f"image {i}, logit {j}, pixel {p}: the Jacobian says {J[i, j, p]:.9g}, the central difference {central[j, p]:.9g} "
+                f"(left slope {left[j, p]:.9g}, right slope {right[j, p]:.9g}: a kink is near if they differ); relative error {worst:.2g} > {tol:.2g}"
+            )
+    return worst
+
+
+def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> float:
+    """Check `<g, J dx> = <g J, dx>` for random `dx` and `g`.
+
+    A linear map and its adjoint agree for every pair, whatever the map; a wrong transpose or a forgotten factor
+    breaks it for almost every pair.
+
+    Parameters
+    ----------
+    f : object with `jvp(x, dx)` and `vjp(x, g)`: a network or a layer
+    x : (n, d)
+    tol : float
+        Error allowed, relative to `sum |g| |J dx| + sum |g J| |dx|`.
+
+    Returns
+    -------
+    error : float
+
+    Raises
+    ------
+    AssertionError
+        The two products differ; the message gives both.
+    """
+    x = as_images(x)
+    rng = np.random.default_rng(rng)
+    dx = rng.normal(size=x.shape)  # (n, d)
+    J_dx = f.jvp(x, dx)  # (n, k)
+    g = rng.normal(size=J_dx.shape)
+    g_J = f.vjp(x, g)  # (n, d)
+    pushed, pulled = float(np.sum(g * J_dx)), float(np.sum(g_J * dx))
+    scale = float(np.sum(np.abs(g * J_dx)) + np.sum(np.abs(g_J * dx))) or 1.0
+    error = abs(pushed - pulled) / scale
+    if not error <= tol:
+        raise AssertionError(f"jvp and vjp are not adjoint: <g, J dx> = {pushed:.15g}, <g J, dx> = {pulled:.15g}, relative error {error:.2g} > {tol:.2g}")
+    return error
+
+
+def taylor_rate(net: Any, x: ArrayLike, dx: ArrayLike | None = None, *, h: float = 1e-2, halvings: int = 5, rng: Seed = 0) -> float:
+    """The power p with which `R(h) = |N(x + h dx) - N(x) - h J dx|` falls as h is halved.
+
+    By Taylor's theorem R(h) = h^2 |N''| / 2 + ..., so p is near 2 where the Jacobian is right and N is curved, and
+    near 1 where the Jacobian is wrong.  On a linear piece R(h) is rounding, and the rate is infinite.
+
+    Parameters
+    ----------
+    net : object with `logits(x)` and `jacobian(x)`
+    x, dx : (n, d)
+        `dx` random of unit length by default.
+    h : float
+        The largest step; `halvings` smaller ones follow.
+
+    Returns
+    -------
+    rate : float
+        The slope of log R against log h; `inf` if every remainder is rounding.
+    """
+    check_model(net)
+    x = as_images(x)
+    if dx is None:
+        dx = np.random.default_rng(rng).normal(size=x.shape)
+        dx /= np.linalg.norm(dx)
+    dx = as_images(dx, x.shape[1], "dx")
+    if not h > 0 or halvings < 1:
+        raise ValueError(f"expected h > 0 and at least one halving, got h = {h}, halvings = {halvings}")
+    N, J_dx = net.logits(x), np.einsum("nkd,nd->nk", net.jacobian(x), dx)  # (n, k) each
+    steps = h * 0.5 ** np.arange(halvings + 1)
+    R: Array = np.array([np.linalg.norm(net.logits(x + step * dx) - N - step * J_dx) for step in steps])
+    rounding = 64 * np.finfo(float).eps * (np.linalg.norm(N) + h * np.linalg.norm(J_dx))
+    if (R <= rounding).all():
+        return float("inf")
+    clear = R > rounding  # smaller remainders say nothing about the rate
+    if clear.sum() < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(steps[clear]), np.log(R[clear]), 1)[0])

@@ -1,0 +1,77 @@
+"""Files that are whole or absent, and arrays read without trusting what the file says of itself."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from minigrad.inputs import Array
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write beside `path` and rename: whoever looks sees the old file or the new one, never a half.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be written, or the disk is full; `path` is then as it was.
+    """
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp is private; an ordinary file is not
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def npz_bytes(arrays: dict[str, Array]) -> bytes:
+    """An uncompressed `.npz` archive, the same bytes for the same arrays (no time stamps)."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # the stubs read **arrays as the flag
+    return buffer.getvalue()
+
+
+def read_npz(path: str | Path) -> dict[str, Array]:
+    """The arrays of an uncompressed `.npz`.  No pickle, and no array larger than the file that holds it.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is not such an archive: foreign, truncated, damaged, compressed, or with a header that promises more than is there.
+    """
+    raw = Path(path).read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return {entry.filename.removesuffix(".npy"): _read_entry(archive, entry) for entry in archive.infolist()}
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError, struct.error) as error:
+        raise ValueError(f"{path}: expected an uncompressed .npz file of plain arrays, got something else ({error})") from error
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{entry.filename} is compressed")
+    stream = io.BytesIO(archive.read(entry))
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read_header:
+        raise ValueError(f"{entry.filename} has array format {version}")
+    shape, fortran, dtype = read_header[version](stream)
+    content = stream.read()
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {len(content)} bytes")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,57 @@
+"""Bad input gets one clear sentence: what was wrong, what was expected, what came."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+Seed = int | np.random.Generator | None
+
+
+def as_images(x: ArrayLike, d: int | None = None, name: str = "x") -> Array:
+    """`x` as a finite float64 array `(n, d)` with `n >= 1`, or ValueError.  A float64 array is not copied."""
+    x = np.asarray(x)
+    width = "d" if d is None else d
+    if x.dtype.kind != "f":
+        raise ValueError(f"{name}: expected floating-point pixels, got {x.dtype} (bytes 0..255 are divided by 255 first)")
+    if x.ndim != 2 or (d is not None and x.shape[1] != d):
+        raise ValueError(f"{name}: expected shape (n, {width}), one image a row, got {x.shape}")
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        raise ValueError(f"{name}: expected at least one image and one pixel, got shape {x.shape}")
+    x = x.astype(np.float64, copy=False)
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise ValueError(f"{name}: expected finite pixels, got {x[row, column]} in row {row}, column {column}")
+    return x
+
+
+def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
+    """`y` as int64 `(n,)` with entries in `0..classes-1`, or ValueError.  Booleans and whole floats are allowed."""
+    y = np.asarray(y)
+    if y.shape != (n,):
+        raise ValueError(f"{name}: expected {n} labels, one per image, got shape {y.shape}")
+    if y.dtype.kind not in "biuf" or not (y == np.floor(y)).all() or not ((y >= 0) & (y < classes)).all():
+        raise ValueError(f"{name}: expected whole numbers in 0..{classes - 1}, got {np.unique(y)[:5].tolist()} of type {y.dtype}")
+    return y.astype(np.int64)
+
+
+def as_count(value: Any, name: str, least: int = 1) -> int:
+    """`value` as an int of at least `least`, or ValueError."""
+    try:
+        count = operator.index(value)
+    except TypeError as error:
+        raise ValueError(f"{name}: expected a whole number, got {value!r}") from error
+    if count < least:
+        raise ValueError(f"{name}: expected at least {least}, got {count}")
+    return count
+
+
+def check_model(model: Any) -> None:
+    """Raise ValueError unless `model` has the two methods every attack and check needs."""
+    missing = [name for name in ("logits", "jacobian") if not callable(getattr(model, name, None))]
+    if missing:
+        raise ValueError(f"expected a model with logits(x) and jacobian(x), got {type(model).__name__} without {', '.join(missing)}")

@@ -1,0 +1,125 @@
+"""The four layers.  Each is a function with two linear maps beside it.
+
+For a layer `z = f(x)` and a small change `dx` the output changes, to first order, by `dz = f'(x) dx`:
+
+    jvp(x, dx)   pushes a change forward:        dx -> dz                 (Jacobian times vector)
+    vjp(x, g)    pulls a derivative back:   g = dL/dz -> dL/dx            (vector times Jacobian)
+
+One is the adjoint of the other.  With `<a, b> = sum(a * b)`, the change of any `L(z)` is `<g, dz>`, and
+the vjp is found, not looked up, by moving factors across until `dx` stands alone:
+
+    <g, dz> = <g, jvp(x, dx)> = <vjp(x, g), dx>.
+
+All arrays are batches: n rows, one sample each.  `dx` and `g` may carry further axes, (n, k, m) or (1, k, m),
+against an `x` of (n, 1, m): k vectors at once for each sample, which is how the Jacobian is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from minigrad.inputs import Array
+
+
+class Layer(Protocol):
+    """What the network asks of a layer."""
+
+    def forward(self, x: Array) -> Array: ...
+    def jvp(self, x: Array, dx: Array) -> Array: ...
+    def vjp(self, x: Array, g: Array) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """z = x W + b.     x (n, d), W (d, m), b (m,), z (n, m)
+
+    jvp   to first order  dz = dx W + x dW + 1 db
+    vjp   with <A, B> = sum(A * B) and g = dL/dz, move the factors across:
+          <g, dz> = <g W^T, dx> + <x^T g, dW> + <1^T g, db>
+    so dL/dx = g W^T (n, d), dL/dW = x^T g (d, m), dL/db = 1^T g (m,).
+    """
+
+    W: Array
+    b: Array
+
+    def forward(self, x: Array) -> Array:
+        z = x @ self.W  # (n, m)
+        z += self.b
+        return z
+
+    def jvp(self, x: Array, dx: Array) -> Array:
+        return _matmul(dx, self.W)  # (n, m); the x of a linear map does not matter
+
+    def vjp(self, x: Array, g: Array) -> Array:
+        return _matmul(g, self.W.T)  # (n, d)
+
+    def gradients(self, x: Array, g: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
+        """`dL/dW = x^T g` (d, m) and `dL/db = 1^T g` (m,), written into `out` where given."""
+        dW, db = out or (np.empty_like(self.W), np.empty_like(self.b))
+        np.matmul(x.T, g, out=dW)
+        np.sum(g, axis=0, out=db)
+        return dW, db
+
+
+def _matmul(a: Array, W: Array) -> Array:
+    """`a W` for `a` (..., d) as one matrix product; NumPy would make one small product per leading index."""
+    return (a.reshape(-1, W.shape[0]) @ W).reshape(*a.shape[:-1], W.shape[1])
+
+
+class ReLU:
+    """y = max(z, 0), entry by entry.     z (n, m), y (n, m)
+
+    jvp   dy = [z > 0] dz.  At z = 0 the two one-sided slopes are 0 and 1; the value 0 is chosen.
+    vjp   <g, [z > 0] dz> = <[z > 0] g, dz>: a diagonal map is its own adjoint.
+    """
+
+    def forward(self, z: Array) -> Array:
+        return np.maximum(z, 0)  # (n, m)
+
+    def jvp(self, z: Array, dz: Array) -> Array:
+        return dz * (z > 0)  # (n, m)
+
+    vjp = jvp
+
+
+class Tanh:
+    """y = tanh(z), entry by entry.     z (n, m), y (n, m)
+
+    From tanh = sinh / cosh and cosh^2 - sinh^2 = 1:  dy = (cosh^2 - sinh^2) / cosh^2 dz = (1 - y^2) dz.
+    vjp   diagonal, hence its own adjoint: <g, (1 - y^2) dz> = <(1 - y^2) g, dz>.
+    """
+
+    def forward(self, z: Array) -> Array:
+        return np.tanh(z)  # (n, m)
+
+    def jvp(self, z: Array, dz: Array) -> Array:
+        y = np.tanh(z)  # (n, m)
+        return dz * ((1 - y) * (1 + y))  # 1 - y^2 without its cancellation near |y| = 1
+
+    vjp = jvp
+
+
+class Sigmoid:
+    """y = 1 / (1 + exp(-z)), entry by entry.     z (n, m), y (n, m)
+
+    dy = exp(-z) / (1 + exp(-z))^2 dz = y (1 - y) dz, and 1 - y(z) = y(-z).
+    vjp   diagonal, hence its own adjoint: <g, y (1 - y) dz> = <y (1 - y) g, dz>.
+
+    Computed as y = (1 + tanh(z / 2)) / 2, the same function, which cannot overflow:
+    tanh(z/2) = (exp(z) - 1) / (exp(z) + 1), so 1 + tanh(z/2) = 2 exp(z) / (exp(z) + 1) = 2 y.
+    """
+
+    def forward(self, z: Array) -> Array:
+        return 0.5 * (1 + np.tanh(0.5 * z))  # (n, m)
+
+    def jvp(self, z: Array, dz: Array) -> Array:
+        t = np.tanh(0.5 * z)  # (n, m); y (1 - y) = (1 + t) (1 - t) / 4
+        return dz * (0.25 * (1 - t) * (1 + t))  # (n, m)
+
+    vjp = jvp
+
+
+ACTIVATIONS: dict[str, type[ReLU] | type[Tanh] | type[Sigmoid]] = {"relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid}

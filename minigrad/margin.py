@@ -1,0 +1,138 @@
+"""From logits to one real number per image: positive iff the image is adversarial.
+
+Every classifier becomes the homework's real-valued network.  With `t` the threshold:
+
+    one logit      m(x) = N(x) - t  for class y = 0,     m(x) = t - N(x)  for class y = 1
+    k logits       m_j(x) = N_j(x) - N_y(x):  class j beats class y
+    untargeted     m(x) = max_{j != y} m_j(x):  some class beats y
+    targeted       m(x) = min_{j != target} (N_target(x) - N_j(x)):  the target beats all others
+
+A tie, m(x) = 0, is never a success.  Each value is `c . N(x) - c . t` for a row `c` of +1 and -1 chosen by the
+logits, so its gradient is `c J(x)`: one row pulled back through the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.inputs import Array, as_labels, check_model
+
+
+@dataclass
+class Count:
+    """Images pushed forward through the network, and images whose Jacobian was formed."""
+
+    forward: int = 0
+    jacobian: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Margin:
+    """The margin of a batch of images.
+
+    Attributes
+    ----------
+    net : any object with `logits(x)` (n, k) and `jacobian(x)` (n, k, d); `threshold` if it has one logit and a
+        threshold other than 0.  An optional `pullback(x)`, as `MLP` has it, saves the second forward pass.
+    y : (n,) int64
+    target : (n,) int64 or None
+    count : Count
+        Shared with every `rows` of this margin.
+    """
+
+    net: Any
+    y: Array
+    target: Array | None = None
+    count: Count = field(default_factory=Count)
+
+    @classmethod
+    def of(cls, net: Any, x: Array, y: ArrayLike, target: ArrayLike | None = None) -> Margin:
+        """Check model, labels and target against the images `x` (n, d), and build the margin.
+
+        Raises
+        ------
+        ValueError
+            A model without `logits` or `jacobian`, logits not (n, k), labels out of range, a target equal to its label.
+        """
+        check_model(net)
+        N = np.asarray(net.logits(x[:1]))
+        if N.ndim != 2 or len(N) != 1:
+            raise ValueError(f"expected the model's logits to be (n, k), got {N.shape} for one image")
+        n, classes = len(x), max(N.shape[1], 2)
+        y = as_labels(y, n, classes)
+        if target is not None:
+            target = as_labels(np.broadcast_to(target, (n,)), n, classes, "target")
+            if (target == y).any():
+                row = int(np.argmax(target == y))
+                raise ValueError(f"target: expected a class other than the label, got {y[row]} for both in row {row}")
+        return cls(net, y, target)
+
+    def rows(self, index: Array) -> Margin:
+        """The margin of the images `index` alone; evaluations go on the same count."""
+        return Margin(self.net, self.y[index], None if self.target is None else self.target[index], self.count)
+
+    def against(self, x: Array) -> tuple[Array, Margin]:
+        """One row for each way to succeed: `(index, margin)`, row r racing image index[r] towards one class.
+
+        Two classes, or a target: one way.  k classes untargeted: k - 1 ways, the targeted margins without the min;
+        an attack runs them side by side and the first to cross wins.
+        """
+        n, k = len(x), self.net.logits(x[:1]).shape[1]
+        if k <= 2 or self.target is not None:
+            return np.arange(n), self
+        index, rival = np.nonzero(np.arange(k) != self.y[:, None])  # (n (k-1),) each
+        return index, Duel(self.net, self.y[index], rival, self.count)
+
+    def value(self, x: Array) -> Array:
+        """`m(x)`, (n,)."""
+        self.count.forward += len(x)
+        return self._read(np.asarray(self.net.logits(x), np.float64))[0]
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """`m(x)` (n,) and `dm/dx` (n, d)."""
+        self.count.forward += len(x)
+        self.count.jacobian += len(x)
+        if hasattr(self.net, "pullback"):
+            N, pull = self.net.pullback(x)
+            m, c = self._read(N)
+            return m, pull(c)
+        m, c = self._read(np.asarray(self.net.logits(x), np.float64))
+        J = np.asarray(self.net.jacobian(x), np.float64)  # (n, k, d)
+        return m, np.einsum("nk,nkd->nd", c, J)
+
+    def _read(self, N: Array) -> tuple[Array, Array]:
+        """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`."""
+        n, k = N.shape
+        if k == 1:
+            c = np.where(self.y == 0, 1.0, -1.0)  # (n,)
+            return c * (N[:, 0] - getattr(self.net, "threshold", 0.0)), c[:, None]
+        plus, minus = self._pair(N)
+        rows = np.arange(n)
+        c = np.zeros((n, k))
+        c[rows, plus], c[rows, minus] = 1, -1
+        return N[rows, plus] - N[rows, minus], c
+
+    def _pair(self, N: Array) -> tuple[Array, Array]:
+        """The class that should win and the one to beat, (n,) each."""
+        own = self.y if self.target is None else self.target
+        others = N.copy()
+        others[np.arange(len(N)), own] = -np.inf
+        best = others.argmax(axis=1)
+        return (best, own) if self.target is None else (own, best)
+
+
+@dataclass(frozen=True, eq=False)
+class Duel(Margin):
+    """`m_j(x) = N_j(x) - N_y(x)` for one rival `j` a row (kept in `target`), whatever the other classes do."""
+
+    def rows(self, index: Array) -> Margin:
+        assert self.target is not None
+        return Duel(self.net, self.y[index], self.target[index], self.count)
+
+    def _pair(self, N: Array) -> tuple[Array, Array]:
+        assert self.target is not None
+        return self.target, self.y
