@@ -6,14 +6,14 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
 Seed = int | np.random.Generator | None
 
 
-def as_images(x: ArrayLike, d: int | None = None, name: str = "x") -> Array:
-    """`x` as a finite float64 array `(n, d)` with `n >= 1`, or ValueError.  A float64 array is not copied."""
+def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:
+    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, or ValueError.  Nothing is copied that already is one."""
     x = np.asarray(x)
     width = "d" if d is None else d
     if x.dtype.kind != "f":
@@ -22,7 +22,7 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x") -> Array:
         raise ValueError(f"{name}: expected shape (n, {width}), one image a row, got {x.shape}")
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"{name}: expected at least one image and one pixel, got shape {x.shape}")
-    x = x.astype(np.float64, copy=False)
+    x = x.astype(dtype, copy=False)
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise ValueError(f"{name}: expected finite pixels, got {x[row, column]} in row {row}, column {column}")

@@ -19,14 +19,12 @@ def logistic(N: Array, y: Array) -> tuple[float, Array]:
 
     With the sign t = 2 y - 1 the likelihood of the label is sigmoid(t N), so
         L = mean log(1 + exp(-t N)),      dL/dN = -t sigmoid(-t N) / n = (sigmoid(N) - y) / n.
-    log(1 + exp(v)) = max(v, 0) + log1p(exp(-|v|)) never forms exp of a positive number.
+    With v = -t N: np.logaddexp(0, v) is log(1 + exp(v)) without the overflow, and sigmoid(v) = (1 + tanh(v/2)) / 2.
     """
     t = (2 * y - 1).astype(N.dtype)  # (n,)
     v = -t * N[:, 0]  # (n,)
-    e = np.exp(-np.abs(v))  # (n,) in (0, 1]
-    value = np.mean(np.maximum(v, 0) + np.log1p(e))
-    sigmoid_v = np.where(v > 0, 1, e) / (1 + e)  # (n,) sigmoid(v): numerator and denominator times exp(-v) if v > 0
-    return float(value), (-t * sigmoid_v / len(N))[:, None].astype(N.dtype)
+    g = t * (1 + np.tanh(v / 2)) / (-2 * len(N))  # (n,)
+    return float(np.logaddexp(0, v).sum()) / len(N), g[:, None]
 
 
 def softmax_cross_entropy(N: Array, y: Array) -> tuple[float, Array]:

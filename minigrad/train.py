@@ -24,34 +24,26 @@ class Adam:
     Departure: kept are M = m / (1 - b1) and V = v / (1 - b2), which saves two passes over memory a step:
         M <- b1 M + g,   V <- b2 V + g^2,   lr mhat = a M,   sqrt(vhat) = sqrt(V) / c, so
         theta <- theta - a c M / (sqrt(V) + 1e-8 c),   a = lr (1 - b1) / (1 - b1^t),  c = sqrt((1 - b2^t) / (1 - b2)).
-    The vector is worked through in blocks that stay in the processor's first cache.
     """
 
-    BLOCK = 4096
-
     def __init__(self, theta: Array, b1: float = 0.9, b2: float = 0.999) -> None:
-        self.b1, self.b2, self.t = b1, b2, 0
-        M, V, work = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta[: self.BLOCK])
-        cuts = [slice(start, start + self.BLOCK) for start in range(0, len(theta), self.BLOCK)]
-        self.blocks = [(theta[cut], M[cut], V[cut], cut, work[: len(theta[cut])]) for cut in cuts]
+        self.theta, self.b1, self.b2, self.t = theta, b1, b2, 0
+        self.M, self.V, self.work = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta)
 
     def step(self, gradient: Array, lr: float) -> None:
         """Change theta in place.  `gradient` is overwritten."""
         self.t += 1
         c = np.sqrt((1 - self.b2**self.t) / (1 - self.b2)).item()
-        rate, floor = lr * (1 - self.b1) / (1 - self.b1**self.t) * c, 1e-8 * c
-        for theta, M, V, cut, work in self.blocks:
-            g = gradient[cut]
-            M *= self.b1
-            M += g
-            g *= g
-            V *= self.b2
-            V += g
-            np.sqrt(V, out=work)
-            work += floor
-            np.divide(M, work, out=work)
-            work *= rate
-            theta -= work
+        self.M *= self.b1
+        self.M += gradient
+        gradient *= gradient
+        self.V *= self.b2
+        self.V += gradient
+        np.sqrt(self.V, out=self.work)
+        self.work += 1e-8 * c
+        np.divide(self.M, self.work, out=self.work)
+        self.work *= lr * (1 - self.b1) / (1 - self.b1**self.t) * c
+        self.theta -= self.work
 
 
 class SGD:
@@ -140,9 +132,8 @@ def fit(
         raise ValueError(f"loss: logistic is for one logit, softmax for two or more, got {loss!r} for {k}")
     if not (0 < lr < np.inf and 0 <= weight_decay < np.inf and 0 <= momentum < 1 and 0 <= validation < 1):
         raise ValueError(f"expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, got {lr}, {weight_decay}, {momentum}, {validation}")
-    x = as_images(x, net.sizes[0])
+    x = as_images(x, net.sizes[0], dtype=dtype)
     y = as_labels(y, len(x), max(k, 2))
-    x = x.astype(dtype, copy=False)
     rng = np.random.default_rng(rng)
     held = round(validation * len(x))
     if held == len(x):
@@ -164,7 +155,7 @@ def fit(
         for start in range(0, len(x), batch):
             index = order[start : start + batch]
             labels = y[index]
-            values = forward(layers, x[index])
+            values = forward(layers, x.take(index, axis=0))
             N = values[-1] - threshold
             value, g = measure(N, labels)
             if not np.isfinite(value):

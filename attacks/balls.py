@@ -1,0 +1,350 @@
+"""Perturbation sets, and the one question asked of them: which `s` moves a linear function most?
+
+    S = { s : |s|_p <= radius,  lo <= x + s <= hi,  s = 0 off the mask }
+    h_S(g) = max { g . s : s in S }             the support function of S
+
+Write `down = lo - x <= 0 <= up = hi - x` for the room each pixel has (both 0 off the mask).  In direction `sign(g_i)`
+pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by moving
+against g_i, so with `t_i = |s_i|` the question is, for every norm,
+
+    maximise  sum |g_i| t_i   subject to   0 <= t_i <= cap_i,   |t|_p <= radius,
+
+and each norm has its closed form, derived in its class.  Every function takes a batch: `x, g, s` (..., d), radius a number
+or one per image (...).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.inputs import Array
+
+ULPS = 4  # slack of `contains`, in units in the last place of max(1, |box|): x + s rounds
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """What the four norms share: the box, the mask, and the checks.
+
+    Parameters
+    ----------
+    radius : float >= 0, or one per image
+    box : (lo, hi)
+        Numbers, or arrays that broadcast to `x`.
+    mask : bool array that broadcasts to `x`, optional
+        True where a pixel may change.  Default: everywhere.
+
+    Raises
+    ------
+    ValueError
+        A radius that is negative or NaN, a box with lo > hi or infinite ends, a mask that is not boolean or frees no pixel.
+    """
+
+    radius: Array | float
+    box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0)
+    mask: ArrayLike | None = None
+    norm: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        radius = np.asarray(self.radius)
+        if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
+            raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
+        box = tuple(np.asarray(end, np.float64) for end in self.box)
+        if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
+            raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
+        mask = None if self.mask is None else np.asarray(self.mask)
+        if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
+            raise ValueError(f"mask: expected booleans with at least one pixel free, got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free")
+        for name, value in (("radius", radius), ("box", box), ("mask", mask)):
+            object.__setattr__(self, name, value)
+
+    def with_radius(self, radius: ArrayLike) -> Self:
+        """The same box and mask, another radius."""
+        return replace(self, radius=radius)
+
+    def rows(self, index: Array, n: int) -> Self:
+        """The ball of the images `index` out of the `n` whose ball this is."""
+
+        def pick(value: ArrayLike, per_image: int) -> Array:
+            value = np.asarray(value)
+            return value[index] if value.ndim == per_image and len(value) == n else value
+
+        mask = None if self.mask is None else pick(self.mask, 2)
+        return replace(self, radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
+
+    def check(self, x: Array) -> None:
+        """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
+        shapes = (("box", self.box[0], x.shape), ("box", self.box[1], x.shape), ("mask", self.mask, x.shape), ("radius", self.radius, x.shape[:-1]))
+        for name, value, shape in shapes:
+            try:
+                np.broadcast_to(0 if value is None else value, shape)
+            except ValueError as error:
+                raise ValueError(f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}") from error
+        outside = (x < self.box[0]) | (x > self.box[1])
+        if outside.any():
+            place = tuple(np.argwhere(outside)[0])
+            raise ValueError(f"x: expected pixels inside the box, got {x[place]:.6g} in row {place[0]}, pixel {place[-1]}")
+
+    def room(self, x: Array) -> tuple[Array, Array]:
+        """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
+        down, up = self.box[0] - x, self.box[1] - x
+        if self.mask is not None:
+            down, up = np.where(self.mask, down, 0.0), np.where(self.mask, up, 0.0)
+        return down, up
+
+    def reach(self, x: Array, g: Array) -> Array:
+        """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
+        down, up = self.room(x)
+        return np.where(g > 0, up, -down) * (g != 0)
+
+    def support(self, x: Array, g: Array) -> Array:
+        """`h_S(g)`, (...): what `maximize` earns."""
+        return np.sum(g * self.maximize(x, g), axis=-1)
+
+    def apply(self, x: Array, s: Array) -> Array:
+        """`x_adv = clip(x + s, lo, hi)`; a pixel with s = 0 keeps its value to the last bit."""
+        return np.where(s == 0, x, np.clip(x + s, *self.box))
+
+    def contains(self, x: Array, s: Array) -> Array:
+        """Whether each `s` (..., d) is in S up to 4 units in the last place of `max(1, |box|)`, (...) bool."""
+        x, s = np.asarray(x, np.float64), np.asarray(s, np.float64)
+        slack = ULPS * np.finfo(float).eps * np.maximum(1, np.maximum(np.abs(self.box[0]), np.abs(self.box[1])))
+        down, up = self.room(x)
+        frozen = (down == 0) & (up == 0)
+        inside = np.all((s >= down - slack) & (s <= up + slack) & (~frozen | (s == 0)), axis=-1)
+        return inside & (self.distance(s) <= self.radius + np.max(slack))
+
+    def sample(self, x: Array, rng: np.random.Generator) -> Array:
+        """A random `s` in S: the best point in a random direction, shortened by a random factor (S is star-shaped about 0)."""
+        direction = rng.normal(size=x.shape)
+        return rng.random((*x.shape[:-1], 1)) * self.maximize(x, direction)
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        """A maximiser `s` (..., d) of `g . s` over S.  Pixels with g = 0 stay put."""
+        raise NotImplementedError
+
+    def project(self, x: Array, s: Array) -> Array:
+        """The `v` in S that is nearest to `s` in the Euclidean distance, (..., d)."""
+        raise NotImplementedError
+
+    def distance(self, s: Array) -> Array:
+        """`|s|_p`, (...)."""
+        raise NotImplementedError
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        """The smallest radius at which `h_S(g) >= gain`, (...); inf where no radius does.  Inverse of `support` in the radius."""
+        raise NotImplementedError
+
+
+class LInf(Ball):
+    """|s|_inf = max |s_i| <= radius.
+
+    The constraint is one box more, t_i <= radius, so every pixel goes as far as it may: t_i = min(radius, cap_i).
+    Away from the box: s = radius sign(g), h = radius |g|_1.
+
+    radius_for.  h(r) = sum |g_i| min(r, cap_i) is piecewise linear, with a breakpoint where a pixel meets the box.  With
+    the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
+        h(r) = sum_{i <= j} |g_(i)| c_(i)  +  r sum_{i > j} |g_(i)|,
+    so the first breakpoint with h >= gain ends the piece on which the root lies.  Without the box: r = gain / |g|_1.
+    """
+
+    norm = "linf"
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        return np.sign(g) * np.minimum(_column(self.radius), self.reach(x, g))
+
+    def project(self, x: Array, s: Array) -> Array:
+        down, up = self.room(x)
+        r = _column(self.radius)
+        return np.clip(s, np.maximum(-r, down), np.minimum(r, up))  # separable: pixel by pixel the nearest point
+
+    def distance(self, s: Array) -> Array:
+        return np.max(np.abs(s), axis=-1)
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        slope, cap = np.abs(g), self.reach(x, g)
+        order = np.argsort(cap, axis=-1)
+        slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)
+        spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned by the pixels before i, all at their caps
+        rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
+        return _first_root(spent, rest, cap, gain)
+
+
+class L0(Ball):
+    """|s|_0 = the number of pixels that change <= radius = k.
+
+    A pixel that is paid for may go anywhere in the box, so it goes to the end that earns most: its gain is |g_i| cap_i.
+    The k pixels of largest gain are therefore best, and pixels of gain 0 stay put.  (The gain, not |g_i|, decides: a white pixel
+    with a large positive derivative has no room and earns nothing.)
+
+    project.  Pixel i costs v_i^2 if it is put back to 0 and (v_i - c_i)^2 if it is clipped to c_i: keep the k pixels that
+    save most, v_i^2 - (v_i - c_i)^2.
+    radius_for.  The sorted gains, summed, reach `gain` first at the k-th.
+    """
+
+    norm = "l0"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not ((np.asarray(self.radius) >= 1) & (np.floor(self.radius) == self.radius)).all():
+            raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {self.radius!r}")
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        cap = self.reach(x, g)
+        return _keep_largest(np.sign(g) * cap, np.abs(g) * cap, self.radius)
+
+    def project(self, x: Array, s: Array) -> Array:
+        c = np.clip(s, *self.room(x))
+        return _keep_largest(c, s**2 - (s - c) ** 2, self.radius)
+
+    def distance(self, s: Array) -> Array:
+        return np.count_nonzero(s, axis=-1).astype(np.float64)
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        earned = np.cumsum(np.sort(np.abs(g) * self.reach(x, g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
+        short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
+        return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))
+
+
+class L1(Ball):
+    """|s|_1 = sum |s_i| <= radius.
+
+    A fractional knapsack: every unit of radius costs the same and earns |g_i| on pixel i, so fill the pixels by falling |g_i|,
+    each up to its cap, until the radius is spent.
+
+    project.  The Lagrangian sum (t_i - a_i)^2 / 2 + lam (sum t_i - r) with a = |v|, 0 <= t_i <= cap_i, separates:
+    t_i = clip(a_i - lam, 0, cap_i), with the lam >= 0 that spends r.  sum t_i falls piecewise linearly in lam, with
+    breakpoints a_i and a_i - cap_i: sorted, they bracket lam, and on the bracket it is one division (Duchi et al. 2008, with caps).
+    radius_for.  h(r) is piecewise linear with slopes |g_(1)| >= |g_(2)| ...: as for LInf.
+    """
+
+    norm = "l1"
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        cap = self.reach(x, g)
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")
+        sorted_cap = np.take_along_axis(cap, order, -1)
+        before = np.cumsum(sorted_cap, axis=-1) - sorted_cap  # (..., d) spent on the better pixels
+        t = np.empty_like(cap)
+        np.put_along_axis(t, order, np.clip(_column(self.radius) - before, 0, sorted_cap), -1)
+        return np.sign(g) * t
+
+    def project(self, x: Array, s: Array) -> Array:
+        a, cap, r = np.abs(s), self.reach(x, s), _column(self.radius)
+        knots = np.sort(np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1), axis=-1)  # (..., 2 d + 1)
+        low, high = np.zeros(a.shape[:-1], int), np.full(a.shape[:-1], knots.shape[-1] - 1)
+        while (low + 1 < high).any():  # bisection over the knots: the sum is >= r at `low` and <= r at `high`
+            middle = (low + high) // 2
+            lam = np.take_along_axis(knots, middle[..., None], -1)
+            much = np.clip(a - lam, 0, cap).sum(-1) >= r[..., 0]
+            low, high = np.where(much, middle, low), np.where(much, high, middle)
+        left, right = (np.take_along_axis(knots, end[..., None], -1) for end in (low, high))
+        over = np.clip(a - left, 0, cap).sum(-1, keepdims=True) - r
+        moving = np.sum((a > left) & (a - cap <= left), axis=-1, keepdims=True)  # pixels whose t falls with lam on the piece
+        lam = np.where(over > 0, np.minimum(right, left + np.maximum(over, 0) / np.maximum(moving, 1)), left)
+        return np.sign(s) * np.clip(a - lam, 0, cap)
+
+    def distance(self, s: Array) -> Array:
+        return np.sum(np.abs(s), axis=-1)
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")
+        slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(self.reach(x, g), order, -1)
+        before = np.cumsum(cap, axis=-1) - cap  # (..., d) radius spent on the better pixels
+        earned = np.cumsum(slope * cap, axis=-1) - slope * cap
+        return _first_root(earned - slope * before, slope, before + cap, gain)
+
+
+class L2(Ball):
+    """|s|_2 = sqrt(sum s_i^2) <= radius.
+
+    Without the caps Cauchy-Schwarz gives t along |g|.  With them, the Lagrangian sum |g_i| t_i - (sum t_i^2 - r^2) / (2 tau)
+    separates: t_i = min(tau |g_i|, cap_i), with the tau that spends r; tau = inf if the whole box lies inside the ball.
+    Pixel i meets its cap at tau = cap_i / |g_i|.  Sorted by that, on the piece with the first j at their caps
+        |t|^2 = sum_{i <= j} cap_(i)^2 + tau^2 sum_{i > j} g_(i)^2,   which is r^2 for exactly one tau.
+
+    project.  Stationarity of sum (t_i - a_i)^2 / 2 + mu (sum t_i^2 - r^2) / 2 gives t_i = min(a_i / (1 + mu), cap_i): the same
+    family with g = v and tau = 1 / (1 + mu) <= 1.
+    radius_for.  sum |g_i| min(tau |g_i|, cap_i) = gain is piecewise linear in tau on the same breakpoints; then r = |t|_2.
+    """
+
+    norm = "l2"
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        return self._along(x, g, np.inf)
+
+    def project(self, x: Array, s: Array) -> Array:
+        return self._along(x, s, 1.0)
+
+    def distance(self, s: Array) -> Array:
+        size = np.max(np.abs(s), axis=-1, keepdims=True)  # scaled, so that squares neither overflow nor vanish
+        safe = np.where(size > 0, size, 1)
+        return safe[..., 0] * np.sqrt(np.sum((s / safe) ** 2, axis=-1))
+
+    def _along(self, x: Array, g: Array, most: float) -> Array:
+        """`sign(g) min(tau |g|, cap)` with the tau <= most that spends the radius."""
+        scale = np.max(np.abs(g), axis=-1, keepdims=True)
+        scale = np.where(scale > 0, scale, 1)
+        slope, cap = np.abs(g) / scale, self.reach(x, g)
+        knot, slope_, cap_ = _sorted_by_knot(slope, cap)
+        full = np.cumsum(cap_**2, axis=-1) - cap_**2  # (..., d)
+        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d)
+        with np.errstate(over="ignore"):  # a knot at infinity is a pixel that never meets its cap
+            knot = knot**2
+        tau = np.sqrt(_first_root(full, rest, knot, np.broadcast_to(self.radius, full.shape[:-1]) ** 2.0))
+        tau = np.minimum(tau[..., None], most * scale)
+        return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        slope, cap = np.abs(g), self.reach(x, g)
+        knot, slope_, cap_ = _sorted_by_knot(slope, cap)
+        earned = np.cumsum(slope_ * cap_, axis=-1) - slope_ * cap_
+        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]
+        tau = _first_root(earned, rest, knot, gain)
+        finite = np.where(np.isinf(tau), 0, tau)[..., None]
+        return np.where(np.isinf(tau), np.inf, self.distance(np.minimum(finite * slope, cap)))
+
+
+BALLS: dict[str, type[Ball]] = {kind.norm: kind for kind in (L0, L1, L2, LInf)}
+
+
+def _column(radius: Array | float) -> Array:
+    """The radius as (..., 1) beside pixels (..., d)."""
+    return np.asarray(radius, np.float64)[..., None]
+
+
+def _keep_largest(s: Array, score: Array, k: Array | float) -> Array:
+    """`s` where its score is positive and among the `floor(k)` largest of the row, else 0.  Ties: lowest index first."""
+    order = np.argsort(-score, axis=-1, kind="stable")
+    kept = np.zeros(s.shape, bool)
+    np.put_along_axis(kept, order, np.arange(s.shape[-1]) < np.floor(_column(k)), -1)
+    return np.where(kept & (score > 0), s, 0.0)
+
+
+def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
+    """The smallest r >= 0 with H(r) >= value, H nondecreasing and `start_i + slope_i r` up to knot_i on piece i; inf if none.
+
+    All (..., d), pieces in order of their knots; value (...).
+    """
+    with np.errstate(invalid="ignore"):  # 0 * inf: a flat piece without end
+        at_knot = start + np.where(slope > 0, slope * knot, 0.0)
+    reached = at_knot >= value[..., None]
+    piece = np.argmax(reached, axis=-1)[..., None]
+    start, slope = np.take_along_axis(start, piece, -1)[..., 0], np.take_along_axis(slope, piece, -1)[..., 0]
+    end = np.take_along_axis(knot, piece, -1)[..., 0]
+    root = np.where(slope > 0, (value - start) / np.where(slope > 0, slope, 1), 0.0)
+    root = np.minimum(np.maximum(root, 0), end)
+    return np.where(value <= 0, 0.0, np.where(reached.any(-1), root, np.inf))
+
+
+def _sorted_by_knot(slope: Array, cap: Array) -> tuple[Array, Array, Array]:
+    """`cap / slope` ascending (0 where the pixel cannot earn), and slope and cap in that order."""
+    slope = np.where(cap > 0, slope, 0)
+    with np.errstate(over="ignore"):  # a slope of 1e-310 never brings its pixel to the cap
+        knot = np.divide(cap, slope, out=np.zeros_like(cap), where=slope > 0)
+    order = np.argsort(knot, axis=-1)
+    return tuple(np.take_along_axis(a, order, -1) for a in (knot, slope, np.where(slope > 0, cap, 0)))  # type: ignore[return-value]

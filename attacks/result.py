@@ -1,0 +1,150 @@
+"""What an attack returns: built in one place, which believes nothing it is told and measures again.
+
+An attack hands over its best try `x_adv` and, for images it failed on, why.  Distance, box, mask, margin and success
+are then recomputed in float64 from `x_adv` itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import Ball
+from minigrad.inputs import Array, as_images
+from minigrad.margin import Margin
+
+SUCCESS = "success"
+MISCLASSIFIED = "already misclassified"
+BUDGET = "budget spent"
+NO_PIXEL = "no admissible pixel"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The steps of a one-pixel-at-a-time attack, one row an image, in order; -1 and NaN after its last step.
+
+    Attributes
+    ----------
+    pixel : (n, steps) int       which pixel was changed
+    value : (n, steps)           to what
+    margin : (n, steps + 1)      m before the first step and after each
+    kept : (n, steps) bool       False where the step was taken back by pruning (or is no step)
+    """
+
+    pixel: Array
+    value: Array
+    margin: Array
+    kept: Array
+
+
+@dataclass(frozen=True, eq=False)
+class AttackResult:
+    """The outcome for n images.  Every array was measured from `x_adv`.
+
+    Attributes
+    ----------
+    x, x_adv : (n, d)
+        The images, and the best try for each, adversarial or not; `x_adv = x` where the image is already misclassified.
+    success : (n,) bool
+        `margin > 0` and the perturbation is allowed.  False for images already misclassified.
+    success_8bit : (n,) bool
+        The same after each changed pixel is rounded to a byte, `float32(round(255 v) / 255)`.
+    distance : (n,)
+        `|x_adv - x|` in the norm of the ball.
+    margin : (n,)
+        `m(x_adv)`; positive iff adversarial.
+    reason : (n,) str
+        "success", "already misclassified", or why it failed.
+    norm : str
+    forwards, jacobians : int
+        Images pushed forward, and images whose margin was differentiated, in all.
+    trace : Trace or None
+    """
+
+    x: Array
+    x_adv: Array
+    success: Array
+    success_8bit: Array
+    distance: Array
+    margin: Array
+    reason: Array
+    norm: str
+    forwards: int
+    jacobians: int
+    trace: Trace | None = field(default=None, repr=False)
+
+    @property
+    def rate(self) -> float:
+        """The share of successes among the images that were not misclassified already; NaN if there are none."""
+        tried = self.reason != MISCLASSIFIED
+        return float(self.success[tried].mean()) if tried.any() else float("nan")
+
+    @property
+    def mean_distance(self) -> float:
+        """The mean distance of the successes; NaN if there are none."""
+        return float(self.distance[self.success].mean()) if self.success.any() else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The checked input of an attack: images (n, d), the margin to raise above 0, and the ball to stay in."""
+
+    x: Array
+    margin: Margin
+    ball: Ball
+    start: Array  # m(x), (n,)
+
+    @classmethod
+    def of(cls, net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None) -> Problem:
+        """Check everything before any work.  Raises ValueError with one sentence."""
+        if not isinstance(ball, Ball):
+            raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+        x = as_images(x, getattr(net, "sizes", [None])[0])
+        ball.check(x)
+        margin = Margin.of(net, x, y, target)
+        return cls(x, margin, ball, margin.value(x))
+
+    @property
+    def open(self) -> Array:
+        """The images to attack, as row numbers: those not misclassified already."""
+        return np.flatnonzero(self.start <= 0)
+
+    def finish(self, x_adv: Array, reason: ArrayLike = BUDGET, trace: Trace | None = None) -> AttackResult:
+        """Measure `x_adv` (n, d) and build the result; `reason` says why, wherever it turns out not to be a success.
+
+        Raises
+        ------
+        AssertionError
+            An attack left its ball, box or mask: a bug here, never a result.
+        """
+        misclassified = self.start > 0
+        x_adv = np.where(misclassified[:, None], self.x, x_adv)
+        s = x_adv - self.x  # (n, d)
+        allowed = self.ball.contains(self.x, s)
+        if not allowed.all():
+            raise AssertionError(f"the perturbation of row {int(np.argmin(allowed))} is outside its {self.ball.norm} ball, box or mask")
+        m = self.margin.value(x_adv)  # (n,)
+        success = (m > 0) & ~misclassified
+        rounded = np.where(s == 0, self.x, to_8bit(x_adv))
+        reasons = np.where(success, SUCCESS, np.where(misclassified, MISCLASSIFIED, np.broadcast_to(reason, m.shape)))
+        return AttackResult(
+            x=self.x,
+            x_adv=x_adv,
+            success=success,
+            success_8bit=(self.margin.value(rounded) > 0) & ~misclassified,
+            distance=self.ball.distance(s),
+            margin=m,
+            reason=reasons,
+            norm=self.ball.norm,
+            forwards=self.margin.count.forward,
+            jacobians=self.margin.count.jacobian,
+            trace=trace,
+        )
+
+
+def to_8bit(v: Array) -> Array:
+    """The nearest value a PNG can hold: `float32(round(255 v) / 255)`, as float64."""
+    return (np.round(255 * v) / 255).astype(np.float32).astype(np.float64)
