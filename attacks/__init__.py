@@ -7,5 +7,6 @@ Every attack is a pure function `attack(net, x, y, ...) -> AttackResult`, and ev
 from attacks.balls import L0, L1, L2, LInf
 from attacks.result import AttackResult, Trace
 from attacks.saliency import saliency_map
+from attacks.sign_gradient import fgsm, pgd, smallest_eps
 
-__all__ = ["L0", "L1", "L2", "AttackResult", "LInf", "Trace", "saliency_map"]
+__all__ = ["L0", "L1", "L2", "AttackResult", "LInf", "Trace", "fgsm", "pgd", "saliency_map", "smallest_eps"]

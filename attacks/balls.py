@@ -66,6 +66,10 @@ class Ball:
         """The same box and mask, another radius."""
         return replace(self, radius=radius)
 
+    def shrunk(self, share: float) -> Self:
+        """The ball of `share * radius`, for a step inside this one."""
+        return self.with_radius(share * np.asarray(self.radius, np.float64))
+
     def rows(self, index: Array, n: int) -> Self:
         """The ball of the images `index` out of the `n` whose ball this is."""
 
@@ -116,7 +120,11 @@ class Ball:
         down, up = self.room(x)
         frozen = (down == 0) & (up == 0)
         inside = np.all((s >= down - slack) & (s <= up + slack) & (~frozen | (s == 0)), axis=-1)
-        return inside & (self.distance(s) <= self.radius + np.max(slack))
+        return inside & (self.distance(s) <= self.radius + np.max(slack) * self.size_of_ones(s.shape[-1]))
+
+    def size_of_ones(self, d: int) -> float:
+        """`|(1, ..., 1)|_p` in d dimensions: what the same error in every pixel adds to the distance at most."""
+        return float(self.distance(np.ones(d)))
 
     def sample(self, x: Array, rng: np.random.Generator) -> Array:
         """A random `s` in S: the best point in a random direction, shortened by a random factor (S is star-shaped about 0)."""
@@ -192,6 +200,14 @@ class L0(Ball):
         super().__post_init__()
         if not ((np.asarray(self.radius) >= 1) & (np.floor(self.radius) == self.radius)).all():
             raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {self.radius!r}")
+
+    def size_of_ones(self, d: int) -> float:
+        """0: rounding does not change how many pixels were touched."""
+        return 0.0
+
+    def shrunk(self, share: float) -> Self:
+        """At least one pixel: half a pixel cannot move."""
+        return self.with_radius(np.maximum(1, np.floor(share * np.asarray(self.radius, np.float64))))
 
     def maximize(self, x: Array, g: Array) -> Array:
         cap = self.reach(x, g)

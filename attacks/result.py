@@ -145,6 +145,11 @@ class Problem:
         )
 
 
+def blocks(rows: Array, size: int = 96) -> list[Array]:
+    """Row numbers in blocks whose images (96 x 784 float64: 0.6 MB) stay in the processor's cache for a whole run."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 def to_8bit(v: Array) -> Array:
     """The nearest value a PNG can hold: `float32(round(255 v) / 255)`, as float64."""
     return (np.round(255 * v) / 255).astype(np.float32).astype(np.float64)

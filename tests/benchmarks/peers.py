@@ -1,0 +1,98 @@
+"""The peers, on the same weights: each a function from images to adversarial images.  See peers.md for how to install them.
+
+`sparse()` and `linf()` yield `(name, images used, attack)`, and `missing` the names of what is not installed.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+
+Attack = Callable[[np.ndarray], np.ndarray]
+PACKAGES = {"torch": "torch", "foolbox": "foolbox", "torchattacks": "torchattacks", "adv_lib": "adv-lib", "art": "ART", "sklearn": "scikit-learn"}
+missing = [label for package, label in PACKAGES.items() if find_spec(package) is None]
+have_attacks = not set(missing) & {"torch", "foolbox", "torchattacks", "adv-lib", "ART"}
+
+if have_attacks:
+    warnings.filterwarnings("ignore")
+    for name in ("torchvision", "visdom"):  # adv-lib imports these for plots and perceptual losses that are not used here
+        if find_spec(name) is None:
+            stub: Any = types.ModuleType(name)
+            stub.__getattr__ = lambda attribute: MagicMock()
+            stub.__path__ = []
+            stub.__spec__ = None
+            sys.modules.setdefault(name, stub)
+            for part in ("models", "utils", "transforms", "models.feature_extraction"):
+                sys.modules.setdefault(f"{name}.{part}", MagicMock())
+    import foolbox
+    import torch
+    import torchattacks
+    from adv_lib.attacks import fab, fmn, sigma_zero
+    from art.attacks.evasion import SaliencyMapMethod
+    from art.estimators.classification import PyTorchClassifier
+
+
+def as_torch(net: Any) -> Any:
+    """The binary network as a torch module with the two logits (-N/2, N/2)."""
+    layers: list[Any] = [torch.nn.Flatten()]
+    for k, dense in enumerate(net.dense):
+        last = k == len(net.dense) - 1
+        W, b = (np.hstack([-dense.W, dense.W]) / 2, np.hstack([-dense.b, dense.b]) / 2) if last else (dense.W, dense.b)
+        linear = torch.nn.Linear(*W.shape)
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(W.T))
+            linear.bias.copy_(torch.tensor(b))
+        layers += [linear] if last else [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers).eval()
+
+
+def _direct(attack: Callable[[Any, Any], Any]) -> Attack:
+    """An attack on torch tensors (images (n, 1, 28, 28), labels all 0) as one on NumPy rows."""
+
+    def run(x: np.ndarray) -> np.ndarray:
+        images = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, 28, 28)
+        return np.asarray(attack(images, torch.zeros(len(x), dtype=torch.long)).detach().reshape(len(x), -1), np.float64)
+
+    return run
+
+
+def _foolbox(net: Any, attack: Any) -> Attack:
+    model = foolbox.PyTorchModel(as_torch(net), bounds=(0, 1), device="cpu")
+    return _direct(lambda images, labels: attack.run(model, images, labels))
+
+
+def _art(net: Any) -> Attack:
+    classifier = PyTorchClassifier(as_torch(net), torch.nn.CrossEntropyLoss(), (1, 28, 28), 2, clip_values=(0, 1))
+    attack = SaliencyMapMethod(classifier, theta=1.0, gamma=1.0, batch_size=1024, verbose=False)
+    to_nine = np.tile([0.0, 1.0], (1, 1))
+    return _direct(lambda images, labels: torch.tensor(attack.generate(images.numpy(), y=np.repeat(to_nine, len(images), 0))))
+
+
+def sparse(net: Any) -> Iterator[tuple[str, int | None, Attack]]:
+    """L0 attacks."""
+    module = as_torch(net)
+    yield "adv-lib sigma-zero, 1000 steps", None, _direct(lambda x, y: sigma_zero(module, x, y, num_steps=1000))
+    yield "adv-lib FMN-L0, 1000 steps", None, _direct(lambda x, y: fmn(module, x, y, norm=0, steps=1000))
+    yield "foolbox FMN-L0, 100 steps", None, _foolbox(net, foolbox.attacks.L0FMNAttack(steps=100))
+    yield "foolbox Brendel-Bethge L0", None, _foolbox(net, foolbox.attacks.L0BrendelBethgeAttack())
+    yield "ART saliency map", None, _art(net)
+    yield "torchattacks JSMA", None, _direct(torchattacks.JSMA(module, theta=1.0, gamma=0.1))
+    yield "torchattacks SparseFool", 100, _direct(torchattacks.SparseFool(module, steps=20))
+
+
+def linf(net: Any) -> Iterator[tuple[str, int | None, Attack]]:
+    """Smallest-Linf attacks."""
+    module = as_torch(net)
+    yield "foolbox Brendel-Bethge", None, _foolbox(net, foolbox.attacks.LinfinityBrendelBethgeAttack())
+    yield "adv-lib FMN, 200 steps", None, _direct(lambda x, y: fmn(module, x, y, norm=float("inf"), steps=200))
+    yield "foolbox FMN, 100 steps", None, _foolbox(net, foolbox.attacks.LInfFMNAttack(steps=100))
+    yield "adv-lib FAB, 100 steps", None, _direct(lambda x, y: fab(module, x, y, norm=float("inf"), n_iter=100))
+    yield "torchattacks FAB", None, _direct(torchattacks.FAB(module, norm="Linf", steps=100, n_restarts=1, n_classes=2, multi_targeted=False))
+    yield "foolbox DeepFool Linf", None, _foolbox(net, foolbox.attacks.LinfDeepFoolAttack())
