@@ -1,0 +1,63 @@
+# One command each, on a fresh machine: Python 3.11 or newer with its venv module, and nothing else.
+# Each stamp file inside .venv says that an install was done; setup.cfg or pyproject.toml newer than it: done again.
+
+PYTHON ?= python3
+IN_VENV := .venv/bin/python
+PIP := $(IN_VENV) -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv report test lint bench wheel clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make report   train a network, turn a four into a nine, write report/index.html"
+	@echo "make test     run the tests"
+	@echo "make lint     ruff and mypy"
+	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
+	@echo "make wheel    build dist/*.whl"
+	@echo "make .venv    only the virtual environment that the others use"
+	@echo "make clean    remove all that these commands made"
+	@echo "Another Python: make PYTHON=python3.12 ...    Options of the report: make report ARGS='--digits 3 8'"
+
+.venv: .venv/made
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed, as $(PYTHON) or by: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "$(PYTHON) comes without its venv module: install it first (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/run: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+.venv/test: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable ".[test]"
+	@touch .venv/run $@
+
+.venv/dev: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable ".[dev]"
+	@touch .venv/run .venv/test $@
+
+report: .venv/run
+	$(IN_VENV) -m attacks --out report $(ARGS)
+
+test: .venv/test
+	$(IN_VENV) -m pytest $(ARGS)
+
+lint: .venv/dev
+	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m mypy
+
+bench: .venv/run
+	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)
+
+wheel: .venv/made
+	rm -rf build dist
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv build dist report *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
+	find minigrad attacks data tests -name __pycache__ -type d -prune -exec rm -rf {} +
