@@ -63,7 +63,10 @@ def read_idx(path: str | Path, ndim: int) -> Array:
         raise ValueError(f"{path}: expected the IDX magic number {expected.hex()}, got {raw[:4].hex()}")
     shape = struct.unpack(f">{ndim}I", raw[4:header])
     if len(raw) - header != math.prod(shape):
-        raise ValueError(f"{path}: the header promises {math.prod(shape)} bytes for shape {shape}, the file holds {len(raw) - header}")
+        raise ValueError(
+            f"{path}: the header promises {math.prod(shape)} bytes for shape {shape}, "
+            f"the file holds {len(raw) - header}"
+        )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
@@ -84,7 +87,9 @@ def load_idx(images: str | Path, labels: str | Path) -> tuple[Array, Array]:
     """
     pixels, y = read_idx(images, ndim=3), read_idx(labels, ndim=1)
     if len(pixels) != len(y):
-        raise ValueError(f"expected one label per image, got {len(pixels)} images in {images} and {len(y)} labels in {labels}")
+        raise ValueError(
+            f"expected one label per image, got {len(pixels)} images in {images} and {len(y)} labels in {labels}"
+        )
     return scale(pixels), y.astype(np.int64)
 
 

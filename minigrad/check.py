@@ -64,8 +64,10 @@ def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7
         if worst > tol:
             j, p = np.unravel_index(error.argmax(), error.shape)
             raise AssertionError(
-                f"image {i}, logit {j}, pixel {p}: the Jacobian says {J[i, j, p]:.9g}, the central difference {central[j, p]:.9g} "
-                f"(left slope {left[j, p]:.9g}, right slope {right[j, p]:.9g}: a kink is near if they differ); relative error {worst:.2g} > {tol:.2g}"
+                f"image {i}, logit {j}, pixel {p}: the Jacobian says {J[i, j, p]:.9g}, "
+                f"the central difference {central[j, p]:.9g} "
+                f"(left slope {left[j, p]:.9g}, right slope {right[j, p]:.9g}: a kink is near if they differ); "
+                f"relative error {worst:.2g} > {tol:.2g}"
             )
     return worst
 
@@ -102,11 +104,16 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     scale = float(np.sum(np.abs(g * J_dx)) + np.sum(np.abs(g_J * dx))) or 1.0
     error = abs(pushed - pulled) / scale
     if not error <= tol:
-        raise AssertionError(f"jvp and vjp are not adjoint: <g, J dx> = {pushed:.15g}, <g J, dx> = {pulled:.15g}, relative error {error:.2g} > {tol:.2g}")
+        raise AssertionError(
+            f"jvp and vjp are not adjoint: <g, J dx> = {pushed:.15g}, <g J, dx> = {pulled:.15g}, "
+            f"relative error {error:.2g} > {tol:.2g}"
+        )
     return error
 
 
-def taylor_rate(net: Any, x: ArrayLike, dx: ArrayLike | None = None, *, h: float = 1e-2, halvings: int = 5, rng: Seed = 0) -> float:
+def taylor_rate(
+    net: Any, x: ArrayLike, dx: ArrayLike | None = None, *, h: float = 1e-2, halvings: int = 5, rng: Seed = 0
+) -> float:
     """The power p with which `R(h) = |N(x + h dx) - N(x) - h J dx|` falls as h is halved.
 
     By Taylor's theorem R(h) = h^2 |N''| / 2 + ..., so p is near 2 where the Jacobian is right and N is curved, and

@@ -14,6 +14,9 @@ import numpy as np
 
 from minigrad.inputs import Array
 
+# What zipfile and NumPy raise for a file that is not what it says.
+DAMAGE = (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError, struct.error)
+
 
 def write_whole(path: str | Path, content: bytes) -> None:
     """Write beside `path` and rename: whoever looks sees the old file or the new one, never a half.
@@ -40,7 +43,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
 def npz_bytes(arrays: dict[str, Array]) -> bytes:
     """An uncompressed `.npz` archive, the same bytes for the same arrays (no time stamps)."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # the stubs read **arrays as the flag
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -52,14 +55,17 @@ def read_npz(path: str | Path) -> dict[str, Array]:
     OSError
         The file cannot be read.
     ValueError
-        It is not such an archive: foreign, truncated, damaged, compressed, or with a header that promises more than is there.
+        It is not such an archive: foreign, truncated, damaged, compressed, or with a header that promises more than is
+        there.
     """
     raw = Path(path).read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             return {entry.filename.removesuffix(".npy"): _read_entry(archive, entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError, struct.error) as error:
-        raise ValueError(f"{path}: expected an uncompressed .npz file of plain arrays, got something else ({error})") from error
+    except DAMAGE as error:
+        raise ValueError(
+            f"{path}: expected an uncompressed .npz file of plain arrays, got something else ({error})"
+        ) from error
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:

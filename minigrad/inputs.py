@@ -13,11 +13,13 @@ Seed = int | np.random.Generator | None
 
 
 def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:
-    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, or ValueError.  Nothing is copied that already is one."""
+    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, or ValueError.  No copy of what already is one."""
     x = np.asarray(x)
     width = "d" if d is None else d
     if x.dtype.kind != "f":
-        raise ValueError(f"{name}: expected floating-point pixels, got {x.dtype} (bytes 0..255 are divided by 255 first)")
+        raise ValueError(
+            f"{name}: expected floating-point pixels, got {x.dtype} (bytes 0..255 are divided by 255 first)"
+        )
     if x.ndim != 2 or (d is not None and x.shape[1] != d):
         raise ValueError(f"{name}: expected shape (n, {width}), one image a row, got {x.shape}")
     if x.shape[0] == 0 or x.shape[1] == 0:
@@ -35,7 +37,9 @@ def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
     if y.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, one per image, got shape {y.shape}")
     if y.dtype.kind not in "biuf" or not (y == np.floor(y)).all() or not ((y >= 0) & (y < classes)).all():
-        raise ValueError(f"{name}: expected whole numbers in 0..{classes - 1}, got {np.unique(y)[:5].tolist()} of type {y.dtype}")
+        raise ValueError(
+            f"{name}: expected whole numbers in 0..{classes - 1}, got {np.unique(y)[:5].tolist()} of type {y.dtype}"
+        )
     return y.astype(np.int64)
 
 
@@ -54,4 +58,6 @@ def check_model(model: Any) -> None:
     """Raise ValueError unless `model` has the two methods every attack and check needs."""
     missing = [name for name in ("logits", "jacobian") if not callable(getattr(model, name, None))]
     if missing:
-        raise ValueError(f"expected a model with logits(x) and jacobian(x), got {type(model).__name__} without {', '.join(missing)}")
+        raise ValueError(
+            f"expected a model with logits(x) and jacobian(x), got {type(model).__name__} without {', '.join(missing)}"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class MLP:
             raise ValueError(f"sizes: expected at least an input and an output size, got {sizes}")
         rng = np.random.default_rng(rng)
         pairs = []
-        for d, m in zip(sizes[:-1], sizes[1:], strict=True):
+        for d, m in pairwise(sizes):
             variance = 2 / d if activation == "relu" else 2 / (d + m)
             pairs.append((rng.normal(0, np.sqrt(variance), (d, m)), np.zeros(m)))
         return cls.from_arrays(pairs, activation=activation, threshold=threshold)
@@ -74,7 +75,8 @@ class MLP:
         Raises
         ------
         ValueError
-            Shapes that do not chain, values that are not finite, an unknown activation, or a threshold for k >= 2 logits.
+            Shapes that do not chain, values that are not finite, an unknown activation, or a threshold for k >= 2
+            logits.
         """
         _check_activation(activation)
         layers: list[Layer] = []
@@ -82,7 +84,9 @@ class MLP:
         for k, (W, b) in enumerate(pairs, start=1):
             W, b = np.array(W, np.float64, order="C"), np.array(b, np.float64)
             if W.ndim != 2 or 0 in W.shape or b.shape != W.shape[1:] or width not in (None, W.shape[0]):
-                raise ValueError(f"layer {k}: expected W ({width or 'd_in'}, d_out) and b (d_out,), got {W.shape} and {b.shape}")
+                raise ValueError(
+                    f"layer {k}: expected W ({width or 'd_in'}, d_out) and b (d_out,), got {W.shape} and {b.shape}"
+                )
             if not (np.isfinite(W).all() and np.isfinite(b).all()):
                 raise ValueError(f"layer {k}: expected finite weights, got NaN or infinity")
             W.flags.writeable = b.flags.writeable = False
@@ -125,7 +129,8 @@ class MLP:
     @property
     def activation(self) -> str:
         """Its name; "relu" for a network of one dense layer, which has none."""
-        return next((name for name, kind in ACTIVATIONS.items() if isinstance(self.layers[1 % len(self.layers)], kind)), "relu")
+        second = self.layers[1 % len(self.layers)]
+        return next((name for name, kind in ACTIVATIONS.items() if isinstance(second, kind)), "relu")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -191,7 +196,7 @@ class MLP:
         J = np.empty((n, k, d))
         start = 0
         for rows in _chunks(x):
-            values = [value[:, None, :] for value in forward(self.layers[:-1], rows)]  # what enters each layer, (n, 1, width)
+            values = [value[:, None, :] for value in forward(self.layers[:-1], rows)]  # into each layer, (n, 1, width)
             block = J[start : start + len(rows)]
             if by == "rows":
                 g = _pull(self.layers[1:], values[1:], np.eye(k)[None])  # (1, k, k) -> (n, k, d_1)

@@ -119,32 +119,41 @@ def fit(
     FloatingPointError
         The loss is no longer finite (the learning rate is too high).
     """
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype: expected float32 or float64, got {dtype}")
+    number: np.dtype[Any] = np.dtype(dtype)
+    if number not in (np.float32, np.float64):
+        raise ValueError(f"dtype: expected float32 or float64, got {number}")
     k = net.sizes[-1]
     loss = loss or ("logistic" if k == 1 else "softmax")
     epochs, batch = as_count(epochs, "epochs"), as_count(batch, "batch")
-    for name, value, choices in (("optimizer", optimizer, ("adam", "sgd")), ("schedule", schedule, ("constant", "cosine")), ("loss", loss, LOSSES)):
-        if value not in choices:
-            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+    for name, given, choices in (
+        ("optimizer", optimizer, ("adam", "sgd")),
+        ("schedule", schedule, ("constant", "cosine")),
+        ("loss", loss, tuple(LOSSES)),
+    ):
+        if given not in choices:
+            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {given!r}")
     if (loss == "logistic" and k != 1) or (loss == "softmax" and k == 1):
         raise ValueError(f"loss: logistic is for one logit, softmax for two or more, got {loss!r} for {k}")
     if not (0 < lr < np.inf and 0 <= weight_decay < np.inf and 0 <= momentum < 1 and 0 <= validation < 1):
-        raise ValueError(f"expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, got {lr}, {weight_decay}, {momentum}, {validation}")
-    x = as_images(x, net.sizes[0], dtype=dtype)
+        raise ValueError(
+            "expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, "
+            f"got {lr}, {weight_decay}, {momentum}, {validation}"
+        )
+    x = as_images(x, net.sizes[0], dtype=number)
     y = as_labels(y, len(x), max(k, 2))
     rng = np.random.default_rng(rng)
     held = round(validation * len(x))
     if held == len(x):
-        raise ValueError(f"validation: expected at least one image left to train on, got a share of {validation} of {len(x)}")
+        raise ValueError(
+            f"validation: expected at least one image left to train on, got a share of {validation} of {len(x)}"
+        )
     x_held = x[:0]
     if held:
         order = rng.permutation(len(x))
         x_held, y_held, x, y = x[order[:held]], y[order[:held]], x[order[held:]], y[order[held:]]
 
-    measure, threshold = LOSSES[loss], dtype.type(net.threshold)
-    layers, theta, gradient, slots = _flatten(net, dtype)
+    measure, threshold = LOSSES[loss], number.type(net.threshold)
+    layers, theta, gradient, slots = _flatten(net, number)
     rule = Adam(theta) if optimizer == "adam" else SGD(theta, momentum)
     decayed = [layer.W for layer in layers if isinstance(layer, Dense)] if weight_decay else []
     total, t = epochs * -(-len(x) // batch), 0
@@ -165,7 +174,7 @@ def fit(
             _backward(layers, values, g, slots)
             rate = lr * (1 + np.cos(np.pi * t / total)) / 2 if schedule == "cosine" else lr
             for W in decayed:
-                W *= dtype.type(1 - rate * weight_decay)
+                W *= number.type(1 - rate * weight_decay)
             rule.step(gradient, rate)
             t += 1
         history["loss"].append(summed / len(x))
