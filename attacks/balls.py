@@ -4,13 +4,13 @@
     h_S(g) = max { g . s : s in S }             the support function of S
 
 Write `down = lo - x <= 0 <= up = hi - x` for the room each pixel has (both 0 off the mask).  In direction `sign(g_i)`
-pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by moving
-against g_i, so with `t_i = |s_i|` the question is, for every norm,
+pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by
+moving against g_i, so with `t_i = |s_i|` the question is, for every norm,
 
     maximise  sum |g_i| t_i   subject to   0 <= t_i <= cap_i,   |t|_p <= radius,
 
-and each norm has its closed form, derived in its class.  Every function takes a batch: `x, g, s` (..., d), radius a number
-or one per image (...).
+and each norm has its closed form, derived in its class.  Every function takes a batch: `x, g, s` (..., d), radius a
+number or one per image (...).
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Ball:
     Raises
     ------
     ValueError
-        A radius that is negative or NaN, a box with lo > hi or infinite ends, a mask that is not boolean or frees no pixel.
+        A radius that is negative or NaN, a box with lo > hi or infinite ends, a mask that is not boolean or frees no
+        pixel.
     """
 
     radius: Array | float
@@ -58,7 +59,10 @@ class Ball:
             raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
         mask = None if self.mask is None else np.asarray(self.mask)
         if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
-            raise ValueError(f"mask: expected booleans with at least one pixel free, got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free")
+            raise ValueError(
+                "mask: expected booleans with at least one pixel free, "
+                f"got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free"
+            )
         for name, value in (("radius", radius), ("box", box), ("mask", mask)):
             object.__setattr__(self, name, value)
 
@@ -82,16 +86,25 @@ class Ball:
 
     def check(self, x: Array) -> None:
         """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
-        shapes = (("box", self.box[0], x.shape), ("box", self.box[1], x.shape), ("mask", self.mask, x.shape), ("radius", self.radius, x.shape[:-1]))
+        shapes = (
+            ("box", self.box[0], x.shape),
+            ("box", self.box[1], x.shape),
+            ("mask", self.mask, x.shape),
+            ("radius", self.radius, x.shape[:-1]),
+        )
         for name, value, shape in shapes:
             try:
                 np.broadcast_to(0 if value is None else value, shape)
             except ValueError as error:
-                raise ValueError(f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}") from error
+                raise ValueError(
+                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}"
+                ) from error
         outside = (x < self.box[0]) | (x > self.box[1])
         if outside.any():
             place = tuple(np.argwhere(outside)[0])
-            raise ValueError(f"x: expected pixels inside the box, got {x[place]:.6g} in row {place[0]}, pixel {place[-1]}")
+            raise ValueError(
+                f"x: expected pixels inside the box, got {x[place]:.6g} in row {place[0]}, pixel {place[-1]}"
+            )
 
     def room(self, x: Array) -> tuple[Array, Array]:
         """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
@@ -127,7 +140,7 @@ class Ball:
         return float(self.distance(np.ones(d)))
 
     def sample(self, x: Array, rng: np.random.Generator) -> Array:
-        """A random `s` in S: the best point in a random direction, shortened by a random factor (S is star-shaped about 0)."""
+        """A random `s` in S: the best in a random direction, shortened at random (S is star-shaped about 0)."""
         direction = rng.normal(size=x.shape)
         return rng.random((*x.shape[:-1], 1)) * self.maximize(x, direction)
 
@@ -144,7 +157,7 @@ class Ball:
         raise NotImplementedError
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        """The smallest radius at which `h_S(g) >= gain`, (...); inf where no radius does.  Inverse of `support` in the radius."""
+        """The smallest radius at which `h_S(g) >= gain`, (...), or inf.  Inverse of `support` in the radius."""
         raise NotImplementedError
 
 
@@ -154,8 +167,8 @@ class LInf(Ball):
     The constraint is one box more, t_i <= radius, so every pixel goes as far as it may: t_i = min(radius, cap_i).
     Away from the box: s = radius sign(g), h = radius |g|_1.
 
-    radius_for.  h(r) = sum |g_i| min(r, cap_i) is piecewise linear, with a breakpoint where a pixel meets the box.  With
-    the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
+    radius_for.  h(r) = sum |g_i| min(r, cap_i) is piecewise linear, with a breakpoint where a pixel meets the box.
+    With the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
         h(r) = sum_{i <= j} |g_(i)| c_(i)  +  r sum_{i > j} |g_(i)|,
     so the first breakpoint with h >= gain ends the piece on which the root lies.  Without the box: r = gain / |g|_1.
     """
@@ -177,7 +190,7 @@ class LInf(Ball):
         slope, cap = np.abs(g), self.reach(x, g)
         order = np.argsort(cap, axis=-1)
         slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)
-        spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned by the pixels before i, all at their caps
+        spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before pixel i, by pixels at their caps
         rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
         return _first_root(spent, rest, cap, gain)
 
@@ -186,11 +199,11 @@ class L0(Ball):
     """|s|_0 = the number of pixels that change <= radius = k.
 
     A pixel that is paid for may go anywhere in the box, so it goes to the end that earns most: its gain is |g_i| cap_i.
-    The k pixels of largest gain are therefore best, and pixels of gain 0 stay put.  (The gain, not |g_i|, decides: a white pixel
-    with a large positive derivative has no room and earns nothing.)
+    The k pixels of largest gain are therefore best, and pixels of gain 0 stay put.  (The gain, not |g_i|, decides: a
+    white pixel with a large positive derivative has no room and earns nothing.)
 
-    project.  Pixel i costs v_i^2 if it is put back to 0 and (v_i - c_i)^2 if it is clipped to c_i: keep the k pixels that
-    save most, v_i^2 - (v_i - c_i)^2.
+    project.  Pixel i costs v_i^2 if it is put back to 0 and (v_i - c_i)^2 if it is clipped to c_i: keep the k pixels
+    that save most, v_i^2 - (v_i - c_i)^2.
     radius_for.  The sorted gains, summed, reach `gain` first at the k-th.
     """
 
@@ -229,12 +242,13 @@ class L0(Ball):
 class L1(Ball):
     """|s|_1 = sum |s_i| <= radius.
 
-    A fractional knapsack: every unit of radius costs the same and earns |g_i| on pixel i, so fill the pixels by falling |g_i|,
-    each up to its cap, until the radius is spent.
+    A fractional knapsack: every unit of radius costs the same and earns |g_i| on pixel i, so fill the pixels by falling
+    |g_i|, each up to its cap, until the radius is spent.
 
     project.  The Lagrangian sum (t_i - a_i)^2 / 2 + lam (sum t_i - r) with a = |v|, 0 <= t_i <= cap_i, separates:
     t_i = clip(a_i - lam, 0, cap_i), with the lam >= 0 that spends r.  sum t_i falls piecewise linearly in lam, with
-    breakpoints a_i and a_i - cap_i: sorted, they bracket lam, and on the bracket it is one division (Duchi et al. 2008, with caps).
+    breakpoints a_i and a_i - cap_i: sorted, they bracket lam, and on the bracket it is one division (Duchi et al. 2008,
+    with caps).
     radius_for.  h(r) is piecewise linear with slopes |g_(1)| >= |g_(2)| ...: as for LInf.
     """
 
@@ -251,7 +265,8 @@ class L1(Ball):
 
     def project(self, x: Array, s: Array) -> Array:
         a, cap, r = np.abs(s), self.reach(x, s), _column(self.radius)
-        knots = np.sort(np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1), axis=-1)  # (..., 2 d + 1)
+        knots = np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1)
+        knots = np.sort(knots, axis=-1)  # (..., 2 d + 1)
         low, high = np.zeros(a.shape[:-1], int), np.full(a.shape[:-1], knots.shape[-1] - 1)
         while (low + 1 < high).any():  # bisection over the knots: the sum is >= r at `low` and <= r at `high`
             middle = (low + high) // 2
@@ -260,7 +275,7 @@ class L1(Ball):
             low, high = np.where(much, middle, low), np.where(much, high, middle)
         left, right = (np.take_along_axis(knots, end[..., None], -1) for end in (low, high))
         over = np.clip(a - left, 0, cap).sum(-1, keepdims=True) - r
-        moving = np.sum((a > left) & (a - cap <= left), axis=-1, keepdims=True)  # pixels whose t falls with lam on the piece
+        moving = np.sum((a > left) & (a - cap <= left), axis=-1, keepdims=True)  # pixels whose t falls on the piece
         lam = np.where(over > 0, np.minimum(right, left + np.maximum(over, 0) / np.maximum(moving, 1)), left)
         return np.sign(s) * np.clip(a - lam, 0, cap)
 
@@ -278,14 +293,16 @@ class L1(Ball):
 class L2(Ball):
     """|s|_2 = sqrt(sum s_i^2) <= radius.
 
-    Without the caps Cauchy-Schwarz gives t along |g|.  With them, the Lagrangian sum |g_i| t_i - (sum t_i^2 - r^2) / (2 tau)
-    separates: t_i = min(tau |g_i|, cap_i), with the tau that spends r; tau = inf if the whole box lies inside the ball.
+    Without the caps Cauchy-Schwarz gives t along |g|.  With them, the Lagrangian
+    sum |g_i| t_i - (sum t_i^2 - r^2) / (2 tau) separates: t_i = min(tau |g_i|, cap_i), with the tau that spends r;
+    tau = inf if the whole box lies inside the ball.
     Pixel i meets its cap at tau = cap_i / |g_i|.  Sorted by that, on the piece with the first j at their caps
         |t|^2 = sum_{i <= j} cap_(i)^2 + tau^2 sum_{i > j} g_(i)^2,   which is r^2 for exactly one tau.
 
-    project.  Stationarity of sum (t_i - a_i)^2 / 2 + mu (sum t_i^2 - r^2) / 2 gives t_i = min(a_i / (1 + mu), cap_i): the same
-    family with g = v and tau = 1 / (1 + mu) <= 1.
-    radius_for.  sum |g_i| min(tau |g_i|, cap_i) = gain is piecewise linear in tau on the same breakpoints; then r = |t|_2.
+    project.  Stationarity of sum (t_i - a_i)^2 / 2 + mu (sum t_i^2 - r^2) / 2 gives t_i = min(a_i / (1 + mu), cap_i):
+    the same family with g = v and tau = 1 / (1 + mu) <= 1.
+    radius_for.  sum |g_i| min(tau |g_i|, cap_i) = gain is piecewise linear in tau on the same breakpoints; then
+    r = |t|_2.
     """
 
     norm = "l2"
@@ -334,7 +351,7 @@ def _column(radius: Array | float) -> Array:
 
 
 def _keep_largest(s: Array, score: Array, k: Array | float) -> Array:
-    """`s` where its score is positive and among the `floor(k)` largest of the row, else 0.  Ties: lowest index first."""
+    """`s` where its score is positive and among the `floor(k)` largest of the row, else 0.  Ties: lowest index."""
     order = np.argsort(-score, axis=-1, kind="stable")
     kept = np.zeros(s.shape, bool)
     np.put_along_axis(kept, order, np.arange(s.shape[-1]) < np.floor(_column(k)), -1)
@@ -342,9 +359,10 @@ def _keep_largest(s: Array, score: Array, k: Array | float) -> Array:
 
 
 def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
-    """The smallest r >= 0 with H(r) >= value, H nondecreasing and `start_i + slope_i r` up to knot_i on piece i; inf if none.
+    """The smallest r >= 0 with H(r) >= value, or inf.
 
-    All (..., d), pieces in order of their knots; value (...).
+    H is nondecreasing, and on piece i, up to knot_i, it is `start_i + slope_i r`.  All (..., d), pieces in order of their
+    knots; value (...).
     """
     with np.errstate(invalid="ignore"):  # 0 * inf: a flat piece without end
         at_knot = start + np.where(slope > 0, slope * knot, 0.0)
@@ -363,4 +381,5 @@ def _sorted_by_knot(slope: Array, cap: Array) -> tuple[Array, Array, Array]:
     with np.errstate(over="ignore"):  # a slope of 1e-310 never brings its pixel to the cap
         knot = np.divide(cap, slope, out=np.zeros_like(cap), where=slope > 0)
     order = np.argsort(knot, axis=-1)
-    return tuple(np.take_along_axis(a, order, -1) for a in (knot, slope, np.where(slope > 0, cap, 0)))  # type: ignore[return-value]
+    knot, slope, cap = (np.take_along_axis(a, order, -1) for a in (knot, slope, np.where(slope > 0, cap, 0)))
+    return knot, slope, cap

@@ -125,7 +125,8 @@ class Problem:
         s = x_adv - self.x  # (n, d)
         allowed = self.ball.contains(self.x, s)
         if not allowed.all():
-            raise AssertionError(f"the perturbation of row {int(np.argmin(allowed))} is outside its {self.ball.norm} ball, box or mask")
+            row = int(np.argmin(allowed))
+            raise AssertionError(f"the perturbation of row {row} is outside its {self.ball.norm} ball, box or mask")
         m = self.margin.value(x_adv)  # (n,)
         success = (m > 0) & ~misclassified
         rounded = np.where(s == 0, self.x, to_8bit(x_adv))

@@ -1,11 +1,13 @@
 """As few pixels as possible: greedy by gain, and the published saliency map of pixel pairs.
 
-Greedy by gain.  The linearised network m(x) + g . s earns |g_i| cap_i from pixel i alone, whatever the others do, so the
-best k pixels are the k largest gains, and taking them one after the other is optimal for every k at once (attacks/balls.py,
-L0).  The network is only piecewise linear: after each pixel the Jacobian is formed again, and the next pixel is the
-best answer to the network as it is now.  That is greedy, not optimal; a branch and bound says how far off.
+Greedy by gain.  The linearised network m(x) + g . s earns |g_i| cap_i from pixel i alone, whatever the others do, so
+the best k pixels are the k largest gains, and taking them one after the other is optimal for every k at once
+(attacks/balls.py, L0).  The network is only piecewise linear: after each pixel the Jacobian is formed again, and the
+next pixel is the best answer to the network as it is now.  That is greedy, not optimal; a branch and bound says how far
+off.
 
-Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel), `_prune` (which not).
+Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel), `_prune` (which
+not).
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ def saliency_map(
     max_pixels : int, optional
         Default: all of them.
     target : int or (n,), optional
-        The class to reach.  Default: any other.  For k >= 3 classes that is a race of the k - 1 duels N_j - N_y side by side;
-        the first class to win ends it.
+        The class to reach.  Default: any other.  For k >= 3 classes that is a race of the k - 1 duels N_j - N_y side by
+        side; the first class to win ends it.
     box, mask
         As in `attacks.balls`.
     variant : "gain" or "papernot"
@@ -66,7 +68,8 @@ def saliency_map(
 
     Notes
     -----
-    Time: a forward pass and a pullback for each image and step.  Memory: a few arrays the size of `x` (k - 1 times in a race).
+    Time: a forward pass and a pullback for each image and step.  Memory: a few arrays the size of `x` (k - 1 times in a
+    race).
     """
     choose = {"gain": _best_pixel, "papernot": _best_pair}.get(variant)
     if choose is None:
@@ -111,7 +114,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
 
 
 def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:
-    """`m` (n,), and the pixel of largest gain with the end of the box that earns it, (n, 1) each; -1 if none earns anything."""
+    """`m` (n,), and the pixel of largest gain (-1 if none earns anything) with the end that earns it, (n, 1) each."""
     m, g = margin.value_and_gradient(x)
     gain = np.abs(g) * ball.reach(x, g)  # (n, d) = max(g (hi - x), g (lo - x))
     gain[used] = 0
@@ -129,8 +132,8 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
         -(a_p + a_q) (b_p + b_q)     among those with  a_p + a_q > 0  and  b_p + b_q < 0
     goes to the upper end of the box.  One logit is read as the two logits (-N/2, N/2).
 
-    Departures: (1) the published map either raises pixels or, with both signs turned, lowers them; here each step takes the
-    better of the two, so both directions occur in one run.  (2) Logits, not probabilities (as in their section IV).
+    Departures: (1) the published map either raises pixels or, with both signs turned, lowers them; here each step takes
+    the better of the two, so both directions occur in one run.  (2) Logits, not probabilities (as in their section IV).
     (3) Pairs are formed for a block of images and first pixels at a time: the memory is bounded, the answer the same.
     """
     m = margin.value(x)
@@ -142,7 +145,8 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
         allowed = room & ~used
         score, pair = _pairs(np.where(allowed, sign * a, -np.inf), np.where(allowed, -sign * b, -np.inf))
         better = score > best
-        best, pixel, rises = np.where(better, score, best), np.where(better[:, None], pair, pixel), np.where(better, sign > 0, rises)
+        best, rises = np.where(better, score, best), np.where(better, sign > 0, rises)
+        pixel = np.where(better[:, None], pair, pixel)
     lo, hi = (np.broadcast_to(end, x.shape)[rows[:, None], pixel] for end in ball.box)
     return m, pixel, np.where(rises[:, None], hi, lo)
 
@@ -160,7 +164,7 @@ def _target_and_others(margin: Margin, x: Array) -> tuple[Array, Array]:
 
 
 def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
-    """The largest `(a_p + a_q) (c_p + c_q)` with both factors positive and p < q: score (n,) (0 if none), pair (n, 2)."""
+    """The largest `(a_p + a_q) (c_p + c_q)`, both factors positive, p < q: score (n,) (0 if none), pair (n, 2)."""
     n, d = a.shape
     best, pair = np.zeros(n), np.full((n, 2), -1)
     images = max(1, BLOCK // d**2)
@@ -168,9 +172,11 @@ def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
     for i in range(0, n, images):
         for p in range(0, d - 1, firsts):
             cut, first = slice(i, i + images), np.arange(p, min(p + firsts, d - 1))
-            gain, loss = a[cut, first, None] + a[cut, None, p:], c[cut, first, None] + c[cut, None, p:]  # (images, firsts, d - p)
+            gain = a[cut, first, None] + a[cut, None, p:]  # (images, firsts, d - p)
+            loss = c[cut, first, None] + c[cut, None, p:]
             later = np.arange(p, d) > first[:, None]
-            score = np.where((gain > 0) & (loss > 0) & later, np.maximum(gain, 0) * np.maximum(loss, 0), 0).reshape(len(gain), -1)
+            score = np.where((gain > 0) & (loss > 0) & later, np.maximum(gain, 0) * np.maximum(loss, 0), 0)
+            score = score.reshape(len(gain), -1)
             at = score.argmax(axis=1)
             top = score[np.arange(len(at)), at]
             found = np.stack([first[at // (d - p)], p + at % (d - p)], axis=1)
@@ -180,7 +186,7 @@ def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
 
 
 def _trace(problem: Problem, log: list[Any], winner: Array) -> Trace:
-    """The steps of the winning rows, spread over all images; a step of two pixels becomes two, the first with margin NaN."""
+    """The steps of the winning rows, spread over all images; a pair becomes two steps, the first with margin NaN."""
     n, width = len(problem.x), log[0][2].shape[1] if log else 1
     steps = width * max(len(log) - 1, 0)
     pixel, value, margin = np.full((n, steps), -1), np.full((n, steps), np.nan), np.full((n, steps + 1), np.nan)
@@ -197,9 +203,11 @@ def _trace(problem: Problem, log: list[Any], winner: Array) -> Trace:
 
 
 def _prune(problem: Problem, x_adv: Array, trace: Trace) -> tuple[Array, Array]:
-    """Put pixels back one at a time, always the one whose loss costs least margin, while the image stays adversarial."""
+    """Put pixels back one at a time, always the one that costs least margin, while the image stays adversarial."""
     x_adv, kept = x_adv.copy(), trace.kept.copy()
-    rows = problem.open[problem.margin.rows(problem.open).value(x_adv[problem.open]) > 0] if len(problem.open) else problem.open
+    rows = problem.open
+    if len(rows):
+        rows = rows[problem.margin.rows(rows).value(x_adv[rows]) > 0]
     while len(rows):
         row, step = np.nonzero(kept[rows])  # a candidate for each pixel still changed
         row = rows[row]
