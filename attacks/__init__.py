@@ -8,5 +8,19 @@ from attacks.balls import L0, L1, L2, LInf
 from attacks.result import AttackResult, Trace
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
+from attacks.uap import UniversalResult, universal
 
-__all__ = ["L0", "L1", "L2", "AttackResult", "LInf", "Trace", "fgsm", "pgd", "saliency_map", "smallest_eps"]
+__all__ = [
+    "L0",
+    "L1",
+    "L2",
+    "AttackResult",
+    "LInf",
+    "Trace",
+    "UniversalResult",
+    "fgsm",
+    "pgd",
+    "saliency_map",
+    "smallest_eps",
+    "universal",
+]

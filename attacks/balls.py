@@ -70,8 +70,8 @@ class Ball:
         """The same box and mask, another radius."""
         return replace(self, radius=radius)
 
-    def shrunk(self, share: float) -> Self:
-        """The ball of `share * radius`, for a step inside this one."""
+    def scaled(self, share: float) -> Self:
+        """The ball of `share * radius`: for a step inside this one, or a little beyond it."""
         return self.with_radius(share * np.asarray(self.radius, np.float64))
 
     def rows(self, index: Array, n: int) -> Self:
@@ -115,8 +115,9 @@ class Ball:
 
     def reach(self, x: Array, g: Array) -> Array:
         """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
-        down, up = self.room(x)
-        return np.where(g > 0, up, -down) * (g != 0)
+        ends = np.where(g > 0, self.box[1], self.box[0])  # (..., d) where each pixel would end
+        cap = np.where(g == 0, 0.0, np.abs(ends - x))
+        return cap if self.mask is None else np.where(self.mask, cap, 0.0)
 
     def support(self, x: Array, g: Array) -> Array:
         """`h_S(g)`, (...): what `maximize` earns."""
@@ -218,7 +219,7 @@ class L0(Ball):
         """0: rounding does not change how many pixels were touched."""
         return 0.0
 
-    def shrunk(self, share: float) -> Self:
+    def scaled(self, share: float) -> Self:
         """At least one pixel: half a pixel cannot move."""
         return self.with_radius(np.maximum(1, np.floor(share * np.asarray(self.radius, np.float64))))
 
