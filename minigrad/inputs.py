@@ -14,7 +14,7 @@ Seed = int | np.random.Generator | None
 
 def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:
     """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, or ValueError.  No copy of what already is one."""
-    x = np.asarray(x)
+    x = _as_array(x, name)
     width = "d" if d is None else d
     if x.dtype.kind != "f":
         raise ValueError(
@@ -33,14 +33,22 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
 
 def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
     """`y` as int64 `(n,)` with entries in `0..classes-1`, or ValueError.  Booleans and whole floats are allowed."""
-    y = np.asarray(y)
+    y = _as_array(y, name)
     if y.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, one per image, got shape {y.shape}")
-    if y.dtype.kind not in "biuf" or not (y == np.floor(y)).all() or not ((y >= 0) & (y < classes)).all():
+    wrong = y if y.dtype.kind not in "biuf" else y[(y != np.floor(y)) | (y < 0) | (y >= classes)]
+    if wrong.size:
         raise ValueError(
-            f"{name}: expected whole numbers in 0..{classes - 1}, got {np.unique(y)[:5].tolist()} of type {y.dtype}"
+            f"{name}: expected whole numbers in 0..{classes - 1}, got {wrong[:5].tolist()} of type {y.dtype}"
         )
     return y.astype(np.int64)
+
+
+def _as_array(value: ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from error
 
 
 def as_count(value: Any, name: str, least: int = 1) -> int:

@@ -65,7 +65,7 @@ class Margin:
         n, classes = len(x), max(N.shape[1], 2)
         y = as_labels(y, n, classes)
         if target is not None:
-            target = as_labels(np.broadcast_to(target, (n,)), n, classes, "target")
+            target = as_labels(np.full(n, target) if np.ndim(target) == 0 else target, n, classes, "target")
             if (target == y).any():
                 row = int(np.argmax(target == y))
                 raise ValueError(f"target: expected a class other than the label, got {y[row]} for both in row {row}")

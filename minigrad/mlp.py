@@ -82,6 +82,9 @@ class MLP:
         layers: list[Layer] = []
         width = None
         for k, (W, b) in enumerate(pairs, start=1):
+            W, b = np.asarray(W), np.asarray(b)
+            if W.dtype.kind not in "biuf" or b.dtype.kind not in "biuf":
+                raise ValueError(f"layer {k}: expected real numbers, got {W.dtype} and {b.dtype}")
             W, b = np.array(W, np.float64, order="C"), np.array(b, np.float64)
             if W.ndim != 2 or 0 in W.shape or b.shape != W.shape[1:] or width not in (None, W.shape[0]):
                 raise ValueError(
