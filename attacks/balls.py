@@ -16,7 +16,7 @@ number or one per image (...).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,9 +45,9 @@ class Ball:
         pixel.
     """
 
-    radius: Array | float
-    box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0)
-    mask: ArrayLike | None = None
+    radius: Any
+    box: tuple[Any, Any] = (0.0, 1.0)
+    mask: Any = None
     norm: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -362,8 +362,8 @@ def _keep_largest(s: Array, score: Array, k: Array | float) -> Array:
 def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
     """The smallest r >= 0 with H(r) >= value, or inf.
 
-    H is nondecreasing, and on piece i, up to knot_i, it is `start_i + slope_i r`.  All (..., d), pieces in order of their
-    knots; value (...).
+    H is nondecreasing, and on piece i, up to knot_i, it is `start_i + slope_i r`.  All (..., d), pieces in order of
+    their knots; value (...).
     """
     with np.errstate(invalid="ignore"):  # 0 * inf: a flat piece without end
         at_knot = start + np.where(slope > 0, slope * knot, 0.0)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from attacks.balls import L0, Ball
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace
 from minigrad.inputs import Array, as_count, as_images
-from minigrad.margin import Duel, Margin
+from minigrad.margin import Margin
 
 BLOCK = 1 << 21  # numbers in one block of candidates or pairs: bounds the memory beyond the batch itself
 Choose = Callable[[Margin, Array, Array, Ball], tuple[Array, Array, Array]]  # margin, x, used, ball -> m, pixel, value

@@ -1,10 +1,11 @@
 """Small changes, as many pixels as wanted: one step, many steps, and the smallest radius that works.
 
-The linearised network.  m(x + s) = m + g . s with g = dm/dx, and a perturbation of radius r earns at most h_S(r) = max { g . s }.
-It flips exactly when h_S(r) > -m, so the smallest radius is the root of h_S(r) = -m.
+The linearised network.  m(x + s) = m + g . s with g = dm/dx, and a perturbation of radius r earns at most h_S(r) =
+max { g . s }. It flips exactly when h_S(r) > -m, so the smallest radius is the root of h_S(r) = -m.
 
     box ignored   h_S(eps) = eps |g|_1 for Linf, attained at s = eps sign(g), so eps = -m / |g|_1
-    box kept      a black pixel with g_i < 0 cannot move at all: h_S(eps) = sum_i |g_i| min(eps, cap_i), a concave, piecewise linear
+    box kept      a black pixel with g_i < 0 cannot move at all: h_S(eps) = sum_i |g_i| min(eps, cap_i), a concave,
+    piecewise linear
                   function of eps whose root is exact after sorting the breakpoints cap_i (`LInf.radius_for`)
 
 For an affine network that is the answer.  `smallest_eps` finds it for a curved one by asking again at the answer.
@@ -26,10 +27,10 @@ from minigrad.margin import Margin
 def fgsm(net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike | None = None) -> AttackResult:
     """One step: the maximiser over the ball of the network linearised at x.
 
-    s = argmax { g . s : s in S },  g = dm/dx.   For `LInf(eps)` away from the box s = eps sign(g), the fast gradient sign method
-    (Goodfellow, Shlens and Szegedy 2015, section 4).  Departures: (1) the margin is differentiated, not the loss, whose gradient is
-    a positive multiple of it for two classes; (2) the maximiser knows box and mask; (3) any ball: `L0(k)` gives the
-    best k pixels in one shot.
+    s = argmax { g . s : s in S },  g = dm/dx.   For `LInf(eps)` away from the box s = eps sign(g), the fast gradient
+    sign method (Goodfellow, Shlens and Szegedy 2015, section 4).  Departures: (1) the margin is differentiated, not
+    the loss, whose gradient is a positive multiple of it for two classes; (2) the maximiser knows box and mask; (3)
+    any ball: `L0(k)` gives the best k pixels in one shot.
 
     Parameters
     ----------
@@ -65,12 +66,12 @@ def pgd(
 
         v = s_t + a step of radius a_t * radius from x + s_t,    s_{t+1} = project(v)
 
-    The step is the ball's own maximiser from where the image now is: the sign of the gradient for Linf, its direction for L2, the
-    pixels of largest slope or gain for L1 and L0.  That is steepest ascent in the norm of the ball.
+    The step is the ball's own maximiser from where the image now is: the sign of the gradient for Linf, its direction
+    for L2, the pixels of largest slope or gain for L1 and L0.  That is steepest ascent in the norm of the ball.
 
-    Step rule: a_t = step * (1 - t / steps), from half the radius down to nothing.  Long steps first cross the ball and the
-    kinks; the sum of all is (steps / 4) radii, so no point is out of reach; short ones at the end settle.  An L0 step moves at
-    least one pixel.
+    Step rule: a_t = step * (1 - t / steps), from half the radius down to nothing.  Long steps first cross the ball
+    and the kinks; the sum of all is (steps / 4) radii, so no point is out of reach; short ones at the end settle.  An
+    L0 step moves at least one pixel.
 
     Parameters
     ----------
@@ -141,20 +142,24 @@ def smallest_eps(
 ) -> AttackResult:
     """The smallest radius found at which each image flips.
 
-    1. The root of h_S(eps) = -m (module docstring) and its maximiser: on an affine network that is the answer, and everything
-       below fails to better it.
-    2. On a curved one, `steps` Frank-Wolfe steps s <- project(s + a_t (argmax { G . v : |v| <= eps } - s)), a_t falling from 0.5
-       to 0.01.  At the optimum several linear pieces of the network meet, and the best s belongs to a mixture of
-       their gradients: G is a running sum, G <- 0.9 G + g / |g|_inf, and the average of maximisers may stop between corners.
-    3. After each step eps moves (as in Pintor et al. 2021, algorithm 1): below the best radius by a factor 1 - c_t after
-       a success, up by 1 + c_t after a failure, c_t falling from 0.05 to 0.001; by 1.03 while nothing has worked yet.
+    1. The root of h_S(eps) = -m (module docstring) and its maximiser: on an affine network that is the answer, and
+       everything below fails to better it.
+    2. On a curved one, `steps` Frank-Wolfe steps s <- project(s + a_t (argmax { G . v : |v| <= eps } - s)), a_t
+       falling from 0.5 to 0.01.  At the optimum several linear pieces of the network meet, and the best s belongs to
+       a mixture of their gradients: G is a running sum, G <- 0.9 G + g / |g|_inf, and the average of maximisers may
+       stop between corners.
+    3. After each step eps moves (as in Pintor et al. 2021, algorithm 1): below the best radius by a factor 1 - c_t
+       after a success, up by 1 + c_t after a failure, c_t falling from 0.05 to 0.001; by 1.03 while nothing has
+       worked yet.
 
-    The answer is re-measured: `distance` is `|x_adv - x|` of an image that does flip.  It is an upper bound of the true minimum.
+    The answer is re-measured: `distance` is `|x_adv - x|` of an image that does flip.  It is an upper bound of the
+    true minimum.
 
     Parameters
     ----------
     net, x, y, target, box, mask
-        As in `saliency_map`.  Untargeted with k >= 3 classes: a short heat of the duels N_j - N_y chooses one for each image.
+        As in `saliency_map`.  Untargeted with k >= 3 classes: a short heat of the duels N_j - N_y chooses one for
+        each image.
     norm : "linf", "l2" or "l1"
     steps : int
         One forward pass and pullback of every image each.
@@ -190,12 +195,15 @@ def smallest_eps(
 
 
 def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, Array, Array, Array]:
-    """Steps 1 to 3 for rows `x` (n, d): the best s (n, d), its radius (n,) or inf, its margin (n,), and who cannot move (n,)."""
+    """Steps 1 to 3 for rows `x` (n, d): the best s (n, d), its radius (n,) or inf, its margin (n,), and who cannot
+    move (n,)."""
     m, g = margin.value_and_gradient(x)
     stuck = ball.reach(x, g).max(axis=1) == 0
     root = ball.radius_for(x, g, -m)
     whole = ball.distance(ball.maximize(x, g))  # the radius of ball is inf: as far as the box lets it
-    eps = np.where(np.isfinite(root), root * (1 + 1e-9), whole / 4)  # past the tie, or a first guess where no root exists
+    eps = np.where(
+        np.isfinite(root), root * (1 + 1e-9), whole / 4
+    )  # past the tie, or a first guess where no root exists
     s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)
     best, top, best_s = np.full(len(x), np.inf), np.full(len(x), -np.inf), np.zeros_like(x)
     for t in range(steps):

@@ -1,8 +1,8 @@
 """One perturbation for a whole set of images: a single s with f(x_i) != f(clip(x_i + s)) for as many i as possible.
 
-Why one can exist at all: the gradients of different fours point much the same way, so a step that helps one of them helps the others.
-The maximiser of the *mean* gradient is the best answer to the averaged linearised network, and already a strong one;
-the iterative scheme then mends the images it leaves.
+Why one can exist at all: the gradients of different fours point much the same way, so a step that helps one of them
+helps the others. The maximiser of the *mean* gradient is the best answer to the averaged linearised network, and
+already a strong one; the iterative scheme then mends the images it leaves.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class UniversalResult:
         `|s|_p`.
     norm : str
     fooled, fooled_8bit : (n,) bool
-        Which images of the set `clip(x + s)` flips, and still flips after changed pixels are rounded to bytes.  False where the image
-        was misclassified already.
+        Which images of the set `clip(x + s)` flips, and still flips after changed pixels are rounded to bytes.  False
+        where the image was misclassified already.
     tried : (n,) bool
         The images that were not misclassified already.
     history : tuple of float
@@ -85,12 +85,14 @@ def universal(
 ) -> UniversalResult:
     """The iterative scheme of Moosavi-Dezfooli et al. (2017), algorithm 1, for any ball.
 
-    Go through the images in random order.  Where clip(x_i + s) is not fooled yet, add the smallest step d that crosses the linearised
-    boundary there, m + g . d = 0 (that is `ball.radius_for`, the step of DeepFool), and project s + d back to the ball.
+    Go through the images in random order.  Where clip(x_i + s) is not fooled yet, add the smallest step d that
+    crosses the linearised boundary there, m + g . d = 0 (that is `ball.radius_for`, the step of DeepFool), and
+    project s + d back to the ball.
 
     Departures: (1) the first s is the maximiser of the mean gradient, not 0.  (2) One linearised step an image and
-    visit, not DeepFool run to the end; it is lengthened by `overshoot`.  (3) The s of the best rate seen is returned, not
-    the last.  (4) The rate is measured after every pass, the last included, and the run stops when all are fooled or a pass changed nothing.
+    visit, not DeepFool run to the end; it is lengthened by `overshoot`.  (3) The s of the best rate seen is returned,
+    not the last.  (4) The rate is measured after every pass, the last included, and the run stops when all are fooled
+    or a pass changed nothing.
 
     Parameters
     ----------
@@ -118,7 +120,8 @@ def universal(
         raise ValueError(f"overshoot: expected a number >= 0, got {overshoot}")
     problem = Problem.of(net, x, y, ball, target)
     if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
-        raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {np.shape(ball.radius)} and {np.shape(ball.mask)}")
+        shapes = np.shape(ball.radius), np.shape(ball.mask)
+        raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {shapes}")
     rng = np.random.default_rng(rng)
     x, lo, hi = problem.x, *ball.box
     free = replace(ball, box=(np.min(lo - hi), np.max(hi - lo)))  # where s itself lives: any number that can matter
@@ -134,7 +137,9 @@ def universal(
             break
         before = s
         for i in rng.permutation(problem.open):
-            s = _visit(problem.margin.rows(np.array([i])), x[i : i + 1], s, ball.rows(np.array([i]), len(x)), free, overshoot)
+            s = _visit(
+                problem.margin.rows(np.array([i])), x[i : i + 1], s, ball.rows(np.array([i]), len(x)), free, overshoot
+            )
         if np.array_equal(s, before):
             reason = "no progress"
             break
@@ -144,7 +149,17 @@ def universal(
     if not free.contains(zero, best):
         raise AssertionError(f"s is outside its {ball.norm} ball or mask")
     fooled, fooled_8bit = _fooled(problem, best)
-    return UniversalResult(best, float(ball.distance(best)), ball.norm, fooled, fooled_8bit, problem.start <= 0, tuple(history), reason, (lo, hi))
+    return UniversalResult(
+        best,
+        float(ball.distance(best)),
+        ball.norm,
+        fooled,
+        fooled_8bit,
+        problem.start <= 0,
+        tuple(history),
+        reason,
+        (lo, hi),
+    )
 
 
 def _visit(margin: Margin, x: Array, s: Array, ball: Ball, free: Ball, overshoot: float) -> Array:

@@ -1,0 +1,100 @@
+"""`python -m attacks`: the whole homework, written to report/."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attacks.report import Options, run
+
+DESCRIPTION = """Train a network that tells two digits apart, then turn one into the other in three ways: with as few
+pixels as possible, with changes too small to see, and with one perturbation for all images.  Writes index.html (open
+it in a browser), PNG figures, results.json and model.npz."""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m attacks", description=DESCRIPTION)
+    p.add_argument(
+        "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
+    )
+    p.add_argument("--out", type=Path, default=Path("report"), help="folder to write to (default: report)")
+    p.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
+    p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
+    p.add_argument(
+        "--image",
+        type=int,
+        help="which test image of A to show, from 0 (default: the first that needs the median of pixels)",
+    )
+    p.add_argument("--model", type=Path, help="a network saved by MLP.save, instead of training one")
+    p.add_argument(
+        "--data",
+        type=Path,
+        help="a folder with the four IDX files of another collection, named as MNIST's, gzipped or not",
+    )
+    p.add_argument("--subset", type=int, help="use only the first SUBSET images of each digit, for a quick look")
+    return p
+
+
+def table(r: dict[str, Any]) -> str:
+    """The short table printed at the end."""
+    a, b = r["digits"]
+    shown = r["shown"]
+    rows = [
+        (
+            f"network {'-'.join(map(str, r['network']['sizes']))}",
+            f"{100 * r['network']['test_accuracy']:.2f}% of test images right",
+        ),
+        (f"test image {shown['image']} of {a}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
+        ("  fewest pixels found", _found(shown["sparse"], "{:.0f} pixels", b)),
+        ("  smallest eps found", _found(shown["smallest_eps"], "eps {:.5f}", b)),
+        (
+            f"all {r['sparse']['images']} test images",
+            f"{r['images']['already_misclassified']} more were misclassified already",
+        ),
+        ("  fewest pixels found", _mean(r["sparse"], "{:.3f} pixels")),
+        ("  one step, box ignored", _mean(r["one_step_box_ignored"], "eps {:.5f}")),
+        ("  one step, exact in the box", _mean(r["one_step_in_the_box"], "eps {:.5f}")),
+        ("  smallest eps found", _mean(r["smallest_eps"], "eps {:.5f}")),
+        *(
+            (f"  one s for all, eps {u['eps']:.3f}", f"{100 * u['rate_held_out']:5.1f}% flipped, unseen")
+            for u in r["universal"]
+        ),
+        ("time", f"{r['seconds']['all']:.1f} s"),
+    ]
+    return "\n".join(f"{name:32s} {text}" for name, text in rows)
+
+
+def _found(one: dict[str, Any], form: str, b: int) -> str:
+    if not one["success"]:
+        return "not flipped"
+    return f"{form.format(one['distance'])}, then {100 * one['confidence_after']:.1f}% sure it is a {b}"
+
+
+def _mean(m: dict[str, Any], form: str) -> str:
+    flipped = f"{100 * m['success']:5.1f}% flipped"
+    if not m["success"]:
+        return flipped
+    return f"{flipped}, mean {form.format(m['mean_distance'])}; {100 * m['success_8bit']:.1f}% after rounding to bytes"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0; 2 for bad options or files, with one sentence on stderr; 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        results = run(Options(**{**vars(options), "digits": tuple(options.digits)}))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: nothing was written", file=sys.stderr)
+        return 130
+    print(table(results))
+    print(f"\nopen {options.out / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The words of the report: `index.html`, one file with its pictures inside, from the numbers of `results.json`."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import Any
+
+STYLE = """
+body { font: 17px/1.55 Georgia, serif; color: #1a1a1a; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; } h2 { margin-top: 2.6rem; }
+figure { margin: 1.6rem 0; } img { max-width: 100%; height: auto; display: block; margin: auto; }
+figcaption { font-size: .88rem; color: #444; margin-top: .4rem; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ccc; }
+code { font-size: .9em; } .answer { border-left: 4px solid #0072B2; padding-left: .9rem; }
+@media print { body { max-width: none; margin: 0; font-size: 11pt; } figure { break-inside: avoid; } }
+"""
+
+
+def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
+    """The report as one self-contained HTML page: nothing is fetched from anywhere."""
+    a, b = r["digits"]
+    shown, network = r["shown"], r["network"]
+    sparse, smallest = shown["sparse"], shown["smallest_eps"]
+    at = next(row for row in r["universal"] if row["eps"] == 0.10)
+
+    def figure(name: str, text: str) -> str:
+        if name not in figures:
+            return ""
+        data = base64.b64encode(figures[name]).decode()
+        return f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{data}"><figcaption>{escape(text)}</figcaption></figure>'
+
+    sizes = "-".join(map(str, network["sizes"]))
+    steps = [
+        ("one step, eps = -m / |g|<sub>1</sub> (box ignored)", r["one_step_box_ignored"]),
+        ("one step, root of h<sub>S</sub>(eps) = -m (inside the box)", r["one_step_in_the_box"]),
+        (f"forty steps (PGD) at eps {r['pgd']['eps']:.2f}", r["pgd"]),
+        ("smallest eps found on the curved network", r["smallest_eps"]),
+    ]
+    rows = "".join(
+        f"<tr><td>{name}<td>{100 * m['success']:.1f}%<td>{_number(m['mean_distance'])}<td>{100 * m['success_8bit']:.1f}%"
+        for name, m in steps
+    )
+    every = "".join(
+        f"<tr><td>{u['eps']:.3f}<td>{100 * u['rate_on_set']:.1f}%<td>{100 * u['rate_held_out']:.1f}%<td>{100 * u['rate_held_out_8bit']:.1f}%"
+        for u in r["universal"]
+    )
+    papernot = r["papernot"]
+    return f"""<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>How a {a} becomes a {b}</title><style>{STYLE}</style>
+<h1>How a {a} becomes a {b}</h1>
+<p>A network N with layers {sizes} tells {a} from {b}: it says {b} when its one number N(x) is above the threshold.
+It is right on {100 * network["test_accuracy"]:.2f}% of the test images. Below, the same test image (number
+{shown["image"]} among the test images of {a}) is changed in three ways, and each time the network calls it a {b}.</p>
+{figure("overview.png", f"The image, and the three ways to turn it into a {b}. Under each: what the network says, and how sure it is.")}
+
+<h2>1. The network</h2>
+<p>Each layer is written by hand with its derivative (<code>minigrad/layers.py</code>), so the Jacobian dN/dx is explicit.
+The <em>margin</em> m(x) is N minus the threshold, with the sign that makes m(x) &gt; 0 mean "fooled".
+Here m = {shown["margin"]:.3f} before anything is changed.</p>
+{figure("training.png", "Training, epoch by epoch: mean loss and accuracy over the batches.")}
+
+<h2>2. As few pixels as possible</h2>
+<p>Near x the network is linear: m(x + s) = m(x) + g·s with g = dm/dx. Pixel i can rise to white or fall to black, and earns at most
+max(g<sub>i</sub>(1 - x<sub>i</sub>), g<sub>i</sub>(0 - x<sub>i</sub>)). What one pixel earns does not depend on the others, so the largest
+gains, one after the other, are the sparsest answer of the linear network. The real one bends, so g is formed again after
+every pixel. (<code>attacks/saliency.py</code>)</p>
+<p class="answer"><strong>{sparse["distance"]:.0f} pixels</strong> turn this {a} into a {b}. Over all {r["sparse"]["images"]} correctly classified test images
+the mean is {_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f};
+{100 * r["sparse"]["success"]:.1f}% flip. These are upper bounds: found, not proved minimal. On the first {papernot["images"]} images the published saliency map of pixel pairs
+needs {_number(papernot["mean_distance"], 3)} pixels on average, gain per pixel {_number(r["papernot_gain_on_the_same_images"], 3)}.</p>
+{figure("sparse.png", "Sparse: the changed pixels are circled. The Jacobian shows why these: strong colour where there is room to move.")}
+{figure("margin_by_pixels.png", "Each pixel lifts the margin; the last one carries it over the boundary.")}
+{figure("pixels_histogram.png", "How many pixels each test image needs by this attack.")}
+<p><strong>Can one tell?</strong> Yes, by eye: a few pixels jump from black to white, far from any stroke of a pen. Sparse does not mean invisible.</p>
+
+<h2>3. Small changes, every pixel</h2>
+<p>Now each pixel may move by at most eps. The linear network gains most when every pixel goes as far as it may in the direction of
+its derivative: s = eps sign(g), which earns eps |g|<sub>1</sub>, so eps = -m / |g|<sub>1</sub>. But a black pixel cannot get darker. Inside the box pixel i
+moves by min(eps, room<sub>i</sub>), the gain h<sub>S</sub>(eps) = Σ |g<sub>i</sub>| min(eps, room<sub>i</sub>) bends at every room<sub>i</sub>, and
+its root is found exactly by sorting them. (<code>attacks/sign_gradient.py</code>, <code>attacks/balls.py</code>)</p>
+<table><tr><th>method<th>flips<th>mean eps of those<th>after rounding to bytes</tr>{rows}</table>
+<p class="answer">For this image: linearised, box ignored, eps = {shown["linearised_eps_box_ignored"]:.4f}; inside the box
+{_number(shown["linearised_eps_in_the_box"])}; smallest eps found on the true network
+<strong>{_number(smallest["distance"])}</strong>. An upper bound: found, not proved minimal.</p>
+{figure("smallest_eps.png", "Smallest eps: no pixel moves by more than a shade. Magnified, the change follows the signs of the Jacobian.")}
+{figure("one_step.png", "One sign step, as long as the linearised network inside the box asks for.")}
+{figure("margin_by_eps.png", "What the linearised network promises (dotted: box ignored) and what the network does.")}
+{figure("eps_histogram.png", "The smallest eps found for each test image.")}
+<p><strong>Can one tell?</strong> Hardly by eye. Rounding to bytes undoes the answers that lie exactly on the edge: see the last column.</p>
+
+<h2>4. One perturbation for all of them</h2>
+<p>Look for a single s that flips as many images as possible when it is added to each (and clipped). The derivatives of different {a}s point much the same way, so
+start from the maximiser of their mean, then visit the images in turn and add, for each that still resists, the
+smallest step that crosses its boundary, projected back to |s| ≤ eps. It is made from training images and measured on test images it never saw.
+(<code>attacks/uap.py</code>)</p>
+<table><tr><th>eps<th>fooled, training images<th>fooled, unseen test images<th>after rounding to bytes</tr>{every}</table>
+<p class="answer">At eps 0.10 one s flips <strong>{100 * at["rate_held_out"]:.1f}%</strong> of the unseen test images.</p>
+{figure("universal.png", "The universal s, beside the mean derivative that it follows.")}
+{figure("universal_grid.png", f"Unseen {a}s without s (above) and with it (below).")}
+
+<h2>How this was made</h2>
+<p>Seed {r["seed"]}, {escape(", ".join(f"{name} {number}" for name, number in r["versions"].items()))}. Every number is in <code>results.json</code>, the network in <code>model.npz</code>.
+{r["images"]["already_misclassified"]} test images of {a} were misclassified already; they are left out of every rate.</p>
+</html>
+"""
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "none" if value is None or value != value or abs(value) == float("inf") else f"{value:.{digits}f}"

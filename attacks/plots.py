@@ -1,0 +1,188 @@
+"""Figures, drawn from results only, as PNG bytes.  The one file that imports matplotlib.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; signed pictures use purple (down) and orange
+(up).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from minigrad.inputs import Array
+
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+SIGNED = "PuOr_r"
+
+
+def png(figure: Figure, dpi: int = 150) -> bytes:
+    """The figure as PNG: the same bytes for the same numbers."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def square(v: Array) -> Array:
+    """`(d,)` as a picture, `(side, side)`.  Raises ValueError if d is not a square."""
+    side = round(len(v) ** 0.5)
+    if side**2 != len(v):
+        raise ValueError(f"expected square images to draw, got {len(v)} pixels")
+    return v.reshape(side, side)
+
+
+def picture(axes: Axes, v: Array, title: str = "", caption: str = "") -> None:
+    """An image in its box [0, 1], black to white."""
+    axes.imshow(square(v), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    _bare(axes, title, caption)
+
+
+def signed(
+    axes: Axes, v: Array, title: str = "", caption: str = "", limit: float | None = None, bar: bool = False
+) -> None:
+    """A signed picture: orange up, purple down, white nothing, symmetric about 0."""
+    limit = float(np.abs(v).max()) if limit is None else limit
+    image = axes.imshow(square(v), cmap=SIGNED, vmin=-limit or -1, vmax=limit or 1, interpolation="nearest")
+    _bare(axes, title, caption)
+    if bar:
+        assert isinstance(axes.figure, Figure)
+        axes.figure.colorbar(image, ax=axes, shrink=0.7, pad=0.03).ax.tick_params(labelsize=8)
+
+
+def overview(x: Array, ways: Sequence[tuple[str, Array]], captions: Sequence[str]) -> bytes:
+    """The image and each way to change it, with the network's verdict under each."""
+    figure = Figure(figsize=(2.5 * (len(ways) + 1), 3.3), layout="constrained")
+    panels = [("original", x), *ways]
+    for axes, (title, v), caption in zip(figure.subplots(1, len(panels)), panels, captions, strict=True):
+        picture(axes, v, title, caption)
+    return png(figure)
+
+
+def portrait(x: Array, x_adv: Array, g: Array, captions: tuple[str, str]) -> bytes:
+    """Original, derivative, result, and the difference twice: as it is, and magnified until it fills the scale."""
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    grid = figure.subplots(2, 3)
+    s = x_adv - x
+    picture(grid[0, 0], x, "original", captions[0])
+    picture(grid[0, 1], x_adv, "adversarial", captions[1])
+    signed(
+        grid[0, 2], g, "Jacobian: derivative of the margin", "orange: brighter helps, purple: darker helps", bar=True
+    )
+    signed(grid[1, 0], s, "difference, true scale", "white 0, full colour 1", limit=1)
+    size = float(np.abs(s).max())
+    zoom = f"difference, magnified {1 / size:.3g} times" if 0 < size < 0.9 else "difference, on its own scale"
+    signed(grid[1, 1], s, zoom, f"largest change {size:.4f}", bar=True)
+    grid[1, 2].axis("off")
+    changed = np.flatnonzero(s)
+    if 0 < len(changed) <= 60:
+        side = square(x).shape[1]
+        grid[0, 1].scatter(
+            changed % side, changed // side, s=110, facecolors="none", edgecolors=VERMILION, linewidths=1.0
+        )
+        lines = [f"row {p // side:2d}, column {p % side:2d}: {x[p]:.2f} → {x_adv[p]:.2f}" for p in changed[:12]]
+        grid[1, 2].text(0, 0.95, "changed pixels\n" + "\n".join(lines), va="top", family="monospace", fontsize=9)
+    else:
+        shares = np.histogram(np.abs(s), bins=20)
+        grid[1, 2].axis("on")
+        grid[1, 2].stairs(*shares, color=BLUE, fill=True)
+        grid[1, 2].set(xlabel="|change| of a pixel", ylabel="pixels")
+        grid[1, 2].set_title("how much each pixel moves", fontsize=10)
+    return png(figure)
+
+
+def margin_by_pixels(margin: Array) -> bytes:
+    """The margin after 0, 1, 2, ... pixels; above the line the image is adversarial."""
+    figure, axes = _axes("pixels changed", "margin m(x)")
+    _boundary(axes)
+    axes.plot(margin, "o-", color=BLUE)
+    axes.set_xticks(range(len(margin)))
+    return png(figure)
+
+
+def margin_by_eps(eps: Array, curves: dict[str, Array], roots: dict[str, float]) -> bytes:
+    """What the linearised network promises and what the network does, as eps grows."""
+    figure, axes = _axes("eps, largest change of a pixel", "margin m(x)")
+    _boundary(axes)
+    for (name, m), colour, style in zip(
+        curves.items(), (GREY, BLUE, VERMILION, GREEN), (":", "--", "-", "-"), strict=False
+    ):
+        axes.plot(eps, m, style, color=colour, label=name)
+    for name, root in roots.items():
+        axes.plot(root, 0, "o", color=GREEN, markersize=8, label=f"{name} {root:.4f}")
+    low, high = (min(float(m.min()) for m in curves.values()), max(float(m.max()) for m in list(curves.values())[1:]))
+    axes.set_ylim(low - 1, max(high, 1) + 1)
+    axes.legend(fontsize=9)
+    return png(figure)
+
+
+def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
+    """How many images need how much.  Whole numbers get one bar each."""
+    figure, axes = _axes(xlabel, "images")
+    whole = bool((values == np.round(values)).all())
+    bins: Any = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 30
+    axes.hist(values, bins=bins, color=BLUE, edgecolor="white", linewidth=0.5)
+    for (name, value), colour in zip(marks.items(), (VERMILION, GREEN), strict=False):
+        axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
+    if marks:
+        axes.legend(fontsize=9)
+    return png(figure)
+
+
+def universal_pictures(s: Array, mean_gradient: Array) -> bytes:
+    """The one perturbation beside the mean derivative it follows."""
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    signed(left, s, "universal s", f"largest change {np.abs(s).max():.3f}", bar=True)
+    signed(right, mean_gradient, "mean derivative of the margin", "over the training images", bar=True)
+    return png(figure)
+
+
+def before_after(x: Array, x_adv: Array, verdicts: Sequence[str], columns: int = 8) -> bytes:
+    """Pairs of pictures: without and, below each, with the perturbation; the verdict under each pair."""
+    rows = -(-len(x) // columns)
+    figure = Figure(figsize=(1.25 * columns, 2.8 * rows), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for i, (before, after, verdict) in enumerate(zip(x, x_adv, verdicts, strict=True)):
+        row, column = 2 * (i // columns), i % columns
+        picture(grid[row, column], before)
+        picture(grid[row + 1, column], after, caption=verdict)
+    return png(figure, dpi=110)
+
+
+def training(history: dict[str, list[float]]) -> bytes:
+    """Loss and accuracy, epoch by epoch."""
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    epochs = range(1, len(history["loss"]) + 1)
+    for axes, name, colour in zip(figure.subplots(1, 2), ("loss", "accuracy"), (BLUE, GREEN), strict=True):
+        axes.plot(epochs, history[name], "o-", color=colour)
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.grid(alpha=0.3)
+    return png(figure)
+
+
+def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.5, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _boundary(axes: Axes) -> None:
+    axes.axhline(0, color="black", linewidth=1)
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    axes.annotate("adversarial above this line", (0.01, 0), (0, 4), fontsize=8, **place)
+
+
+def _bare(axes: Axes, title: str, caption: str) -> None:
+    axes.set(xticks=[], yticks=[], xlabel=caption)
+    axes.set_axis_on()
+    axes.set_title(title, fontsize=10)
+    axes.xaxis.label.set_fontsize(9)
