@@ -1,0 +1,182 @@
+"""The measurements of the homework, as results: every attack on every image, and the image that is shown.
+
+`study` computes, `numbers` says it in numbers for `results.json`.  Figures: plots.py; words: page.py; both together:
+report.py.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from attacks.balls import LInf
+from attacks.result import AttackResult
+from attacks.saliency import saliency_map
+from attacks.sign_gradient import fgsm, pgd, smallest_eps
+from attacks.uap import UniversalResult, universal
+from minigrad.inputs import Array
+from minigrad.margin import Margin
+
+PAPERNOT_IMAGES = 50  # pairs of pixels are slow; this many show the difference
+UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
+SHOWN_EPS = 0.10
+
+
+class Clock:
+    """Tells what is being done, and keeps how long it took."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.seconds = tell, dict[str, float]()
+
+    def __call__(self, name: str, work: Callable[[], Any]) -> Any:
+        self.tell(f"{name} ...")
+        start = time.perf_counter()
+        result = work()
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything the report says of the attacks.  Row i of every array is correctly classified test image i of the
+    first digit."""
+
+    net: Any
+    images: Array  # (n, d)
+    number: Array  # (n,) its position among all test images of its digit
+    shown: int  # the row of the image shown
+    gradient: Array  # (n, d) dm/dx
+    start: Array  # (n,) m(x)
+    sparse: AttackResult
+    papernot: AttackResult  # of the first few images
+    free_root: Array  # (n,) eps of the linearised network, box ignored
+    box_root: Array  # (n,) the same inside the box
+    free_step: AttackResult
+    box_step: AttackResult
+    ascent: AttackResult
+    smallest: AttackResult
+    universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the training images, on the images
+    mean_gradient: Array  # (d,) over the training images
+
+
+def study(net: Any, crowd: Array, images: Array, number: Array, image: int | None, seed: int, clock: Clock) -> Study:
+    """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
+
+    `image` is the number of the image to show; by default the first that needs the median number of pixels.
+    """
+    y, few = np.zeros(len(images), int), slice(PAPERNOT_IMAGES)
+    start, gradient = Margin.of(net, images, y).value_and_gradient(images)  # (n,), (n, d)
+    slope = np.abs(gradient).sum(axis=1)  # (n,) |g|_1
+    free_root = np.divide(-start, slope, out=np.full(len(images), np.inf), where=slope > 0)  # eps = -m / |g|_1
+    box_root = LInf(0.0).radius_for(images, gradient, -start)  # the root of h_S(eps) = -m
+
+    def step(root: Array) -> AttackResult:
+        return fgsm(net, images, y, LInf(np.where(np.isfinite(root), root * (1 + 1e-9), 1.0)))
+
+    def one_for_all() -> dict[float, tuple[UniversalResult, UniversalResult]]:
+        found = {eps: universal(net, crowd, np.zeros(len(crowd), int), LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
+        return {eps: (result, result.on(net, images, y)) for eps, result in found.items()}
+
+    sparse = clock("sparse: one pixel at a time", lambda: saliency_map(net, images, y))
+    if image is None:
+        shown = int(np.argmin(np.abs(sparse.distance - np.median(sparse.distance))))
+    else:
+        shown = int(np.flatnonzero(number == image)[0])
+    return Study(
+        net=net,
+        images=images,
+        number=number,
+        shown=shown,
+        gradient=gradient,
+        start=start,
+        sparse=sparse,
+        papernot=clock("sparse: Papernot's pairs", lambda: saliency_map(net, images[few], y[few], variant="papernot")),
+        free_root=free_root,
+        box_root=box_root,
+        free_step=clock("small: one step, box ignored", lambda: step(free_root)),
+        box_step=clock("small: one step, exact in the box", lambda: step(box_root)),
+        ascent=clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS))),
+        smallest=clock("small: the smallest eps", lambda: smallest_eps(net, images, y)),
+        universals=clock("universal: one perturbation for all", one_for_all),
+        mean_gradient=Margin.of(net, crowd, np.zeros(len(crowd), int)).value_and_gradient(crowd)[1].mean(axis=0),
+    )
+
+
+def numbers(s: Study) -> dict[str, Any]:
+    """Every number of the report, ready for JSON."""
+    i = s.shown
+
+    def measured(result: AttackResult) -> dict[str, Any]:
+        return {
+            "success": result.rate,
+            "success_8bit": float(result.success_8bit.mean()),
+            "mean_distance": result.mean_distance,
+            "median_distance": float(np.median(result.distance)),
+            "images": len(result.x),
+            "forwards": result.forwards,
+            "jacobians": result.jacobians,
+        }
+
+    def one(result: AttackResult) -> dict[str, Any]:
+        return {
+            "success": bool(result.success[i]),
+            "success_8bit": bool(result.success_8bit[i]),
+            "distance": float(result.distance[i]),
+            "confidence_after": confidence(result.margin[i]),
+        }
+
+    kept = s.sparse.trace.kept[i] if s.sparse.trace else np.zeros(0, bool)
+    pixels = s.sparse.trace.pixel[i][kept].tolist() if s.sparse.trace else []
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("numpy", "scipy", "matplotlib", "minigrad-attacks")},
+        },
+        "shown": {
+            "image": int(s.number[i]),
+            "margin": float(s.start[i]),
+            "confidence_before": confidence(-s.start[i]),
+            "sparse": one(s.sparse) | {"pixels": pixels},
+            "one_step_in_the_box": one(s.box_step),
+            "smallest_eps": one(s.smallest),
+            "linearised_eps_box_ignored": float(s.free_root[i]),
+            "linearised_eps_in_the_box": float(s.box_root[i]),
+        },
+        "sparse": measured(s.sparse),
+        "papernot": measured(s.papernot),
+        "papernot_gain_on_the_same_images": float(s.sparse.distance[: len(s.papernot.x)].mean()),
+        "one_step_box_ignored": measured(s.free_step),
+        "one_step_in_the_box": measured(s.box_step),
+        "pgd": measured(s.ascent) | {"eps": SHOWN_EPS},
+        "smallest_eps": measured(s.smallest),
+        "universal": [
+            {
+                "eps": eps,
+                "radius": on_set.radius,
+                "rate_on_set": on_set.rate,
+                "rate_held_out": held_out.rate,
+                "rate_held_out_8bit": held_out.rate_8bit,
+                "reason": on_set.reason,
+                "history": list(on_set.history),
+            }
+            for eps, (on_set, held_out) in s.universals.items()
+        ],
+    }
+
+
+def confidence(m: float) -> float:
+    """`sigmoid(m)`: the network's confidence in the class the margin argues for."""
+    return float(0.5 * (1 + np.tanh(0.5 * m)))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
