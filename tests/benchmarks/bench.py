@@ -1,0 +1,181 @@
+"""`make bench`: every figure the README quotes, as ratios within one run, beside the peers that are installed.
+
+    python tests/benchmarks/bench.py [--only NAME ...]
+
+The peers live in an environment of their own (peers.md); run this file with that environment's Python to see their
+rows.  Times are the best of a few repeats; machines are noisy, so compare ratios, not seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+import peers
+
+from attacks import fgsm, saliency_map, smallest_eps, universal
+from attacks.balls import LInf
+from data import load_mnist
+from minigrad import MLP, fit
+from minigrad.mlp import CHUNK
+
+NETS = Path(__file__).with_name("nets")
+SIZES = [784, 128, 64, 1]
+
+
+def best_of(work: Callable[[], object], repeats: int = 5) -> float:
+    """The fastest of a few runs, in seconds."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def fours() -> tuple[MLP, np.ndarray]:
+    """The largest reference network, and the test fours that it gets right."""
+    net = MLP.load(NETS / "784-128-64-1.npz")
+    _, _, x, y = load_mnist((4, 9))
+    x = x[y == 0].astype(np.float64)
+    return net, x[net.predict(x) == 0]
+
+
+def training() -> None:
+    """Ten epochs against the matrix products they consist of; torch; scikit-learn; accuracy over five seeds."""
+    x, y, x_test, y_test = load_mnist((4, 9))
+
+    def products() -> None:
+        for start in range(0, len(x), 128):  # one epoch: forward, weight gradients, pullbacks
+            a = x[start : start + 128]
+            z1 = a @ W1
+            z2 = z1 @ W2
+            z3 = z2 @ W3
+            z2.T @ z3, z1.T @ (g2 := z3 @ W3.T), a.T @ (g2 @ W2.T)
+
+    net = MLP.init(SIZES, rng=0)
+    W1, W2, W3 = (layer.W.astype(np.float32) for layer in net.dense)
+    ours, bare, accuracy = [], [], []
+    for seed in range(5):
+        start = time.perf_counter()
+        trained, _ = fit(MLP.init(SIZES, rng=seed), x, y, epochs=10, rng=seed)
+        ours.append(time.perf_counter() - start)
+        bare.append(10 * best_of(products, 3))
+        accuracy.append(trained.accuracy(x_test, y_test))
+    ratio = np.median(np.divide(ours, bare))
+    print(f"10 epochs: {min(ours):.2f} s; its matrix products alone {min(bare):.2f} s; median ratio {ratio:.2f} (asked: <= 1.6)")
+    print(f"test accuracy of five seeds: {np.round(accuracy, 4).tolist()}, mean {np.mean(accuracy):.4f} (asked: >= 0.988)")
+    if {"torch", "scikit-learn"} & set(peers.missing):
+        print("skipped: torch and scikit-learn are not installed here (peers.md)")
+        return
+    for name, seconds in peers.training(x, y, SIZES).items():
+        print(f"{name}: {seconds:.2f} s, {seconds / min(ours):.2f} times ours")
+
+
+def jacobian() -> None:
+    """The explicit Jacobian of 10,000 images against its matrix products."""
+    net, _ = fours()
+    x = np.random.default_rng(0).random((10_000, 784))
+    W1, W2 = net.dense[0].W, net.dense[1].W
+
+    def products() -> None:
+        J = np.empty((len(x), 784))
+        for start in range(0, len(x), CHUNK):
+            rows = x[start : start + CHUNK]
+            z = rows @ W1 @ W2
+            np.matmul(z @ W2.T, W1.T, out=J[start : start + len(rows)])
+
+    pairs = [(best_of(lambda: net.jacobian(x), 1), best_of(products, 1)) for _ in range(9)]
+    ratio = np.median([ours / bare for ours, bare in pairs])
+    print(f"jacobian of 10,000 images: {min(p[0] for p in pairs):.3f} s, {ratio:.2f} times its products (asked: <= 1.3)")
+
+
+def imports() -> None:
+    """Importing both rooms against importing NumPy, each in a new process."""
+    code = {"numpy": "import numpy", "minigrad, attacks": "import minigrad, attacks"}
+    root = Path(__file__).parents[2]
+    times = {name: best_of(lambda c=line: subprocess.run([sys.executable, "-c", c], cwd=root, check=True), 9) for name, line in code.items()}
+    print(f"import minigrad, attacks: {times['minigrad, attacks'] / times['numpy']:.2f} times import numpy (asked: <= 1.5)")
+
+
+def sparse() -> None:
+    """Pixels needed on every test four, beside the peers; memory against batch size."""
+    net, x = fours()
+    y = np.zeros(len(x), int)
+    seconds, result = best_of(lambda: saliency_map(net, x, y), 3), saliency_map(net, x, y)
+    print(f"{'saliency_map':34s} flipped {result.rate:7.2%}  mean {result.mean_distance:.3f}  median {np.median(result.distance):g}  {seconds:7.2f} s")
+    for count in (120, 480, 960):
+        tracemalloc.start()
+        saliency_map(net, x[:count], y[:count])
+        print(f"  memory at its peak, {count} images: {tracemalloc.get_traced_memory()[1] / 2**20:.1f} MiB")
+        tracemalloc.stop()
+    start = time.perf_counter()
+    papernot = saliency_map(net, x[:100], y[:100], variant="papernot")
+    print(f"{'  papernot pairs, first 100':34s} flipped {papernot.rate:7.2%}  mean {papernot.mean_distance:.3f}{'':10s}{time.perf_counter() - start:7.2f} s; gain on the same: {result.distance[:100].mean():.3f}")
+    _peers(net, x, peers.sparse, lambda s: np.count_nonzero(np.abs(s) > 1e-6, axis=1), result.distance, seconds)
+
+
+def linf() -> None:
+    """The smallest eps on every test four, beside the peers."""
+    net, x = fours()
+    y = np.zeros(len(x), int)
+    seconds, result = best_of(lambda: smallest_eps(net, x, y), 3), smallest_eps(net, x, y)
+    print(f"{'smallest_eps':34s} flipped {result.rate:7.2%}  mean {result.mean_distance:.6f}  {seconds:7.2f} s")
+    _peers(net, x, peers.linf, lambda s: np.abs(s).max(axis=1), result.distance, seconds)
+
+
+def _peers(net: MLP, x: np.ndarray, attacks: Callable, measure: Callable, ours: np.ndarray, seconds: float) -> None:
+    """A row for each peer: its own figures, and ours on the images that it flips."""
+    if not peers.have_attacks:
+        print(f"skipped: the peers' rows, not installed here: {', '.join(peers.missing)} (peers.md)")
+        return
+    for name, count, attack in attacks(net):
+        start = time.perf_counter()
+        x_adv = attack(x[:count].copy())
+        taken = time.perf_counter() - start
+        flipped, distance = net.logits(x_adv)[:, 0] > 0, measure(x_adv - x[:count])
+        same = ours[: len(x_adv)][flipped].mean()
+        print(
+            f"{name:34s} flipped {flipped.mean():7.2%}  mean {distance[flipped].mean():.6g}  (ours on these {same:.6g})  "
+            f"{taken:7.2f} s, {taken / seconds:.1f} times ours",
+            flush=True,
+        )
+
+
+def universals() -> None:
+    """One s from 1,000 training fours, measured on the unseen test fours."""
+    net, x = fours()
+    crowd, y, _, _ = load_mnist((4, 9))
+    crowd = crowd[y == 0][:1000].astype(np.float64)
+    crowd = crowd[net.predict(crowd) == 0]
+    for eps in (0.10, 0.15):
+        start = time.perf_counter()
+        found = universal(net, crowd, np.zeros(len(crowd), int), LInf(eps))
+        seconds = time.perf_counter() - start
+        print(f"universal, eps {eps:.2f}: {found.on(net, x, np.zeros(len(x), int)).rate:.2%} of unseen fours, {seconds:.2f} s")
+    step = fgsm(net, x, np.zeros(len(x), int), LInf(0.10))
+    print(f"for comparison, one sign step for each image by itself, eps 0.10: {step.rate:.2%}")
+
+
+SECTIONS = {f.__name__: f for f in (imports, training, jacobian, sparse, linf, universals)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    for name in parser.parse_args().only:
+        print(f"\n## {name}: {SECTIONS[name].__doc__}", flush=True)
+        SECTIONS[name]()
+
+
+if __name__ == "__main__":
+    main()
