@@ -1,17 +1,23 @@
-"""Files that are whole or absent, and arrays read without trusting what the file says of itself."""
+"""Files that are whole or absent, and arrays read without trusting what the file says of itself.
+
+The standard library's file modules are imported where they are used: `import minigrad` should cost little more than
+NumPy.
+"""
 
 from __future__ import annotations
 
 import io
 import math
 import os
-import tempfile
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minigrad.inputs import Array
+
+if TYPE_CHECKING:
+    import zipfile
+    from pathlib import Path
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
@@ -22,6 +28,9 @@ def write_whole(path: str | Path, content: bytes) -> None:
     OSError
         The folder does not exist or cannot be written, or the disk is full; `path` is then as it was.
     """
+    import tempfile
+    from pathlib import Path
+
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -54,6 +63,9 @@ def read_npz(path: str | Path) -> dict[str, Array]:
         It is not such an archive: foreign, truncated, damaged, compressed, or with a header that promises more than is
         there.
     """
+    import zipfile
+    from pathlib import Path
+
     raw = Path(path).read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
@@ -65,7 +77,7 @@ def read_npz(path: str | Path) -> dict[str, Array]:
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
-    if entry.compress_type != zipfile.ZIP_STORED:
+    if entry.compress_type != 0:  # zipfile.ZIP_STORED
         raise ValueError(f"{entry.filename} is compressed")
     stream = io.BytesIO(archive.read(entry))
     version = np.lib.format.read_magic(stream)

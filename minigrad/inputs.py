@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[Any]
-Seed = int | np.random.Generator | None
+Seed: TypeAlias = "int | np.random.Generator | None"  # in quotes: NumPy loads its random module on first use
 
 
 def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 from minigrad.files import npz_bytes, read_npz, write_whole
 from minigrad.inputs import Array, Seed, as_count, as_images, as_labels
 from minigrad.layers import ACTIVATIONS, Dense, Layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHUNK = 1024  # images per pass: their activations stay in the processor's cache
 
