@@ -20,7 +20,7 @@ from attacks.study import SHOWN_EPS, Clock, Study, confidence, numbers, study
 from data import load_folder, load_mnist
 from minigrad import MLP, fit
 from minigrad.files import npz_bytes, write_whole
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_count
 from minigrad.margin import Margin
 
 REFERENCE = (128, 64, 1)  # widths after the pixels
@@ -68,6 +68,9 @@ def prepare(options: Options, clock: Clock) -> Network:
     if options.subset:
         x_train, y_train = _first_of_each(x_train, y_train, options.subset)
         x_test, y_test = _first_of_each(x_test, y_test, options.subset)
+    own = x_test[y_test == 0].astype(np.float64)
+    if options.image is not None and not 0 <= options.image < len(own):
+        raise ValueError(f"image: expected a test image of the first digit, 0..{len(own) - 1}, got {options.image}")
     d = x_train.shape[1]
     history: dict[str, list[float]] = {}
     if options.model:
@@ -85,17 +88,12 @@ def prepare(options: Options, clock: Clock) -> Network:
         net, history = clock("train the network", lambda: fit(first, x_train, y_train, **train))
 
     crowd = x_train[y_train == 0][:UNIVERSAL_IMAGES].astype(np.float64)
-    own = x_test[y_test == 0].astype(np.float64)
     right = net.predict(own) == 0
     number, crowd = np.flatnonzero(right), crowd[net.predict(crowd) == 0]
     if not len(number) or not len(crowd):
         raise ValueError(f"the network gets {len(number)} of {len(own)} test images right, expected at least 1")
     if options.image is not None and options.image not in number:
-        known = 0 <= options.image < len(own)
-        raise ValueError(
-            f"image: expected a test image of the first digit, 0..{len(own) - 1}, that the network gets right, "
-            f"got {options.image}{', which is already misclassified' if known else ''}"
-        )
+        raise ValueError(f"image: expected one that the network gets right, got {options.image}, already misclassified")
     accuracy = net.accuracy(x_test, y_test)
     return Network(net, history, accuracy, crowd, own[right], number, int((~right).sum()))
 
@@ -193,6 +191,10 @@ def run(options: Options) -> dict[str, Any]:
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out}: expected a folder for the report, got a file")
+    as_count(options.epochs, "epochs")
+    as_count(options.seed, "seed", least=0)
+    if options.subset is not None:
+        as_count(options.subset, "subset")
     began = time.perf_counter()
     line = Progress(began)
     clock = Clock(line)
@@ -200,23 +202,25 @@ def run(options: Options) -> dict[str, Any]:
     net = network.net
     s = study(net, network.crowd, network.images, network.number, options.image, options.seed, clock)
     figures = clock("draw", lambda: draw(s, options.digits, network.history))
-    results = {
-        "digits": list(options.digits),
-        "seed": options.seed,
-        "network": {
-            "sizes": list(net.sizes),
-            "activation": net.activation,
-            "threshold": net.threshold,
-            "test_accuracy": network.accuracy,
-        },
-        "history": network.history,
-        "images": {"correct": len(s.images), "already_misclassified": network.wrong},
-        **numbers(s),
-        "seconds": clock.seconds | {"all": round(time.perf_counter() - began, 2)},
-    }
+    results = _without_nan(
+        {
+            "digits": list(options.digits),
+            "seed": options.seed,
+            "network": {
+                "sizes": list(net.sizes),
+                "activation": net.activation,
+                "threshold": net.threshold,
+                "test_accuracy": network.accuracy,
+            },
+            "history": network.history,
+            "images": {"correct": len(s.images), "already_misclassified": network.wrong},
+            **numbers(s),
+            "seconds": clock.seconds | {"all": round(time.perf_counter() - began, 2)},
+        }
+    )
     files = figures | {
         "model.npz": npz_bytes(net.to_arrays()),
-        "results.json": (json.dumps(_without_nan(results), indent=1, allow_nan=False) + "\n").encode(),
+        "results.json": (json.dumps(results, indent=1, allow_nan=False) + "\n").encode(),
         "index.html": page(results, figures).encode(),
     }
     out.mkdir(parents=True, exist_ok=True)

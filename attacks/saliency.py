@@ -134,7 +134,8 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
 
     Departures: (1) the published map either raises pixels or, with both signs turned, lowers them; here each step takes
     the better of the two, so both directions occur in one run.  (2) Logits, not probabilities (as in their section IV).
-    (3) Pairs are formed for a block of images and first pixels at a time: the memory is bounded, the answer the same.
+    (3) Pixels that no best pair can contain are left out first, and pairs are formed in chunks of bounded memory; the
+    answer is the same.
     """
     m = margin.value(x)
     a, b = _target_and_others(margin, x)
@@ -164,25 +165,38 @@ def _target_and_others(margin: Margin, x: Array) -> tuple[Array, Array]:
 
 
 def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
-    """The largest `(a_p + a_q) (c_p + c_q)`, both factors positive, p < q: score (n,) (0 if none), pair (n, 2)."""
-    n, d = a.shape
+    """The largest `(a_p + a_q) (c_p + c_q)` with both factors positive and p < q: score (n,) (0 if none), pair (n, 2).
+
+    No pair with p scores more than `most_p = (a_p + max a) (c_p + max c)`.  One good pair is therefore enough to leave
+    out most pixels, and the search over the others is still exact.  Pixels with a = -inf take no part.
+    """
+    n = len(a)
     best, pair = np.zeros(n), np.full((n, 2), -1)
-    images = max(1, BLOCK // d**2)
-    firsts = max(1, BLOCK // (images * d))
-    for i in range(0, n, images):
-        for p in range(0, d - 1, firsts):
-            cut, first = slice(i, i + images), np.arange(p, min(p + firsts, d - 1))
-            gain = a[cut, first, None] + a[cut, None, p:]  # (images, firsts, d - p)
-            loss = c[cut, first, None] + c[cut, None, p:]
-            later = np.arange(p, d) > first[:, None]
-            score = np.where((gain > 0) & (loss > 0) & later, np.maximum(gain, 0) * np.maximum(loss, 0), 0)
-            score = score.reshape(len(gain), -1)
-            at = score.argmax(axis=1)
-            top = score[np.arange(len(at)), at]
-            found = np.stack([first[at // (d - p)], p + at % (d - p)], axis=1)
-            pair[cut] = np.where((top > best[cut])[:, None], found, pair[cut])
-            best[cut] = np.maximum(top, best[cut])
+    for i in range(n):
+        pixels = np.flatnonzero(np.isfinite(a[i]))
+        if len(pixels) < 2:
+            continue
+        gain, loss = a[i, pixels], c[i, pixels]
+        most = _product(gain + gain.max(), loss + loss.max())
+        first = most.argmax()
+        with_first = _product(gain + gain[first], loss + loss[first])
+        with_first[first] = 0
+        pixels = pixels[most >= with_first.max()]
+        gain, loss = a[i, pixels], c[i, pixels]
+        rows = max(1, BLOCK // max(len(pixels), 1))
+        for start in range(0, len(pixels) - 1, rows):
+            p = np.arange(start, min(start + rows, len(pixels) - 1))
+            score = _product(gain[p, None] + gain, loss[p, None] + loss)  # (rows, pixels)
+            score[np.arange(len(pixels)) <= p[:, None]] = 0
+            row, q = np.unravel_index(score.argmax(), score.shape)
+            if score[row, q] > best[i]:
+                best[i], pair[i] = score[row, q], (pixels[p[row]], pixels[q])
     return best, pair
+
+
+def _product(gain: Array, loss: Array) -> Array:
+    """`gain * loss` where both are positive, else 0."""
+    return np.maximum(gain, 0) * np.maximum(loss, 0)
 
 
 def _trace(problem: Problem, log: list[Any], winner: Array) -> Trace:

@@ -23,7 +23,7 @@ from attacks.uap import UniversalResult, universal
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
-PAPERNOT_IMAGES = 50  # pairs of pixels are slow; this many show the difference
+PAPERNOT_IMAGES = 200  # pairs of pixels are slower; this many show the difference
 UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
 SHOWN_EPS = 0.10
 

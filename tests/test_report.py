@@ -1,0 +1,210 @@
+"""The whole main job on a small subset: files, numbers, page, and what an interruption leaves behind."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from attacks import report
+from attacks.__main__ import main, table
+from attacks.report import Options, run
+from data import load_mnist
+from minigrad import MLP
+from minigrad.margin import Margin
+
+FIGURES = {
+    "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
+    "universal_grid", "margin_by_pixels", "margin_by_eps", "training",
+}  # fmt: skip
+SMALL = {"subset": 200, "epochs": 3}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("main job") / "report"
+    return out, run(Options(out=out, **SMALL))
+
+
+def test_writes_every_file_and_nothing_else(written):
+    out, _ = written
+    expected = {f"{name}.png" for name in FIGURES} | {"index.html", "results.json", "model.npz"}
+    assert {path.name for path in out.iterdir()} == expected
+    for name in FIGURES:
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_numbers_can_be_measured_again_from_the_saved_network(written):
+    out, _ = written
+    r = json.loads((out / "results.json").read_text())
+    net = MLP.load(out / "model.npz")
+    _, _, x, y = load_mnist((4, 9))
+    fours = x[y == 0][:200].astype(float)
+    wrong = int((net.predict(fours) == 1).sum())
+    assert r["images"] == {"correct": 200 - wrong, "already_misclassified": wrong}
+    shown = fours[r["shown"]["image"]]
+    m, g = Margin.of(net, shown[None], [0]).value_and_gradient(shown[None])
+    assert r["shown"]["margin"] == pytest.approx(m[0], rel=1e-12)
+    assert r["shown"]["linearised_eps_box_ignored"] == pytest.approx(-m[0] / np.abs(g).sum(), rel=1e-12)
+    pixels = r["shown"]["sparse"]["pixels"]
+    assert len(pixels) == r["shown"]["sparse"]["distance"] == r["sparse"]["median_distance"]
+    ends = np.array(np.meshgrid(*[[0.0, 1.0]] * len(pixels))).reshape(len(pixels), -1).T  # each pixel went to one end
+    tried = np.repeat(shown[None], len(ends), axis=0)
+    tried[:, pixels] = ends
+    assert (net.predict(tried) == 1).any()
+
+
+def test_attacks_do_what_the_page_says(written):
+    _, r = written
+    assert r["sparse"]["success"] == 1 and r["smallest_eps"]["success"] == 1
+    assert r["smallest_eps"]["mean_distance"] < r["one_step_in_the_box"]["mean_distance"]
+    assert r["one_step_box_ignored"]["success"] < r["one_step_in_the_box"]["success"]
+    rates = [row["rate_on_set"] for row in r["universal"]]
+    assert rates[0] < rates[-1] and all(row["radius"] <= row["eps"] * (1 + 1e-12) for row in r["universal"])
+
+
+class Page(HTMLParser):
+    """Tags that stay open, sources and links of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag in ("h1", "h2", "p", "figure", "figcaption", "table", "style", "title"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+
+def test_page_is_self_contained_and_has_every_figure(written):
+    out, _ = written
+    text = (out / "index.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert not page.open
+    assert len(page.sources) == len(FIGURES)
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    visible = re.sub(r'src="[^"]*"', "", text)
+    assert "http" not in visible and not re.search(r"\b(nan|inf|None)\b", visible)
+
+
+def test_same_seed_same_numbers_and_figures(written, tmp_path):
+    out, first = written
+    second = run(Options(out=tmp_path / "again", **SMALL))
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    assert (tmp_path / "again" / "overview.png").read_bytes() == (out / "overview.png").read_bytes()
+    assert (tmp_path / "again" / "model.npz").read_bytes() == (out / "model.npz").read_bytes()
+
+
+def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkeypatch, capsys):
+    out, r = written
+    image = r["shown"]["image"]
+    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b")]
+    monkeypatch.setattr(report, "draw", lambda *_: {})
+    assert main([*where, "--subset", "200", "--image", str(image)]) == 0
+    printed = capsys.readouterr()
+    assert f"test image {image} of 4" in printed.out and "epoch" not in printed.err
+    assert main(["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--out", str(tmp_path / "c")]) == 0
+    assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
+
+
+@pytest.mark.parametrize("moment", ["draw", "page", "json"])
+def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypatch, moment, capsys):
+    out, _ = written
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    if moment != "draw":
+        monkeypatch.setattr(report, "draw", lambda *_: {})
+    target = {"draw": (report, "draw"), "page": (report, "page"), "json": (report.json, "dumps")}[moment]
+    monkeypatch.setattr(*target, interrupt)
+    there = tmp_path / "report"
+    there.mkdir()
+    (there / "index.html").write_text("the old report")
+    code = main(["--model", str(out / "model.npz"), "--subset", "30", "--out", str(there)])
+    assert code == 130 and "interrupted" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in there.iterdir()} == {"index.html": "the old report"}
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch, capsys):
+    out, _ = written
+    real, calls = report.write_whole, []
+
+    def full(path, content):
+        calls.append(path)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device", str(path))
+        real(path, content)
+
+    monkeypatch.setattr(report, "write_whole", full)
+    monkeypatch.setattr(report, "draw", lambda *_: {"overview.png": b"a picture"})
+    assert main(["--model", str(out / "model.npz"), "--subset", "30", "--out", str(tmp_path / "r")]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {path.name for path in calls[:2]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--image", "100000"], "expected a test image of the first digit, 0..29, got 100000"),
+        (["--image", "-1"], "got -1"),
+        (["--digits", "4", "4"], "expected distinct labels"),
+        (["--digits", "4", "12"], "expected distinct labels"),
+        (["--epochs", "0"], "epochs: expected at least 1, got 0"),
+        (["--subset", "0"], "subset: expected at least 1, got 0"),
+        (["--seed", "-1"], "seed"),
+        (["--model", "nowhere.npz"], "nowhere.npz"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_options_get_one_sentence_and_write_nothing(tmp_path, capsys, arguments, sentence):
+    out = tmp_path / "report"
+    assert main(["--subset", "30", "--epochs", "1", "--out", str(out), *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and re.search(sentence, error)
+    assert not out.exists()
+
+
+def test_a_misclassified_image_is_named_as_such(written, tmp_path, capsys):
+    out, _ = written
+    net = MLP.load(out / "model.npz")
+    _, _, x, y = load_mnist((4, 9))
+    wrong = int(np.flatnonzero(net.predict(x[y == 0][:200]) == 1)[0])
+    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "r")]
+    assert main([*where, "--subset", "200", "--image", str(wrong)]) == 2
+    assert f"got {wrong}, already misclassified" in capsys.readouterr().err
+
+
+def test_a_file_in_the_way_of_the_folder(tmp_path, capsys):
+    (tmp_path / "report").write_text("mine")
+    assert main(["--out", str(tmp_path / "report")]) == 2
+    assert "expected a folder" in capsys.readouterr().err
+    assert (tmp_path / "report").read_text() == "mine"
+
+
+def test_a_model_for_other_images_is_refused(tmp_path, capsys):
+    MLP.init([4, 3, 1], rng=0).save(tmp_path / "small.npz")
+    assert main(["--model", str(tmp_path / "small.npz"), "--out", str(tmp_path / "r")]) == 2
+    assert "expected a network from 784 pixels" in capsys.readouterr().err
+
+
+def test_help_explains_every_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert all(option in text for option in ("--digits", "--out", "--seed", "--epochs", "--image", "--model", "--data"))
+
+
+def test_table_says_not_flipped_for_failures(written):
+    _, r = written
+    failed = json.loads(json.dumps(r))
+    failed["shown"]["sparse"]["success"] = False
+    failed["smallest_eps"]["success"] = 0.0
+    assert "not flipped" in table(failed)
