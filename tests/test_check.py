@@ -106,6 +106,13 @@ def test_taylor_rate_of_a_smooth_network_is_two(activation):
     assert taylor_rate(net, x, dx, h=1e-3) == pytest.approx(2, abs=0.01)
 
 
+def test_the_direction_drawn_has_unit_length():
+    seen = []
+    square = powers(2)
+    taylor_rate(Model(lambda x: (seen.append(x), square.logits(x))[1], square.jacobian), np.zeros((2, 3)), h=0.5)
+    assert max(np.linalg.norm(x) for x in seen) == pytest.approx(0.5, rel=1e-12)
+
+
 @given(affine_networks())
 def test_taylor_rate_of_an_affine_network_is_infinite(case):
     net, x, _ = case

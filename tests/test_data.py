@@ -127,9 +127,10 @@ def test_idx_of_something_else(tmp_path, content, message):
         read_idx(tmp_path / "other", ndim=3)
 
 
-def test_as_many_labels_as_images(tmp_path):
-    with pytest.raises(ValueError, match=r"got 4 images in .*images and 3 labels in .*labels"):
-        load_idx(*write_pair(tmp_path, PIXELS, LABELS[:3]))
+@pytest.mark.parametrize("count", [0, 3, 5])
+def test_as_many_labels_as_images(tmp_path, count):
+    with pytest.raises(ValueError, match=rf"got 4 images in .*images and {count} labels in .*labels"):
+        load_idx(*write_pair(tmp_path, PIXELS, np.zeros(count)))
 
 
 def test_images_and_labels_swapped(tmp_path):

@@ -204,6 +204,13 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
         assert os.listdir(tmp_path) == ["net.npz"] and path.read_bytes() == b"old"
 
 
+def test_the_temporary_file_is_on_the_file_system_of_its_target(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: (moved.append(paths), replace(*paths)))
+    write_whole(tmp_path / "net.npz", b"1")
+    assert [os.path.dirname(path) for path in moved[0]] == [str(tmp_path)] * 2  # elsewhere a rename is not atomic
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_a_written_file_has_the_permissions_of_an_ordinary_one(tmp_path, umask):
     before = os.umask(umask)

@@ -71,6 +71,7 @@ def test_bad_labels(method, y, message):
     ("call", "message"),
     [
         (lambda: NET.vjp(X, np.ones(2)), r"g: expected shape \(2, 1\).* got \(2,\)"),
+        (lambda: NET.vjp(X, np.ones((1, 1))), r"g: expected shape \(2, 1\).* got \(1, 1\)"),
         (lambda: NET.jvp(X, np.ones((1, 3))), r"dx: expected the shape of x, \(2, 3\), got \(1, 3\)"),
         (lambda: NET.jacobian(X, by="pixels"), "by: expected .* got 'pixels'"),
         (lambda: MLP.init([3]), r"sizes: expected at least an input and an output size, got \[3\]"),
@@ -106,7 +107,7 @@ def test_bad_calls(call, message):
         call()
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 1, 1), ()])
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 1, 1), ()])
 def test_a_strangers_logits_of_the_wrong_shape(shape):
     class Stranger:
         logits = staticmethod(lambda x: np.zeros(shape))

@@ -118,6 +118,9 @@ class TestMaking:
         assert all(np.array_equal(a.W, b.W) for a, b in zip(one.dense, two.dense, strict=True))
         assert not np.array_equal(one.dense[0].W, other.dense[0].W)
 
+    def test_one_dense_layer_has_no_activation_to_remember(self):
+        assert MLP.init([3, 1], activation="tanh", rng=0).activation == "relu"
+
     def test_layers_of_equal_shape_are_not_equal(self):
         net = MLP.init([4, 4, 4], rng=0)
         assert not np.array_equal(net.dense[0].W, net.dense[1].W)
