@@ -47,7 +47,7 @@ def table(r: dict[str, Any]) -> str:
             f"network {'-'.join(map(str, r['network']['sizes']))}",
             f"{100 * r['network']['test_accuracy']:.2f}% of test images right",
         ),
-        (f"test image {shown['image']} of {a}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
+        (f"test image of {a}, number {shown['image']}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
         ("  fewest pixels found", _found(shown["sparse"], "{:.0f} pixels", b)),
         ("  smallest eps found", _found(shown["smallest_eps"], "eps {:.5f}", b)),
         (

@@ -334,7 +334,11 @@ class L2(Ball):
         return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        slope, cap = np.abs(g), self.reach(x, g)
+        scale = np.max(np.abs(g), axis=-1, keepdims=True)
+        scale = np.where(scale > 0, scale, 1)
+        slope, cap = np.abs(g) / scale, self.reach(x, g)
+        with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310
+            gain = gain / scale[..., 0]
         knot, slope_, cap_ = _sorted_by_knot(slope, cap)
         earned = np.cumsum(slope_ * cap_, axis=-1) - slope_ * cap_
         rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]

@@ -46,14 +46,16 @@ def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
         for u in r["universal"]
     )
     papernot = r["papernot"]
+    pixels = f"<strong>{sparse['distance']:.0f} pixels</strong>"
+    flips = f"{pixels} turn this {a} into a {b}." if sparse["success"] else f"{pixels} do not turn this {a} into a {b}."
     return f"""<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>How a {a} becomes a {b}</title><style>{STYLE}</style>
 <h1>How a {a} becomes a {b}</h1>
 <p>A network N with layers {sizes} tells {a} from {b}: it says {b} when its one number N(x) is above the threshold.
 It is right on {100 * network["test_accuracy"]:.2f}% of the test images. Below, the same test image (number
-{shown["image"]} among the test images of {a}) is changed in three ways, and each time the network calls it a {b}.</p>
-{figure("overview.png", f"The image, and the three ways to turn it into a {b}. Under each: what the network says, and how sure it is.")}
+{shown["image"]} among the test images of {a}) is changed in three ways; what the network then says is written under each.</p>
+{figure("overview.png", f"The image, and three ways to make it a {b} for the network. Under each: what it says, and how sure it is.")}
 
 <h2>1. The network</h2>
 <p>Each layer is written by hand with its derivative (<code>minigrad/layers.py</code>), so the Jacobian dN/dx is explicit.
@@ -66,7 +68,7 @@ Here m = {shown["margin"]:.3f} before anything is changed.</p>
 max(g<sub>i</sub>(1 - x<sub>i</sub>), g<sub>i</sub>(0 - x<sub>i</sub>)). What one pixel earns does not depend on the others, so the largest
 gains, one after the other, are the sparsest answer of the linear network. The real one bends, so g is formed again after
 every pixel. (<code>attacks/saliency.py</code>)</p>
-<p class="answer"><strong>{sparse["distance"]:.0f} pixels</strong> turn this {a} into a {b}. Over all {r["sparse"]["images"]} correctly classified test images
+<p class="answer">{flips} Over all {r["sparse"]["images"]} correctly classified test images
 the mean is {_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f};
 {100 * r["sparse"]["success"]:.1f}% flip. These are upper bounds: found, not proved minimal. On the first {papernot["images"]} images the published saliency map of pixel pairs
 needs {_number(papernot["mean_distance"], 3)} pixels on average, gain per pixel {_number(r["papernot_gain_on_the_same_images"], 3)}.</p>

@@ -201,9 +201,8 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
     stuck = ball.reach(x, g).max(axis=1) == 0
     root = ball.radius_for(x, g, -m)
     whole = ball.distance(ball.maximize(x, g))  # the radius of ball is inf: as far as the box lets it
-    eps = np.where(
-        np.isfinite(root), root * (1 + 1e-9), whole / 4
-    )  # past the tie, or a first guess where no root exists
+    past = np.maximum(root * (1 + 1e-9), 1e-9 * whole)  # past the tie, also where x is on the boundary and the root 0
+    eps = np.where(np.isfinite(root), past, whole / 4)  # a first guess where no root exists
     s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)
     best, top, best_s = np.full(len(x), np.inf), np.full(len(x), -np.inf), np.zeros_like(x)
     for t in range(steps):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import Ball, LInf
-from attacks.result import Problem, to_8bit
+from attacks.result import MISCLASSIFIED, Problem, to_8bit
 from minigrad.inputs import Array, Seed, as_count
 from minigrad.margin import Margin
 
@@ -38,7 +38,8 @@ class UniversalResult:
     history : tuple of float
         The rate of every s that was measured on the whole set, in order; `s` is the best of them.
     reason : str
-        "all fooled", "passes spent", or "no progress" when a pass changed nothing.
+        "all fooled", "passes spent", "no progress" when a pass changed nothing, or "already misclassified" when every
+        image was.
     """
 
     s: Array
@@ -126,14 +127,14 @@ def universal(
     x, lo, hi = problem.x, *ball.box
     free = replace(ball, box=(np.min(lo - hi), np.max(hi - lo)))  # where s itself lives: any number that can matter
     zero = np.zeros(x.shape[1])
-    s, best, history, reason = zero, zero, [0.0], "passes spent"
+    s, best, history = zero, zero, [0.0]
+    reason = "passes spent" if len(problem.open) else MISCLASSIFIED
     if len(problem.open):
         _, g = problem.margin.rows(problem.open).value_and_gradient(x[problem.open])
         s = free.maximize(zero, g.mean(axis=0))
         best, history = _keep_best(problem, s, best, history)
     for _ in range(passes):
         if history[-1] == 1 or not len(problem.open):
-            reason = "all fooled"
             break
         before = s
         for i in rng.permutation(problem.open):
@@ -170,6 +171,7 @@ def _visit(margin: Margin, x: Array, s: Array, ball: Ball, free: Ball, overshoot
         return s
     needed = ball.radius_for(now, g, -m)  # (1,)
     length = np.where(np.isfinite(needed), needed, ball.radius)
+    length = np.where(needed > 0, length, ball.scaled(1e-6).radius)  # on the boundary: any step, or one pixel
     d = ball.with_radius(length).scaled(1 + overshoot).maximize(now, g)[0]
     return free.project(np.zeros_like(s), s + d)
 

@@ -108,7 +108,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     monkeypatch.setattr(report, "draw", lambda *_: {})
     assert main([*where, "--subset", "200", "--image", str(image)]) == 0
     printed = capsys.readouterr()
-    assert f"test image {image} of 4" in printed.out and "epoch" not in printed.err
+    assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
     assert main(["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--out", str(tmp_path / "c")]) == 0
     assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
 
