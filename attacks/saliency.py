@@ -6,24 +6,26 @@ the best k pixels are the k largest gains, and taking them one after the other i
 next pixel is the best answer to the network as it is now.  That is greedy, not optimal; a branch and bound says how far
 off.
 
-Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel), `_prune` (which
-not).
+Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel); then
+attacks/fewer.py, which takes pixels back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import L0, Ball
+from attacks.fewer import exchange, extended, prune
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 
-BLOCK = 1 << 21  # numbers in one block of candidates or pairs: bounds the memory beyond the batch itself
+BLOCK = 1 << 21  # numbers in one block of pairs: bounds the memory beyond the batch itself
 Choose = Callable[[Margin, Array, Array, Ball], tuple[Array, Array, Array]]  # margin, x, used, ball -> m, pixel, value
 
 
@@ -37,6 +39,7 @@ def saliency_map(
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     mask: ArrayLike | None = None,
     variant: str = "gain",
+    exchanges: int = 8,
 ) -> AttackResult:
     """Change pixels until the class flips, then take back those that turn out not to be needed.
 
@@ -55,6 +58,9 @@ def saliency_map(
     variant : "gain" or "papernot"
         "gain": the pixel of largest box-aware gain max(g_i (hi - x_i), g_i (lo - x_i)), up or down in the same run.
         "papernot": pairs of pixels by the saliency map of Papernot et al. 2016; see `_best_pair`.
+
+    exchanges : int
+        Rounds of the search for an answer with one pixel less; see `attacks/fewer.py`.  0: none.
 
     Returns
     -------
@@ -75,11 +81,18 @@ def saliency_map(
     if choose is None:
         raise ValueError(f'variant: expected "gain" or "papernot", got {variant!r}')
     x = as_images(x)
+    exchanges = as_count(exchanges, "exchanges", least=0)
     limit = x.shape[1] if max_pixels is None else min(as_count(max_pixels, "max_pixels"), x.shape[1])
     problem = Problem.of(net, x, y, L0(limit, box, mask), target)
     x_adv, trace, reason = _step_by_step(problem, choose, limit)
-    x_adv, kept = _prune(problem, x_adv, trace)
-    return problem.finish(x_adv, reason, Trace(trace.pixel, trace.value, trace.margin, kept))
+    x_adv, kept = prune(problem, x_adv, trace)
+    trace = replace(trace, kept=kept)
+    if exchanges:
+        x_adv = exchange(problem, x_adv, exchanges)
+        trace = extended(problem, x_adv, trace)
+        x_adv, kept = prune(problem, x_adv, trace)
+        trace = replace(trace, kept=kept)
+    return problem.finish(x_adv, reason, trace)
 
 
 def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, Trace, Array]:
@@ -214,30 +227,3 @@ def _trace(problem: Problem, log: list[Any], winner: Array) -> Trace:
             pixel[image[moved], at : at + width] = chosen[mine][moved]
             value[image[moved], at : at + width] = new[mine][moved]
     return Trace(pixel, value, margin, pixel >= 0)
-
-
-def _prune(problem: Problem, x_adv: Array, trace: Trace) -> tuple[Array, Array]:
-    """Put pixels back one at a time, always the one that costs least margin, while the image stays adversarial."""
-    x_adv, kept = x_adv.copy(), trace.kept.copy()
-    rows = problem.open
-    if len(rows):
-        rows = rows[problem.margin.rows(rows).value(x_adv[rows]) > 0]
-    while len(rows):
-        row, step = np.nonzero(kept[rows])  # a candidate for each pixel still changed
-        row = rows[row]
-        m = np.empty(len(row))
-        block = max(1, BLOCK // x_adv.shape[1])
-        for start in range(0, len(row), block):
-            r, t = row[start : start + block], step[start : start + block]
-            without = x_adv[r]  # (block, d), a copy
-            pixel = trace.pixel[r, t]
-            without[np.arange(len(r)), pixel] = problem.x[r, pixel]
-            m[start : start + block] = problem.margin.rows(r).value(without)
-        order = np.lexsort((m, row))  # the last of each row is its best candidate
-        ends = order[np.flatnonzero(np.diff(row[order], append=-1))]
-        ends = ends[m[ends] > 0]
-        rows = row[ends]
-        pixel = trace.pixel[rows, step[ends]]
-        x_adv[rows, pixel] = problem.x[rows, pixel]
-        kept[rows, step[ends]] = False
-    return x_adv, kept

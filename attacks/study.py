@@ -96,7 +96,9 @@ def study(net: Any, crowd: Array, images: Array, number: Array, image: int | Non
         gradient=gradient,
         start=start,
         sparse=sparse,
-        papernot=clock("sparse: Papernot's pairs", lambda: saliency_map(net, images[few], y[few], variant="papernot")),
+        papernot=clock(
+            "sparse: Papernot's pairs", lambda: saliency_map(net, images[few], y[few], variant="papernot", exchanges=0)
+        ),
         free_root=free_root,
         box_root=box_root,
         free_step=clock("small: one step, box ignored", lambda: step(free_root)),

@@ -119,7 +119,7 @@ def sparse() -> None:
         print(f"  memory at its peak, {count} images: {tracemalloc.get_traced_memory()[1] / 2**20:.1f} MiB")
         tracemalloc.stop()
     start = time.perf_counter()
-    papernot = saliency_map(net, x[:100], y[:100], variant="papernot")
+    papernot = saliency_map(net, x[:100], y[:100], variant="papernot", exchanges=0)
     print(f"{'  papernot pairs, first 100':34s} flipped {papernot.rate:7.2%}  mean {papernot.mean_distance:.3f}{'':10s}{time.perf_counter() - start:7.2f} s; gain on the same: {result.distance[:100].mean():.3f}")
     _peers(net, x, peers.sparse, lambda s: np.count_nonzero(np.abs(s) > 1e-6, axis=1), result.distance, seconds)
 
