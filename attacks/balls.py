@@ -334,8 +334,7 @@ class L2(Ball):
         return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        scale = np.max(np.abs(g), axis=-1, keepdims=True)
-        scale = np.where(scale > 0, scale, 1)
+        scale = np.ldexp(1.0, np.frexp(np.max(np.abs(g), axis=-1, keepdims=True))[1])  # a power of 2: exact
         slope, cap = np.abs(g) / scale, self.reach(x, g)
         with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310
             gain = gain / scale[..., 0]

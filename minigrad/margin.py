@@ -81,7 +81,8 @@ class Margin:
         Two classes, or a target: one way.  k classes untargeted: k - 1 ways, the targeted margins without the min;
         an attack runs them side by side and the first to cross wins.
         """
-        n, k = len(x), self.net.logits(x[:1]).shape[1]
+        n = len(x)
+        k = self.net.logits(x[:1]).shape[1] if n else 2  # a model need not take an empty batch
         if k <= 2 or self.target is not None:
             return np.arange(n), self
         index, rival = np.nonzero(np.arange(k) != self.y[:, None])  # (n (k-1),) each

@@ -8,8 +8,8 @@ from strategies import networks_with_images
 from attacks import saliency_map
 from minigrad import MLP
 
-# m = 0.5 a + 0.3 b + 0.3 c + 0.2 d + relu(d - 0.5) - 1.05 on images in [0, 1].  From black, the gradient says a, b, c, and
-# these three do it; that d earns 0.5 more once it is white shows only after it was tried.  {a, d} is the answer.
+# m = 0.5 a + 0.3 b + 0.3 c + 0.2 d + relu(d - 0.5) - 1.05 on images in [0, 1].  From black, the gradient says
+# a, b, c, and these three do it; that d earns 0.5 more shows only once it was tried.  {a, d} is the answer.
 W1 = np.array([[0.5, 0.0], [0.3, 0.0], [0.3, 0.0], [0.2, 1.0]])
 LURE = MLP.from_arrays([(W1, [1.0, -0.5]), ([[1.0], [1.0]], [-2.05])])
 

@@ -1,10 +1,12 @@
-"""The peers, on the same weights: each a function from images to adversarial images.  See peers.md for how to install them.
+"""The peers, on the same weights: each a function from images to adversarial images.  See peers.md for how to install
+them.
 
 `sparse()` and `linf()` yield `(name, images used, attack)`, and `missing` the names of what is not installed.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
 import warnings
@@ -16,13 +18,23 @@ from unittest.mock import MagicMock
 import numpy as np
 
 Attack = Callable[[np.ndarray], np.ndarray]
-PACKAGES = {"torch": "torch", "foolbox": "foolbox", "torchattacks": "torchattacks", "adv_lib": "adv-lib", "art": "ART", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "torch": "torch",
+    "foolbox": "foolbox",
+    "torchattacks": "torchattacks",
+    "adv_lib": "adv-lib",
+    "art": "ART",
+    "sklearn": "scikit-learn",
+}
 missing = [label for package, label in PACKAGES.items() if find_spec(package) is None]
 have_attacks = not set(missing) & {"torch", "foolbox", "torchattacks", "adv-lib", "ART"}
 
 if have_attacks:
     warnings.filterwarnings("ignore")
-    for name in ("torchvision", "visdom"):  # adv-lib imports these for plots and perceptual losses that are not used here
+    for name in (
+        "torchvision",
+        "visdom",
+    ):  # adv-lib imports these for plots and perceptual losses that are not used here
         if find_spec(name) is None:
             stub: Any = types.ModuleType(name)
             stub.__getattr__ = lambda attribute: MagicMock()
@@ -58,7 +70,9 @@ def _direct(attack: Callable[[Any, Any], Any]) -> Attack:
 
     def run(x: np.ndarray) -> np.ndarray:
         images = torch.tensor(x, dtype=torch.float32).reshape(-1, 1, 28, 28)
-        return np.asarray(attack(images, torch.zeros(len(x), dtype=torch.long)).detach().reshape(len(x), -1), np.float64)
+        return np.asarray(
+            attack(images, torch.zeros(len(x), dtype=torch.long)).detach().reshape(len(x), -1), np.float64
+        )
 
     return run
 
@@ -72,7 +86,9 @@ def _art(net: Any) -> Attack:
     classifier = PyTorchClassifier(as_torch(net), torch.nn.CrossEntropyLoss(), (1, 28, 28), 2, clip_values=(0, 1))
     attack = SaliencyMapMethod(classifier, theta=1.0, gamma=1.0, batch_size=1024, verbose=False)
     to_nine = np.tile([0.0, 1.0], (1, 1))
-    return _direct(lambda images, labels: torch.tensor(attack.generate(images.numpy(), y=np.repeat(to_nine, len(images), 0))))
+    return _direct(
+        lambda images, labels: torch.tensor(attack.generate(images.numpy(), y=np.repeat(to_nine, len(images), 0)))
+    )
 
 
 def training(x: np.ndarray, y: np.ndarray, sizes: list[int]) -> dict[str, float]:
@@ -83,7 +99,7 @@ def training(x: np.ndarray, y: np.ndarray, sizes: list[int]) -> dict[str, float]
     from sklearn.neural_network import MLPClassifier
 
     torch.manual_seed(0)
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = itertools.pairwise(sizes)
     layers = [layer for d, m in pairs for layer in (torch.nn.Linear(d, m), torch.nn.ReLU())][:-1]
     module, loss = torch.nn.Sequential(*layers), torch.nn.BCEWithLogitsLoss()
     rule = torch.optim.Adam(module.parameters(), lr=1e-3)
@@ -121,5 +137,9 @@ def linf(net: Any) -> Iterator[tuple[str, int | None, Attack]]:
     yield "adv-lib FMN, 200 steps", None, _direct(lambda x, y: fmn(module, x, y, norm=float("inf"), steps=200))
     yield "foolbox FMN, 100 steps", None, _foolbox(net, foolbox.attacks.LInfFMNAttack(steps=100))
     yield "adv-lib FAB, 100 steps", None, _direct(lambda x, y: fab(module, x, y, norm=float("inf"), n_iter=100))
-    yield "torchattacks FAB", None, _direct(torchattacks.FAB(module, norm="Linf", steps=100, n_restarts=1, n_classes=2, multi_targeted=False))
+    yield (
+        "torchattacks FAB",
+        None,
+        _direct(torchattacks.FAB(module, norm="Linf", steps=100, n_restarts=1, n_classes=2, multi_targeted=False)),
+    )
     yield "foolbox DeepFool Linf", None, _foolbox(net, foolbox.attacks.LinfDeepFoolAttack())

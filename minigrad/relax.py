@@ -1,0 +1,116 @@
+"""Two lines around an activation on an interval: the step that makes a network linear enough to bound.
+
+On l <= z <= u every activation here lies between two lines,
+
+    lower_slope z + lower_offset  <=  f(z)  <=  upper_slope z + upper_offset,
+
+and `lines(activation, l, u)` finds them, entry by entry.  For ReLU the slope of the lower line is free in [0, 1]
+where l < 0 < u: that freedom is `alpha`, and the best alpha makes the best bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigrad.inputs import Array
+from minigrad.layers import Layer, ReLU, Sigmoid, Tanh
+
+BISECTIONS = 60  # halvings of the search for a tangent point: an interval of any length ends in rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Slopes and offsets of the line above and the line below, all of the shape of `l` and `u`.
+
+    Attributes
+    ----------
+    free : bool array
+        Where the lower line may be `alpha z` with any alpha in [0, 1] instead: unstable ReLUs.
+    """
+
+    upper_slope: Array
+    upper_offset: Array
+    lower_slope: Array
+    lower_offset: Array
+    free: Array
+
+
+def lines(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741  (l and u are the field's names)
+    """The lines of `activation` on [l, u].
+
+    Raises
+    ------
+    ValueError
+        An activation without lines, or an interval with l > u.
+    """
+    if not (l <= u).all():
+        raise ValueError("lines: expected l <= u everywhere")
+    for kind, make in ((ReLU, _relu), (Tanh, _s_shaped), (Sigmoid, _s_shaped)):
+        if isinstance(activation, kind):
+            return make(activation, l, u)
+    raise ValueError(f"lines: expected ReLU, Tanh or Sigmoid, got {type(activation).__name__}, which has no lines")
+
+
+def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
+    """max(z, 0) is convex, so on [l, u] it lies below its chord and above every tangent.
+
+    l >= 0        it is z itself                       both lines z
+    u <= 0        it is 0                              both lines 0
+    l < 0 < u     the chord through (l, 0) and (u, u) is  u (z - l) / (u - l);  a line alpha z with alpha in [0, 1]
+    touches it
+                  at 0 from below.  The alpha returned gives the lower line of smaller area: 1 if u > -l, else 0.
+    """
+    active, unstable = l >= 0, (l < 0) & (u > 0)
+    width = np.where(unstable, u - l, 1)
+    chord = np.where(unstable, u / width, active)
+    return Lines(
+        upper_slope=chord,
+        upper_offset=np.where(unstable, -chord * l, 0.0),
+        lower_slope=np.where(unstable, u > -l, active).astype(np.float64),
+        lower_offset=np.zeros_like(l),
+        free=unstable,
+    )
+
+
+def _s_shaped(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
+    """f is convex for z <= 0 and concave for z >= 0, and point-symmetric: f(0) - f(-z) = f(z) - f(0).
+
+    The line above.  u <= 0: the chord (convex).  l >= 0: the tangent in the middle (concave, so every tangent is
+    above). l < 0 < u: if the chord's slope is at most f'(u) it is above f, since right of 0 f rises at least as fast
+    as at u, and left of 0 a line above both ends is above.  Otherwise the line through (l, f(l)) that touches f at
+    some z > 0. The touching point is where  f'(z) (z - l) = f(z) - f(l);  the bisection keeps the end whose tangent
+    lies above f(l), so rounding can only loosen.  The line below is the line above of the mirrored function -f(-z) +
+    2 f(0).
+    """
+    upper_slope, upper_offset = _above(activation, l, u)
+    # below f on [l, u]  <=>  above 2 f(0) - f(-z') on [-u, -l], which is f itself by symmetry
+    slope, offset = _above(activation, -u, -l)
+    twice = 2 * activation.forward(np.zeros_like(l))
+    return Lines(upper_slope, upper_offset, slope, twice - offset, np.zeros(l.shape, bool))
+
+
+def _above(activation: Layer, l: Array, u: Array) -> tuple[Array, Array]:  # noqa: E741
+    """Slope and offset of a line above an S-shaped activation on [l, u]."""
+
+    def f(z: Array) -> Array:
+        return activation.forward(z)
+
+    def slope_at(z: Array) -> Array:
+        return activation.jvp(z, np.ones_like(z))
+
+    width = np.where(u > l, u - l, 1)
+    chord = np.where(u > l, (f(u) - f(l)) / width, slope_at(u))
+    chord = np.where(u <= 0, np.clip(chord, slope_at(l), slope_at(u)), chord)  # a tiny width makes the quotient noise
+    low, high = np.zeros_like(l), np.maximum(u, 0)  # for l < 0 the tangent at `high` is above (l, f(l)), at `low` below
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = f(middle) + slope_at(middle) * (l - middle) >= f(l)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    touch = np.where(l >= 0, (l + u) / 2, high)
+    tangent = slope_at(touch)
+    use_chord = (u <= 0) | ((l < 0) & (chord <= slope_at(u)))
+    slope = np.where(use_chord, chord, tangent)
+    offset = np.where(use_chord, np.maximum(f(u) - chord * u, f(l) - chord * l), f(touch) - tangent * touch)
+    return slope, offset
