@@ -94,8 +94,8 @@ def test_x_adv_outside_box_or_mask_is_an_error():
     x = np.array([[0.5, 0.75]])
     with pytest.raises(AssertionError, match="row 0 is outside"):
         Problem.of(RIGHT, x, [0], LInf(1)).finish(np.array([[0.5, 1 + 1e-14]]))
+    masked = Problem.of(RIGHT, x, [0], LInf(1, mask=np.array([True, False])))
     with pytest.raises(AssertionError, match="row 0 is outside"):
-        masked = Problem.of(RIGHT, x, [0], LInf(1, mask=np.array([True, False])))
         masked.finish(np.array([[0.5, np.nextafter(0.75, 1)]]))
 
 

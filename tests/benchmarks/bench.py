@@ -129,8 +129,8 @@ def sparse() -> None:
     start = time.perf_counter()
     papernot = saliency_map(net, x[:100], y[:100], variant="papernot", exchanges=0)
     taken, same = time.perf_counter() - start, result.distance[:100].mean()
-    name = "  papernot pairs, first 100"
-    print(f"{name:34s} flipped {papernot.rate:7.2%}  mean {papernot.mean_distance:.4f}  {taken:7.2f} s; gain {same:.4f}")
+    name = "  papernot, first 100"
+    print(f"{name:34s} flipped {papernot.rate:.1%}  mean {papernot.mean_distance:.3f}  {taken:7.2f} s; gain {same:.3f}")
     _peers(net, x, peers.sparse, lambda s: np.count_nonzero(np.abs(s) > 1e-6, axis=1), result.distance, seconds)
 
 
