@@ -116,8 +116,12 @@ def test_bytes_change_only_pixels_that_changed(case):
     x = 0.95 * x + 0.01  # pixels that are no bytes: rounding them all would be another image
     x_adv = ball.apply(x, ball.maximize(x, x_adv - 0.5))
     result = Problem.of(net, x, y, ball).finish(x_adv)
-    png = np.array([[v if v == u else float(np.float32(round(255 * v) / 255)) for u, v in zip(*pair, strict=True)]
-                    for pair in zip(x, result.x_adv, strict=True)])
+    png = np.array(
+        [
+            [v if v == u else float(np.float32(round(255 * v) / 255)) for u, v in zip(*pair, strict=True)]
+            for pair in zip(x, result.x_adv, strict=True)
+        ]
+    )
     assert np.array_equal(result.success_8bit, verdict(net, png, y) & ~verdict(net, x, y))
 
 
