@@ -20,11 +20,8 @@ def roots(norm, net, x, y, allowed):
     ball = BALLS[norm](1, **allowed)
     for i, (m, g) in enumerate(duels(net, x, y)):
         one = row(ball, x, i)
-        rivals = [
-            (oracles.smallest_radius(one, gj, -mj), mj + oracles.reachable(one, gj) > 0)
-            for mj, gj in zip(m, g, strict=True)
-        ]
-        yield min((r for r, crossed in rivals if crossed), default=np.inf), any(crossed for _, crossed in rivals)
+        crossed = [(mj, gj) for mj, gj in zip(m, g, strict=True) if mj + oracles.reachable(one, gj) > 0]
+        yield min((oracles.smallest_radius(one, gj, -mj) for mj, gj in crossed), default=np.inf), bool(crossed)
 
 
 # ---------------------------------------------------------------- affine networks
@@ -179,7 +176,7 @@ def test_restarts_find_what_the_first_run_cannot():
 
 
 def test_same_seed_same_bytes_and_another_seed_another_start():
-    net = MLP.from_arrays([(np.ones((4, 1)), [-2.0]), ([[1.0]], [-4.0])])  # flat at x: only random starts move
+    net = MLP.from_arrays([(np.ones((4, 1)), [-2.0]), ([[1.0]], [-4.0])])  # flat at x: only a random start moves
     x = np.full((2, 4), 0.5)
     a, b, c = (pgd(net, x, [0, 0], L2(0.5), steps=3, restarts=4, rng=seed).x_adv for seed in (1, 1, 2))
     assert a.tobytes() == b.tobytes()

@@ -90,7 +90,7 @@ def test_sigma_zero_art_updates_reach_the_rows_that_need_them(attack):
     x = np.random.default_rng(0).integers(0, 17, (12, 4)) / 16
     y = np.where(np.arange(12) % 5 == 0, 1 - net.predict(x), net.predict(x))  # some are misclassified from the start
     batch = attack(net, x, y)
-    assert 0 < batch.success.sum()
+    assert batch.success.any()
     for i in range(12):
         alone = attack(net, x[[i]], y[[i]])
         assert np.array_equal(alone.x_adv[0], batch.x_adv[i])
