@@ -84,6 +84,15 @@ class Ball:
         mask = None if self.mask is None else pick(self.mask, 2)
         return replace(self, radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
 
+    def spread(self) -> Self:
+        """The same balls for arrays (n, m, d) beside images (n, 1, d): each image's ball m times, without copies."""
+
+        def lift(value: Any, per_image: int) -> Any:
+            return value if value is None or np.ndim(value) < per_image else np.expand_dims(value, 1)
+
+        box = lift(self.box[0], 2), lift(self.box[1], 2)
+        return replace(self, radius=lift(self.radius, 1), box=box, mask=lift(self.mask, 2))
+
     def check(self, x: Array) -> None:
         """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
         shapes = (
@@ -226,6 +235,14 @@ class L0(Ball):
     def maximize(self, x: Array, g: Array) -> Array:
         cap = self.reach(x, g)
         return _keep_largest(np.sign(g) * cap, np.abs(g) * cap, self.radius)
+
+    def support(self, x: Array, g: Array) -> Array:
+        """The sum of the k largest gains, without the pixels that earn them: no sort where all rows share one k."""
+        gain = np.abs(g) * self.reach(x, g)
+        k, d = np.asarray(self.radius), gain.shape[-1]
+        if k.ndim == 0 and k < d:
+            return np.sum(np.partition(gain, d - int(k), axis=-1)[..., d - int(k) :], axis=-1)
+        return np.sum(gain, axis=-1) if k.ndim == 0 else super().support(x, g)
 
     def project(self, x: Array, s: Array) -> Array:
         c = np.clip(s, *self.room(x))
