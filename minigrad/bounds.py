@@ -30,6 +30,7 @@ The tempting term gamma (|A_0| |x| + |const|) misses the cancellation inside A W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +49,7 @@ class Oracle(Protocol):
     """What is asked of a perturbation set: the most it adds to a linear function, and the room of each pixel."""
 
     def support(self, x: Array, g: Array) -> Array: ...
+    def maximize(self, x: Array, g: Array) -> Array: ...
     def room(self, x: Array) -> tuple[Array, Array]: ...
     def spread(self) -> Any: ...
 
@@ -88,8 +90,39 @@ def intervals(net: MLP, x: Array, ball: Oracle) -> Intervals:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Substitution:
+    """One pass of backward substitution for m rows of each image.
+
+    Attributes
+    ----------
+    bound : (n, m)
+    A : (n, m, d)
+        The coefficient on the pixels: the linear function whose maximiser over the set attains the bound.
+    on_activation : tuple, one (n, m, d_k) array for each hidden layer
+        The coefficient on a_k, before a line was chosen; its sign chose the line.
+    """
+
+    bound: Array
+    A: Array
+    on_activation: tuple[Array, ...]
+
+
 def upper_bound(net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, depth: int | None = None) -> Array:
-    """An upper bound of `c . z` over the set, (n, m), z the output of dense layer `depth` (default: the logits).
+    """An upper bound of `c . z` over the set, (n, m); the arguments are those of `substitute`."""
+    return substitute(net, c, x, ball, known, depth).bound
+
+
+def substitute(
+    net: MLP,
+    c: Array,
+    x: Array,
+    ball: Oracle,
+    known: Intervals,
+    depth: int | None = None,
+    alpha: Sequence[Array] | None = None,
+) -> Substitution:
+    """Bound `c . z` from above over the set, z the output of dense layer `depth` (default: the logits).
 
     Parameters
     ----------
@@ -99,6 +132,8 @@ def upper_bound(net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, de
     ball : the perturbation set of each image
     known : Intervals
         Of all layers below `depth`.
+    alpha : one (n, m, d_k) array in [0, 1] for each hidden layer, optional
+        Slopes of the lower lines, used where `known.lines` says they are free.
 
     Raises
     ------
@@ -110,12 +145,17 @@ def upper_bound(net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, de
     down, up = ball.room(x)
     reach = np.maximum(np.abs(x), np.maximum(np.abs(x + down), np.abs(x + up)))  # (n, d) X_0
     A, const, error = c, np.zeros(c.shape[:2]), np.zeros(c.shape[:2])  # (n, m, width), (n, m), (n, m)
+    on_activation: list[Array] = []
     for k in range(len(dense) - 1, -1, -1):
         if k < len(dense) - 1:
             at = known.lines[k]
+            on_activation.insert(0, A)
             positive, negative = np.maximum(A, 0), np.minimum(A, 0)
             const = const + _dot(positive, at.upper_offset) + _dot(negative, at.lower_offset)
-            A = positive * at.upper_slope[:, None, :] + negative * at.lower_slope[:, None, :]
+            lower_slope = at.lower_slope[:, None, :]
+            if alpha is not None:
+                lower_slope = np.where(at.free[:, None, :], alpha[k], lower_slope)  # (n, m, d_k)
+            A = positive * at.upper_slope[:, None, :] + negative * lower_slope
         error += _dot(np.abs(A), _layer_error(net, k, dense[k], reach, known, last=k == len(dense) - 1))
         const = const + A @ dense[k].b
         A = dense[k].vjp(x, A)
@@ -123,7 +163,7 @@ def upper_bound(net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, de
     bound = _dot(A, x) + set_of_rows.support(rows, A) + const + 2 * error + x.shape[1] * TINY
     if not np.isfinite(bound).all():
         raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
-    return bound
+    return Substitution(bound, A, tuple(on_activation))
 
 
 def gamma(n: int) -> float:
