@@ -1,174 +1,19 @@
-"""Perturbation sets, and the one question asked of them: which `s` moves a linear function most?
+"""The four norms: for each, the maximiser, the projection, the distance, and the radius that a gain needs, in closed
+form.
 
-    S = { s : |s|_p <= radius,  lo <= x + s <= hi,  s = 0 off the mask }
-    h_S(g) = max { g . s : s in S }             the support function of S
-
-Write `down = lo - x <= 0 <= up = hi - x` for the room each pixel has (both 0 off the mask).  In direction `sign(g_i)`
-pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by
-moving against g_i, so with `t_i = |s_i|` the question is, for every norm,
-
-    maximise  sum |g_i| t_i   subject to   0 <= t_i <= cap_i,   |t|_p <= radius,
-
-and each norm has its closed form, derived in its class.  Every function takes a batch: `x, g, s` (..., d), radius a
-number or one per image (...).
+The question they answer, and the names `cap`, `down`, `up`, are in `attacks/ball.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from attacks.ball import Ball
 from minigrad.inputs import Array
 
-ULPS = 4  # slack of `contains`, in units in the last place of max(1, |box|): x + s rounds
-
-
-@dataclass(frozen=True, eq=False)
-class Ball:
-    """What the four norms share: the box, the mask, and the checks.
-
-    Parameters
-    ----------
-    radius : float >= 0, or one per image
-    box : (lo, hi)
-        Numbers, or arrays that broadcast to `x`.
-    mask : bool array that broadcasts to `x`, optional
-        True where a pixel may change.  Default: everywhere.
-
-    Raises
-    ------
-    ValueError
-        A radius that is negative or NaN, a box with lo > hi or infinite ends, a mask that is not boolean or frees no
-        pixel.
-    """
-
-    radius: Any
-    box: tuple[Any, Any] = (0.0, 1.0)
-    mask: Any = None
-    norm: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        radius = np.asarray(self.radius)
-        if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
-            raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
-        box = tuple(np.asarray(end, np.float64) for end in self.box)
-        if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
-            raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
-        mask = None if self.mask is None else np.asarray(self.mask)
-        if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
-            raise ValueError(
-                "mask: expected booleans with at least one pixel free, "
-                f"got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free"
-            )
-        for name, value in (("radius", radius), ("box", box), ("mask", mask)):
-            object.__setattr__(self, name, value)
-
-    def with_radius(self, radius: ArrayLike) -> Self:
-        """The same box and mask, another radius."""
-        return replace(self, radius=radius)
-
-    def scaled(self, share: float) -> Self:
-        """The ball of `share * radius`: for a step inside this one, or a little beyond it."""
-        return self.with_radius(share * np.asarray(self.radius, np.float64))
-
-    def rows(self, index: Array, n: int) -> Self:
-        """The ball of the images `index` out of the `n` whose ball this is."""
-
-        def pick(value: ArrayLike, per_image: int) -> Array:
-            value = np.asarray(value)
-            return value[index] if value.ndim == per_image and len(value) == n else value
-
-        mask = None if self.mask is None else pick(self.mask, 2)
-        return replace(self, radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
-
-    def spread(self) -> Self:
-        """The same balls for arrays (n, m, d) beside images (n, 1, d): each image's ball m times, without copies."""
-
-        def lift(value: Any, per_image: int) -> Any:
-            return value if value is None or np.ndim(value) < per_image else np.expand_dims(value, 1)
-
-        box = lift(self.box[0], 2), lift(self.box[1], 2)
-        return replace(self, radius=lift(self.radius, 1), box=box, mask=lift(self.mask, 2))
-
-    def check(self, x: Array) -> None:
-        """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
-        shapes = (
-            ("box", self.box[0], x.shape),
-            ("box", self.box[1], x.shape),
-            ("mask", self.mask, x.shape),
-            ("radius", self.radius, x.shape[:-1]),
-        )
-        for name, value, shape in shapes:
-            try:
-                np.broadcast_to(0 if value is None else value, shape)
-            except ValueError as error:
-                raise ValueError(
-                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}"
-                ) from error
-        outside = (x < self.box[0]) | (x > self.box[1])
-        if outside.any():
-            place = tuple(np.argwhere(outside)[0])
-            raise ValueError(
-                f"x: expected pixels inside the box, got {x[place]:.6g} in row {place[0]}, pixel {place[-1]}"
-            )
-
-    def room(self, x: Array) -> tuple[Array, Array]:
-        """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
-        down, up = self.box[0] - x, self.box[1] - x
-        if self.mask is not None:
-            down, up = np.where(self.mask, down, 0.0), np.where(self.mask, up, 0.0)
-        return down, up
-
-    def reach(self, x: Array, g: Array) -> Array:
-        """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
-        ends = np.where(g > 0, self.box[1], self.box[0])  # (..., d) where each pixel would end
-        cap = np.where(g == 0, 0.0, np.abs(ends - x))
-        return cap if self.mask is None else np.where(self.mask, cap, 0.0)
-
-    def support(self, x: Array, g: Array) -> Array:
-        """`h_S(g)`, (...): what `maximize` earns."""
-        return np.sum(g * self.maximize(x, g), axis=-1)
-
-    def apply(self, x: Array, s: Array) -> Array:
-        """`x_adv = clip(x + s, lo, hi)`; a pixel with s = 0 keeps its value to the last bit."""
-        return np.where(s == 0, x, np.clip(x + s, *self.box))
-
-    def contains(self, x: Array, s: Array) -> Array:
-        """Whether each `s` (..., d) is in S up to 4 units in the last place of `max(1, |box|)`, (...) bool."""
-        x, s = np.asarray(x, np.float64), np.asarray(s, np.float64)
-        slack = ULPS * np.finfo(float).eps * np.maximum(1, np.maximum(np.abs(self.box[0]), np.abs(self.box[1])))
-        down, up = self.room(x)
-        frozen = (down == 0) & (up == 0)
-        inside = np.all((s >= down - slack) & (s <= up + slack) & (~frozen | (s == 0)), axis=-1)
-        return inside & (self.distance(s) <= self.radius + np.max(slack) * self.size_of_ones(s.shape[-1]))
-
-    def size_of_ones(self, d: int) -> float:
-        """`|(1, ..., 1)|_p` in d dimensions: what the same error in every pixel adds to the distance at most."""
-        return float(self.distance(np.ones(d)))
-
-    def sample(self, x: Array, rng: np.random.Generator) -> Array:
-        """A random `s` in S: the best in a random direction, shortened at random (S is star-shaped about 0)."""
-        direction = rng.normal(size=x.shape)
-        return rng.random((*x.shape[:-1], 1)) * self.maximize(x, direction)
-
-    def maximize(self, x: Array, g: Array) -> Array:
-        """A maximiser `s` (..., d) of `g . s` over S.  Pixels with g = 0 stay put."""
-        raise NotImplementedError
-
-    def project(self, x: Array, s: Array) -> Array:
-        """The `v` in S that is nearest to `s` in the Euclidean distance, (..., d)."""
-        raise NotImplementedError
-
-    def distance(self, s: Array) -> Array:
-        """`|s|_p`, (...)."""
-        raise NotImplementedError
-
-    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        """The smallest radius at which `h_S(g) >= gain`, (...), or inf.  Inverse of `support` in the radius."""
-        raise NotImplementedError
+__all__ = ["BALLS", "L0", "L1", "L2", "Ball", "LInf"]
 
 
 class LInf(Ball):
