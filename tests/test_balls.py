@@ -320,6 +320,8 @@ def test_rows_pick_per_image_parts_in_order_and_keep_shared_ones():
     assert picked.box[0].tolist() == [0, 0]
     assert picked.box[1].tolist() == [[5, 6], [1, 2], [5, 6]]
     assert picked.mask.tolist() == [[True, True], [True, False], [True, True]]
+    one = LInf(np.array([0.1]), (np.zeros((1, 2)), np.ones((1, 2))), mask[:1]).rows(np.array([2]), 3)
+    assert (one.radius, one.box[1].tolist(), one.mask.tolist()) == (0.1, [[1, 1]], [[True, False]])
     shared = LInf(0.1, mask=mask[0]).rows(np.array([1]), 3)
     assert shared.radius == 0.1
     assert shared.mask.tolist() == [True, False]

@@ -137,6 +137,12 @@ def test_8_bit_success_can_differ_from_success():
     assert (result.success[0], result.success_8bit[0]) == (True, False)
 
 
+def test_an_untouched_pixel_is_not_rounded():
+    x = np.array([[0.5, 0.7486]])  # 190.89 / 255: rounded too, it would tie with 191 / 255
+    result = Problem.of(RIGHT, x, [0], LInf(1)).finish(np.array([[191 / 255, 0.7486]]))
+    assert result.success_8bit[0]
+
+
 def test_every_byte_survives_the_round_trip():
     pixels = (np.arange(256, dtype=np.float32) / 255).astype(np.float64)  # as the loader makes them
     assert np.array_equal(to_8bit(pixels), pixels)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import networks
 
+import attacks.fewer
 import attacks.saliency
 from attacks import L0, saliency_map
 from minigrad import MLP
@@ -132,6 +133,14 @@ def test_each_step_is_the_pixel_of_largest_gain_at_that_moment(case):
             used.add(pixel)
 
 
+def test_a_pixel_is_changed_once_even_where_going_back_would_earn_more():
+    """N = x0 - 3 relu(x0 - 0.5) + x1 / 4 - 5: at white, the derivative of pixel 0 is -2."""
+    net = MLP.from_arrays([([[1.0, 1, 0], [0, 0, 1]], [0, -0.5, 0]), ([[1.0], [-3.0], [0.25]], [-5.0])])
+    result = saliency_map(net, np.full((1, 2), 0.25), [0])
+    assert result.trace.pixel.tolist() == [[0, 1]]
+    assert result.x_adv.tolist() == [[1.0, 1.0]]
+
+
 def test_the_margin_between_the_pixels_of_a_pair_is_not_known():
     net = MLP.from_arrays([(np.ones((4, 1)), [-3.0])])
     result = saliency_map(net, np.zeros((1, 4)), [0], variant="papernot")
@@ -162,8 +171,9 @@ def test_no_pixel_of_a_success_can_be_put_back(variant, data):
 OVERTAKEN = MLP.from_arrays([([[1.0, 0, 0], [0, 1, 1]], [0, 0, -0.5]), ([[1.0], [0.75], [3.0]], [-1.5])])
 
 
-def test_pruning_takes_back_a_pixel_no_longer_needed():
-    result = saliency_map(OVERTAKEN, np.array([[0.125, 0.125]]), [0])
+@pytest.mark.parametrize("exchanges", [0, 8])
+def test_pruning_takes_back_a_pixel_no_longer_needed(exchanges):
+    result = saliency_map(OVERTAKEN, np.array([[0.125, 0.125]]), [0], exchanges=exchanges)
     assert result.trace.pixel.tolist() == [[0, 1]]
     assert result.trace.kept.tolist() == [[False, True]]
     assert result.x_adv.tolist() == [[0.125, 1.0]]
@@ -239,6 +249,7 @@ def test_the_size_of_a_memory_block_does_not_change_the_answer(variant, data):
     for block in (1, 7, 40):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(attacks.saliency, "BLOCK", block)
+            patch.setattr(attacks.fewer, "BLOCK", block)
             small = saliency_map(net, x, y, variant=variant, **options)
         assert np.array_equal(small.trace.pixel, whole.trace.pixel)
         assert np.array_equal(small.x_adv, whole.x_adv)

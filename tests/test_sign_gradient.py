@@ -175,6 +175,79 @@ def test_restarts_find_what_the_first_run_cannot():
     assert pgd(net, x, [0], LInf(0.4), restarts=8).success[0]
 
 
+PEAK = MLP.from_arrays([([[1.0, 1.0]], [0, -0.625]), ([[1.0], [-4.0]], [-5.0])])  # N = x - 4 relu(x - 0.625) - 5
+
+
+def test_pgd_keeps_the_start_where_its_only_step_overshoots():
+    x = np.array([[0.5]])
+    result = pgd(PEAK, x, [0], LInf(0.5), steps=1)  # 0.75 is beyond the peak, and lower than 0.5
+    assert np.array_equal(result.x_adv, x)
+    assert result.margin[0] == -4.5
+
+
+class Seen:
+    """A model that remembers the largest logit it returned."""
+
+    def __init__(self, net):
+        self.net, self.jacobian, self.most = net, net.jacobian, -np.inf
+
+    def logits(self, x):
+        N = self.net.logits(x)
+        self.most = max(self.most, N.max())
+        return N
+
+
+@pytest.mark.parametrize("attack", [smallest_eps, lambda *a: pgd(*a, LInf(0.5)), lambda *a: pgd(*a, L2(0.3))])
+def test_a_failure_is_the_point_of_largest_margin_seen(attack):
+    model = Seen(PEAK)
+    result = attack(model, np.array([[0.5]]), [0])
+    assert not result.success[0]
+    assert result.margin[0] == model.most > -4.5
+
+
+@given(affine_cases(), st.sampled_from([0.125, 0.5]))
+def test_one_whole_step_of_pgd_is_fgsm(case, eps):
+    net, x, y, allowed = case
+    ball = LInf(eps, **allowed)
+    one = pgd(net, x, y, ball, steps=1, step=1.0)
+    assert np.array_equal(one.success, fgsm(net, x, y, ball).success)
+
+
+def test_a_plateau_at_the_threshold_is_crossed():
+    """N = relu(x - 0.75) - relu(0.5 - x) is 0 from 0.5 to 0.75: a tie, which is no answer."""
+    net = MLP.from_arrays([([[1.0, -1.0]], [-0.75, 0.5]), ([[1.0], [-1.0]], [0.0])])
+    result = smallest_eps(net, np.array([[0.25]]), [0])
+    assert result.success[0]
+    assert 0.5 < result.distance[0] < 0.52
+
+
+def test_the_search_follows_gradients_that_only_appear_on_the_way():
+    """N = min(x0, 0.5) + relu(4 x1 + x0 - 2.5) - 2: at x pixel 1 has no derivative, and without it nothing flips."""
+    W = [[1.0, 1.0, 1.0], [0.0, 0.0, 4.0]]
+    net = MLP.from_arrays([(W, [0.0, -0.5, -2.5]), ([[1.0], [-1.0], [1.0]], [-2.0])])
+    assert smallest_eps(net, np.array([[0.25, 0.5]]), [0]).success[0]
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "smallest_eps"])
+@settings(max_examples=15)
+@given(st.data())
+def test_a_batch_is_its_images_one_by_one_each_with_its_own_box_and_mask(name, data):
+    net, x, y, options = data.draw(curved_cases(images=st.integers(2, 4), logits=st.integers(1, 3), targeted=False))
+    y = (y + (np.arange(len(y)) == 0)) % max(net.sizes[-1], 2)  # the first is misclassified, unless on the boundary
+    ball = LInf(0.375, **options)
+
+    def attack(x, y, ball):
+        if name == "smallest_eps":
+            return smallest_eps(net, x, y, steps=8, box=ball.box, mask=ball.mask)
+        return fgsm(net, x, y, ball) if name == "fgsm" else pgd(net, x, y, ball, steps=5)
+
+    batch = attack(x, y, ball)
+    for i in range(len(x)):
+        alone = attack(x[[i]], y[[i]], ball.rows(np.array([i]), len(x)))
+        np.testing.assert_allclose(alone.x_adv[0], batch.x_adv[i], rtol=0, atol=1e-12)
+        assert alone.reason[0] == batch.reason[i]
+
+
 def test_same_seed_same_bytes_and_another_seed_another_start():
     net = MLP.from_arrays([(np.ones((4, 1)), [-2.0]), ([[1.0]], [-4.0])])  # flat at x: only a random start moves
     x = np.full((2, 4), 0.5)

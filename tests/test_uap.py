@@ -92,6 +92,21 @@ def test_a_pass_mends_what_the_mean_gradient_leaves():
     assert result.reason == "all fooled"
 
 
+def test_the_first_s_is_the_best_answer_to_the_mean_gradient():
+    """N = relu(4 x0 - 3.25) + relu(4 x1 - 1.75) - 0.5: each image sees one pixel, the mean sees both."""
+    net = MLP.from_arrays([(np.diag([4.0, 4]), [-3.25, -1.75]), ([[1.0], [1.0]], [-0.5])])
+    result = universal(net, np.array([[0.875, 0.0], [0.0, 0.5]]), [0, 0], L2(0.5))
+    assert result.history == (0.0, 1.0)
+    np.testing.assert_allclose(result.s, [0.125**0.5] * 2, rtol=1e-14)
+
+
+def test_each_image_moves_in_its_own_box():
+    """N = relu(4 x0 - 3.25) + relu(x1 - 0.125) - 0.5: the second image needs pixel 1, which the first holds fast."""
+    net = MLP.from_arrays([(np.diag([4.0, 1]), [-3.25, -0.125]), ([[1.0], [1.0]], [-0.5])])
+    x, hi = np.array([[0.875, 0.0], [0.0, 0.375]]), np.array([[1.0, 0.0], [1.0, 1.0]])
+    assert universal(net, x, [0, 0], L1(0.5, (0.0, hi)), overshoot=1.5).history == (0.0, 0.5, 1.0)
+
+
 # ---------------------------------------------------------------- which s is returned
 
 
@@ -125,6 +140,13 @@ def test_of_two_equal_rates_the_first_s_stays(monkeypatch):
     passes(monkeypatch, [0.25, 0.5], [0.25, 0.5], [0.5, 0.25], [0.5, 0.25])
     monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
     assert universal(SUM, ONE, [0, 0], LInf(0.5), passes=2).s.tolist() == [0.25, 0.5]
+
+
+def test_an_image_misclassified_already_has_no_say(monkeypatch):
+    passes(monkeypatch, [0.25, 0.5], [0.25, 0.5])  # a third visit would find the list empty
+    monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
+    result = universal(SUM, np.array([*ONE, [0.75, 0.75]]), [0, 0, 0], LInf(0.5), passes=1)
+    assert result.rate == 0.5
 
 
 def test_success_in_the_last_pass_is_reported(monkeypatch):
@@ -166,6 +188,13 @@ def test_bytes_are_measured_apart():
     result = universal(net, x, [0], LInf(0.2651))  # 0.5151 each -> 131 / 255 = 0.5137: 1.0275 is not above 1.03
     assert (result.fooled[0], result.fooled_8bit[0]) == (True, False)
     assert (result.rate, result.rate_8bit) == (1.0, 0.0)
+
+
+def test_an_untouched_pixel_is_not_rounded():
+    net = MLP.from_arrays([([[1.0], [-1.0]], [0.0])])
+    x = np.array([[0.5, 0.7486]])  # 190.89 / 255: rounded too, it would tie with 191 / 255
+    result = universal(net, x, [0], LInf(191 / 255 - 0.5, mask=np.array([True, False])))
+    assert result.fooled_8bit[0]
 
 
 # ---------------------------------------------------------------- other images
