@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.result import Problem, Trace
+from attacks.result import Problem, Trace, blocks
 from minigrad.inputs import Array
 
 BLOCK = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
 
 
-def prune(problem: Problem, x_adv: Array, trace: Trace) -> tuple[Array, Array]:
+def prune(problem: Problem, x_adv: Array, trace: Trace, rows: Array | None = None) -> tuple[Array, Array]:
     """Put pixels back one at a time, always the one whose loss costs least margin, while the image stays adversarial.
 
-    Returns the images (n, d), and which steps of the trace are kept (n, steps).
+    Returns the images (n, d), and which steps of the trace are kept (n, steps).  `rows` names the adversarial images to
+    look at; by default all of them.
     """
     x_adv, kept = x_adv.copy(), trace.kept.copy()
-    rows = _adversarial(problem, x_adv)
+    rows = _adversarial(problem, x_adv) if rows is None else rows
     while len(rows):
         row, step = np.nonzero(kept[rows])  # a candidate for each pixel still changed
         row = rows[row]
@@ -52,8 +53,14 @@ def exchange(problem: Problem, x_adv: Array, rounds: int) -> Array:
     one less.
     """
     best = x_adv.copy()
-    rows = _adversarial(problem, x_adv)
-    now, out = x_adv[rows], np.zeros((len(rows), x_adv.shape[1]), bool)
+    for rows in blocks(_adversarial(problem, x_adv)):
+        _exchange(problem, best, rows, rounds)
+    return best
+
+
+def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
+    """`exchange` for the images `rows`, written into `best` (n, d)."""
+    now, out = best[rows], np.zeros((len(rows), best.shape[1]), bool)
     for t in range(rounds + 1):
         if not len(rows):
             break
@@ -74,7 +81,6 @@ def exchange(problem: Problem, x_adv: Array, rounds: int) -> Array:
         end = np.where(g[at, added] > 0, hi, lo)
         now[at, added] = np.where(won, now[at, added], end)  # after a success the pixel taken back is not replaced
         rows, now, out = rows[go], now[go], out[go]
-    return best
 
 
 def extended(problem: Problem, x_adv: Array, trace: Trace) -> Trace:

@@ -88,9 +88,9 @@ def saliency_map(
     x_adv, kept = prune(problem, x_adv, trace)
     trace = replace(trace, kept=kept)
     if exchanges:
-        x_adv = exchange(problem, x_adv, exchanges)
+        pruned, x_adv = x_adv, exchange(problem, x_adv, exchanges)
         trace = extended(problem, x_adv, trace)
-        x_adv, kept = prune(problem, x_adv, trace)
+        x_adv, kept = prune(problem, x_adv, trace, np.flatnonzero((x_adv != pruned).any(axis=1)))
         trace = replace(trace, kept=kept)
     return problem.finish(x_adv, reason, trace)
 
