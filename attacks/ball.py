@@ -54,7 +54,10 @@ class Ball:
         radius = np.asarray(self.radius)
         if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
             raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
-        box = tuple(np.asarray(end, np.float64) for end in self.box)
+        try:
+            box = tuple(np.asarray(end, np.float64) for end in self.box)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {self.box!r}") from error
         if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
             raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
         mask = None if self.mask is None else np.asarray(self.mask)

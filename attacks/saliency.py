@@ -77,8 +77,8 @@ def saliency_map(
     Time: a forward pass and a pullback for each image and step.  Memory: a few arrays the size of `x` (k - 1 times in a
     race).
     """
-    choose = {"gain": _best_pixel, "papernot": _best_pair}.get(variant)
-    if choose is None:
+    choose = _best_pixel if variant == "gain" else _best_pair
+    if variant not in ("gain", "papernot"):
         raise ValueError(f'variant: expected "gain" or "papernot", got {variant!r}')
     x = as_images(x)
     exchanges = as_count(exchanges, "exchanges", least=0)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import BALLS, Ball
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, blocks
-from minigrad.inputs import Array, Seed, as_count, as_images
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.margin import Margin
 
 
@@ -98,7 +98,7 @@ def pgd(
     if not 0 < step <= 1:
         raise ValueError(f"step: expected a share of the radius in (0, 1], got {step}")
     problem = Problem.of(net, x, y, ball, target)
-    rng = np.random.default_rng(rng)
+    rng = as_generator(rng)
     x_adv, best = problem.x.copy(), problem.start.copy()
     for restart in range(restarts):
         for rows in blocks(np.flatnonzero(best <= 0)):
@@ -175,7 +175,7 @@ def smallest_eps(
         Bad input, before any work.
     """
     steps = as_count(steps, "steps")
-    if norm not in BALLS or norm == "l0":
+    if norm not in ("linf", "l2", "l1"):
         raise ValueError(f'norm: expected "linf", "l2" or "l1" (for pixels, saliency_map), got {norm!r}')
     x = as_images(x)
     problem = Problem.of(net, x, y, BALLS[norm](np.inf, box, mask), target)

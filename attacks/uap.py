@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import Ball, LInf
 from attacks.result import MISCLASSIFIED, Problem, to_8bit
-from minigrad.inputs import Array, Seed, as_count
+from minigrad.inputs import Array, Seed, as_count, as_generator
 from minigrad.margin import Margin
 
 
@@ -123,7 +123,7 @@ def universal(
     if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
         shapes = np.shape(ball.radius), np.shape(ball.mask)
         raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {shapes}")
-    rng = np.random.default_rng(rng)
+    rng = as_generator(rng)
     x, lo, hi = problem.x, *ball.box
     free = replace(ball, box=(np.min(lo - hi), np.max(hi - lo)))  # where s itself lives: any number that can matter
     zero = np.zeros(x.shape[1])

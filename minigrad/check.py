@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, Seed, as_images, check_model
+from minigrad.inputs import Array, Seed, as_generator, as_images, check_model
 
 
 def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
@@ -95,7 +95,7 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
         The two products differ; the message gives both.
     """
     x = as_images(x)
-    rng = np.random.default_rng(rng)
+    rng = as_generator(rng)
     dx = rng.normal(size=x.shape)  # (n, d)
     J_dx = f.jvp(x, dx)  # (n, k)
     g = rng.normal(size=J_dx.shape)
@@ -135,7 +135,7 @@ def taylor_rate(
     check_model(net)
     x = as_images(x)
     if dx is None:
-        dx = np.random.default_rng(rng).normal(size=x.shape)
+        dx = as_generator(rng).normal(size=x.shape)
         dx /= np.linalg.norm(dx)
     dx = as_images(dx, x.shape[1], "dx")
     if not h > 0 or halvings < 1:

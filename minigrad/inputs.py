@@ -62,6 +62,14 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     return count
 
 
+def as_generator(rng: Seed) -> np.random.Generator:
+    """A generator from a seed, or the generator given, or ValueError."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"rng: expected a whole number >= 0 or a numpy Generator, got {rng!r}") from error
+
+
 def check_model(model: Any) -> None:
     """Raise ValueError unless `model` has the two methods every attack and check needs."""
     missing = [name for name in ("logits", "jacobian") if not callable(getattr(model, name, None))]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.files import npz_bytes, read_npz, write_whole
-from minigrad.inputs import Array, Seed, as_count, as_images, as_labels
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
 from minigrad.layers import ACTIVATIONS, Dense, Layer
 
 if TYPE_CHECKING:
@@ -59,10 +59,12 @@ class MLP:
             Fewer than two sizes, a size below 1, or an unknown activation.
         """
         _check_activation(activation)
+        if np.ndim(sizes) != 1:
+            raise ValueError(f"sizes: expected a sequence such as [784, 128, 1], got {sizes!r}")
         sizes = [as_count(size, "sizes") for size in sizes]
         if len(sizes) < 2:
             raise ValueError(f"sizes: expected at least an input and an output size, got {sizes}")
-        rng = np.random.default_rng(rng)
+        rng = as_generator(rng)
         pairs = []
         for d, m in pairwise(sizes):
             variance = 2 / d if activation == "relu" else 2 / (d + m)
@@ -100,7 +102,8 @@ class MLP:
             layers += [Dense(W, b), ACTIVATIONS[activation]()]
         if not layers:
             raise ValueError("pairs: expected at least one (W, b), got none")
-        if not np.isfinite(threshold) or (width != 1 and threshold != 0):
+        number = np.asarray(threshold).dtype.kind in "iuf" and np.isfinite(threshold)
+        if not number or (width != 1 and threshold != 0):
             raise ValueError(f"threshold: expected a finite number, 0 if there are {width} logits, got {threshold}")
         return cls(tuple(layers[:-1]), float(threshold))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigrad.inputs import Array, Seed, as_count, as_images, as_labels
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
 from minigrad.layers import Dense, Layer
 from minigrad.losses import LOSSES
 from minigrad.mlp import MLP, forward
@@ -119,7 +119,10 @@ def fit(
     FloatingPointError
         The loss is no longer finite (the learning rate is too high).
     """
-    number: np.dtype[Any] = np.dtype(dtype)
+    try:
+        number: np.dtype[Any] = np.dtype(dtype)
+    except TypeError as error:
+        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}") from error
     if number not in (np.float32, np.float64):
         raise ValueError(f"dtype: expected float32 or float64, got {number}")
     k = net.sizes[-1]
@@ -141,7 +144,7 @@ def fit(
         )
     x = as_images(x, net.sizes[0], dtype=number)
     y = as_labels(y, len(x), max(k, 2))
-    rng = np.random.default_rng(rng)
+    rng = as_generator(rng)
     held = round(validation * len(x))
     if held == len(x):
         raise ValueError(

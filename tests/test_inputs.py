@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigrad import MLP
+from attacks import LInf, pgd, saliency_map, smallest_eps
+from minigrad import MLP, fit
 from minigrad.inputs import as_count, as_images, as_labels, check_model
 from minigrad.margin import Margin
 
@@ -157,3 +158,23 @@ def test_a_model_needs_both_methods():
         setattr(Half, missing, None)
         with pytest.raises(ValueError, match=f"expected a model with .* without {missing}$"):
             check_model(Half)
+
+
+ODD = {
+    "rng": (lambda: MLP.init([2, 1], rng="a"), "rng: expected a whole number >= 0 or a numpy Generator, got 'a'"),
+    "negative seed": (lambda: pgd(NET, X, [0, 0], LInf(0.1), rng=-1), "rng: expected a whole number >= 0"),
+    "sizes": (lambda: MLP.init(5), "sizes: expected a sequence such as .* got 5"),
+    "threshold": (lambda: MLP.from_arrays([(np.eye(1), [0])], threshold="a"), "threshold: expected a finite number"),
+    "dtype": (lambda: fit(NET, X, [0, 1], dtype="foo"), "dtype: expected float32 or float64, got 'foo'"),
+    "box": (lambda: LInf(0.1, box=3), "box: expected \\(lo, hi\\), two numbers or arrays, got 3"),
+    "box of words": (lambda: LInf(0.1, box=("a", "b")), "box: expected .* got \\('a', 'b'\\)"),
+    "norm": (lambda: smallest_eps(NET, X, [0, 0], norm=["l2"]), "norm: expected .* got \\['l2'\\]"),
+    "variant": (lambda: saliency_map(NET, X, [0, 0], variant=[1]), "variant: expected .* got \\[1\\]"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_options_of_the_wrong_type_get_the_librarys_own_sentence(name):
+    call, message = ODD[name]
+    with pytest.raises(ValueError, match=message):
+        call()
