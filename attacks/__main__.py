@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted: nothing was written", file=sys.stderr)
+        print("\ninterrupted: no file is half-written", file=sys.stderr)
         return 130
     print(table(results))
     print(f"\nopen {options.out / 'index.html'}")

@@ -83,7 +83,7 @@ its derivative: s = eps sign(g), which earns eps |g|<sub>1</sub>, so eps = -m / 
 moves by min(eps, room<sub>i</sub>), the gain h<sub>S</sub>(eps) = Σ |g<sub>i</sub>| min(eps, room<sub>i</sub>) bends at every room<sub>i</sub>, and
 its root is found exactly by sorting them. (<code>attacks/sign_gradient.py</code>, <code>attacks/balls.py</code>)</p>
 <table><tr><th>method<th>flips<th>mean eps of those<th>after rounding to bytes</tr>{rows}</table>
-<p class="answer">For this image: linearised, box ignored, eps = {shown["linearised_eps_box_ignored"]:.4f}; inside the box
+<p class="answer">For this image: linearised, box ignored, eps = {_number(shown["linearised_eps_box_ignored"])}; inside the box
 {_number(shown["linearised_eps_in_the_box"])}; smallest eps found on the true network
 <strong>{_number(smallest["distance"])}</strong>. An upper bound: found, not proved minimal.</p>
 {figure("smallest_eps.png", "Smallest eps: no pixel moves by more than a shade. Magnified, the change follows the signs of the Jacobian.")}

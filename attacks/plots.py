@@ -86,7 +86,7 @@ def portrait(x: Array, x_adv: Array, g: Array, captions: tuple[str, str]) -> byt
         lines = [f"row {p // side:2d}, column {p % side:2d}: {x[p]:.2f} → {x_adv[p]:.2f}" for p in changed[:12]]
         grid[1, 2].text(0, 0.95, "changed pixels\n" + "\n".join(lines), va="top", family="monospace", fontsize=9)
     else:
-        shares = np.histogram(np.abs(s), bins=20)
+        shares = np.histogram(np.abs(s), bins=20, range=(0, size or 1))
         grid[1, 2].axis("on")
         grid[1, 2].stairs(*shares, color=BLUE, fill=True)
         grid[1, 2].set(xlabel="|change| of a pixel", ylabel="pixels")
@@ -123,8 +123,11 @@ def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
     """How many images need how much.  Whole numbers get one bar each."""
     figure, axes = _axes(xlabel, "images")
     whole = bool((values == np.round(values)).all())
-    bins: Any = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 30
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    bins: Any = np.arange(low - 0.5, high + 1.5) if whole else np.linspace(0.95 * low, 1.05 * high, 31)
     axes.hist(values, bins=bins, color=BLUE, edgecolor="white", linewidth=0.5)
+    if not len(values):
+        axes.text(0.5, 0.5, "none flipped", transform=axes.transAxes, ha="center")
     for (name, value), colour in zip(marks.items(), (VERMILION, GREEN), strict=False):
         axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
     if marks:

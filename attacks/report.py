@@ -6,6 +6,7 @@ The measurements are in study.py, the figures in plots.py, the words in page.py.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from attacks.page import page
 from attacks.study import SHOWN_EPS, Clock, Study, confidence, numbers, study
 from data import load_folder, load_mnist
 from minigrad import MLP, fit
-from minigrad.files import npz_bytes, write_whole
+from minigrad.files import check_writable, npz_bytes, write_whole
 from minigrad.inputs import Array, as_count
 from minigrad.margin import Margin
 
@@ -72,6 +73,8 @@ def prepare(options: Options, clock: Clock) -> Network:
     if options.image is not None and not 0 <= options.image < len(own):
         raise ValueError(f"image: expected a test image of the first digit, 0..{len(own) - 1}, got {options.image}")
     d = x_train.shape[1]
+    if d < 1 or math.isqrt(d) ** 2 != d:
+        raise ValueError(f"data: expected square images, to draw them, got {d} pixels")
     history: dict[str, list[float]] = {}
     if options.model:
         net = MLP.load(options.model)
@@ -90,7 +93,9 @@ def prepare(options: Options, clock: Clock) -> Network:
     crowd = x_train[y_train == 0][:UNIVERSAL_IMAGES].astype(np.float64)
     right = net.predict(own) == 0
     number, crowd = np.flatnonzero(right), crowd[net.predict(crowd) == 0]
-    if not len(number) or not len(crowd):
+    if not len(crowd):
+        raise ValueError("the network gets none of the training images of the first digit right, expected at least 1")
+    if not len(number):
         raise ValueError(f"the network gets {len(number)} of {len(own)} test images right, expected at least 1")
     if options.image is not None and options.image not in number:
         raise ValueError(f"image: expected one that the network gets right, got {options.image}, already misclassified")
@@ -151,12 +156,12 @@ def _curves(s: Study) -> tuple[Array, dict[str, Array], dict[str, float]]:
     """The margin of the shown image as eps grows: promised by the linearised network, and true."""
     i, x = s.shown, s.images[s.shown]
     top = 1.5 * max(s.smallest.distance[i], s.box_root[i] if np.isfinite(s.box_root[i]) else 0)
-    eps = np.linspace(0, top, 121)
+    eps = np.linspace(0, top or 1, 121)
     ball, many = LInf(eps), np.broadcast_to(x, (len(eps), len(x)))
     g = np.broadcast_to(s.gradient[i], many.shape)
     margin = Margin.of(s.net, many, np.zeros(len(eps), int))
     best = s.smallest.x_adv[i] - x
-    bent = np.clip(best * (eps / s.smallest.distance[i])[:, None], -eps[:, None], eps[:, None])
+    bent = np.clip(best * (eps / (s.smallest.distance[i] or 1))[:, None], -eps[:, None], eps[:, None])
     curves = {
         "linearised, box ignored": s.start[i] + eps * np.abs(s.gradient[i]).sum(),
         "linearised, in the box": s.start[i] + ball.support(many, g),
@@ -180,8 +185,8 @@ def caption(digits: tuple[int, int], m: float) -> str:
 def run(options: Options) -> dict[str, Any]:
     """Study, figures and page, written to `options.out`; returns the numbers.
 
-    All files are made in memory and then written, each whole or not at all, index.html last: an interrupted run
-    leaves the folder as it was.
+    All files are made in memory and then written, each whole or not at all, index.html last: a run interrupted before
+    it writes leaves the folder as it was.
 
     Raises
     ------
@@ -189,8 +194,7 @@ def run(options: Options) -> dict[str, Any]:
         Bad options; a folder that cannot be written (checked first).
     """
     out = Path(options.out)
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out}: expected a folder for the report, got a file")
+    check_writable(out)
     as_count(options.epochs, "epochs")
     as_count(options.seed, "seed", least=0)
     if options.subset is not None:

@@ -3,8 +3,7 @@
 Greedy by gain.  The linearised network m(x) + g . s earns |g_i| cap_i from pixel i alone, whatever the others do, so
 the best k pixels are the k largest gains, and taking them one after the other is optimal for every k at once
 (attacks/balls.py, L0).  The network is only piecewise linear: after each pixel the Jacobian is formed again, and the
-next pixel is the best answer to the network as it is now.  That is greedy, not optimal; a branch and bound says how far
-off.
+next pixel is the best answer to the network as it is now.  That is greedy, not optimal.
 
 Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel); then
 attacks/fewer.py, which takes pixels back.

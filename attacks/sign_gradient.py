@@ -70,8 +70,8 @@ def pgd(
     for L2, the pixels of largest slope or gain for L1 and L0.  That is steepest ascent in the norm of the ball.
 
     Step rule: a_t = step * (1 - t / steps), from half the radius down to nothing.  Long steps first cross the ball
-    and the kinks; the sum of all is (steps / 4) radii, so no point is out of reach; short ones at the end settle.  An
-    L0 step moves at least one pixel.
+    and the kinks; all together are step (steps + 1) / 2 radii long, so with the default no point of the ball is out of
+    reach from steps = 3 on; short ones at the end settle.  An L0 step moves at least one pixel.
 
     Parameters
     ----------

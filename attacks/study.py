@@ -85,7 +85,9 @@ def study(net: Any, crowd: Array, images: Array, number: Array, image: int | Non
 
     sparse = clock("sparse: one pixel at a time", lambda: saliency_map(net, images, y))
     if image is None:
-        shown = int(np.argmin(np.abs(sparse.distance - np.median(sparse.distance))))
+        flipped = sparse.distance[sparse.success] if sparse.success.any() else sparse.distance
+        off = np.abs(sparse.distance - np.median(flipped)) + np.where(sparse.success, 0, len(images[0]))
+        shown = int(np.argmin(off))
     else:
         shown = int(np.flatnonzero(number == image)[0])
     return Study(

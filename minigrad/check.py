@@ -61,7 +61,7 @@ def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7
         error = np.abs(J[i] - central) / scale  # (k, d)
         error[np.isnan(error)] = np.inf
         worst = max(worst, float(error.max()))
-        if worst > tol:
+        if not worst <= tol:
             j, p = np.unravel_index(error.argmax(), error.shape)
             raise AssertionError(
                 f"image {i}, logit {j}, pixel {p}: the Jacobian says {J[i, j, p]:.9g}, "

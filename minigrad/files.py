@@ -32,6 +32,8 @@ def write_whole(path: str | Path, content: bytes) -> None:
     from pathlib import Path
 
     path = Path(path)
+    if not path.parent.is_dir() or path.is_dir():
+        raise FileNotFoundError(f"{path}: expected a file to write in a folder that exists")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -43,6 +45,20 @@ def write_whole(path: str | Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise OSError unless files can be made in `folder`, or in the nearest folder above it that exists."""
+    import tempfile
+    from pathlib import Path
+
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(f"{folder}: expected a folder, but {place} is a file")
+    with tempfile.TemporaryFile(dir=place):  # only trying tells: a read-only disk, a pseudo file system, a quota
+        pass
 
 
 def npz_bytes(arrays: dict[str, Array]) -> bytes:

@@ -21,7 +21,7 @@ def logistic(N: Array, y: Array) -> tuple[float, Array]:
         L = mean log(1 + exp(-t N)),      dL/dN = -t sigmoid(-t N) / n = (sigmoid(N) - y) / n.
     With v = -t N: np.logaddexp(0, v) is log(1 + exp(v)) without the overflow, and sigmoid(v) = (1 + tanh(v/2)) / 2.
     """
-    t = (2 * y - 1).astype(N.dtype)  # (n,)
+    t = (2.0 * y - 1).astype(N.dtype)  # (n,)
     v = -t * N[:, 0]  # (n,)
     g = t * (1 + np.tanh(v / 2)) / (-2 * len(N))  # (n,)
     return float(np.logaddexp(0, v).sum()) / len(N), g[:, None]

@@ -7,8 +7,8 @@ Every classifier becomes the homework's real-valued network.  With `t` the thres
     untargeted     m(x) = max_{j != y} m_j(x):  some class beats y
     targeted       m(x) = min_{j != target} (N_target(x) - N_j(x)):  the target beats all others
 
-A tie, m(x) = 0, is never a success.  Each value is `c . N(x) - c . t` for a row `c` of +1 and -1 chosen by the
-logits, so its gradient is `c J(x)`: one row pulled back through the network.
+A tie, m(x) = 0, is never a success.  Each value is `c . N(x) - c . t` for a row `c` of +1, -1 and 0 chosen by the
+logits (t = 0 for k >= 2), so its gradient is `c J(x)`: one row pulled back through the network.
 """
 
 from __future__ import annotations
@@ -60,8 +60,13 @@ class Margin:
         """
         check_model(net)
         N = np.asarray(net.logits(x[:1]))
-        if N.ndim != 2 or len(N) != 1:
+        if N.ndim != 2 or len(N) != 1 or N.shape[1] == 0:
             raise ValueError(f"expected the model's logits to be (n, k), got {N.shape} for one image")
+        threshold = getattr(net, "threshold", 0.0)
+        if not (np.isfinite(N).all() and np.isfinite(threshold)):
+            raise ValueError("expected finite logits and threshold of the model, got NaN or infinity")
+        if N.shape[1] > 1 and threshold != 0:
+            raise ValueError(f"expected threshold 0 of a model with {N.shape[1]} logits, got {threshold}")
         n, classes = len(x), max(N.shape[1], 2)
         y = as_labels(y, n, classes)
         if target is not None:
@@ -82,7 +87,7 @@ class Margin:
         an attack runs them side by side and the first to cross wins.
         """
         n = len(x)
-        k = self.net.logits(x[:1]).shape[1] if n else 2  # a model need not take an empty batch
+        k = np.shape(self.net.logits(x[:1]))[1] if n else 2  # a model need not take an empty batch
         if k <= 2 or self.target is not None:
             return np.arange(n), self
         index, rival = np.nonzero(np.arange(k) != self.y[:, None])  # (n (k-1),) each
@@ -102,12 +107,16 @@ class Margin:
             m, c = self._read(N)
             return m, pull(c)
         m, c = self._read(np.asarray(self.net.logits(x), np.float64))
-        J = np.asarray(self.net.jacobian(x), np.float64)  # (n, k, d)
+        J, shape = np.asarray(self.net.jacobian(x), np.float64), (len(x), c.shape[1], x.shape[1])  # (n, k, d)
+        if J.shape != shape or not np.isfinite(J).all():
+            raise ValueError(f"expected the model's jacobian to be finite, of shape (n, k, d) = {shape}, got {J.shape}")
         return m, np.einsum("nk,nkd->nd", c, J)
 
     def _read(self, N: Array) -> tuple[Array, Array]:
         """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`."""
         n, k = N.shape
+        if n != len(self.y):
+            raise ValueError(f"expected one row of logits an image, got {n} for {len(self.y)}")
         if k == 1:
             c = np.where(self.y == 0, 1.0, -1.0)  # (n,)
             return c * (N[:, 0] - getattr(self.net, "threshold", 0.0)), c[:, None]

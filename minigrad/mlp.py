@@ -117,6 +117,8 @@ class MLP:
         arrays = read_npz(path)
         try:
             depth = len(arrays) // 2 - 1
+            if len(arrays) != 2 * depth + 2:
+                raise ValueError(f"arrays {', '.join(arrays)}")
             pairs = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(1, depth + 1)]
             return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=float(arrays["threshold"]))
         except (KeyError, TypeError, ValueError) as error:

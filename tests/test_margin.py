@@ -147,3 +147,21 @@ def test_two_margins_do_not_share_a_count():
 def test_target_may_be_one_class_for_all():
     net, x = MLP.init([3, 4], rng=0), np.full((2, 3), 0.5)
     assert np.array_equal(Margin.of(net, x, [0, 1], 2).value(x), Margin.of(net, x, [0, 1], [2, 2]).value(x))
+
+
+@pytest.mark.parametrize(
+    ("logits", "jacobian", "message"),
+    [
+        (lambda x: np.full((len(x), 2), np.nan), None, "expected finite logits"),
+        (lambda x: np.zeros((len(x), 0)), None, r"expected the model's logits to be \(n, k\)"),
+        (lambda x: np.zeros((1, 3)), None, "expected one row of logits an image, got 1 for 2"),
+        (lambda x: np.zeros((len(x), 3)), lambda x: np.zeros((len(x), 1, 4)), r"= \(2, 3, 4\), got \(2, 1, 4\)"),
+        (lambda x: np.zeros((len(x), 2)), lambda x: np.full((len(x), 2, 4), np.nan), "expected the model's jacobian"),
+    ],
+)
+def test_a_strangers_model_that_answers_nonsense_is_told_so(logits, jacobian, message):
+    methods = {"logits": staticmethod(logits), "jacobian": staticmethod(jacobian or (lambda x: None))}
+    model = type("Model", (), methods)()
+    x = np.full((2, 4), 0.5)
+    with pytest.raises(ValueError, match=message):
+        Margin.of(model, x, [0, 0]).value_and_gradient(x)

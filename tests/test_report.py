@@ -184,8 +184,19 @@ def test_a_misclassified_image_is_named_as_such(written, tmp_path, capsys):
 def test_a_file_in_the_way_of_the_folder(tmp_path, capsys):
     (tmp_path / "report").write_text("mine")
     assert main(["--out", str(tmp_path / "report")]) == 2
-    assert "expected a folder" in capsys.readouterr().err
+    assert "expected a folder" in capsys.readouterr().err.splitlines()[0]  # before any work
+    assert main(["--out", str(tmp_path / "report" / "below")]) == 2
+    assert "expected a folder" in capsys.readouterr().err.splitlines()[0]
     assert (tmp_path / "report").read_text() == "mine"
+
+
+def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys):
+    """All weights 0 and the bias below the threshold: every image is a four, whatever is done to it."""
+    MLP.from_arrays([(np.zeros((784, 1)), [-1.0])]).save(tmp_path / "dead.npz")
+    where = ["--model", str(tmp_path / "dead.npz"), "--out", str(tmp_path / "r")]
+    assert main([*where, "--subset", "40"]) == 0
+    assert "not flipped" in capsys.readouterr().out
+    assert (tmp_path / "r" / "eps_histogram.png").exists()
 
 
 def test_a_model_for_other_images_is_refused(tmp_path, capsys):
