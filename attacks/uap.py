@@ -62,13 +62,18 @@ class UniversalResult:
         """`rate` after rounding to bytes."""
         return float(self.fooled_8bit[self.tried].mean()) if self.tried.any() else float("nan")
 
+    @property
+    def _box(self) -> Ball:
+        """The box alone, as a ball without end."""
+        return LInf(np.inf, self.box)
+
     def apply(self, x: Array) -> Array:
         """`clip(x + s, lo, hi)`, (n, d)."""
-        return np.where(self.s == 0, x, np.clip(x + self.s, *self.box))
+        return self._box.apply(x, self.s)
 
     def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
         """The same s measured on other images, held out for instance.  Raises ValueError for bad input."""
-        problem = Problem.of(net, x, y, LInf(np.inf, self.box), target)  # the box alone
+        problem = Problem.of(net, x, y, self._box, target)
         fooled, fooled_8bit = _fooled(problem, self.s)
         return replace(self, fooled=fooled, fooled_8bit=fooled_8bit, tried=problem.start <= 0)
 
