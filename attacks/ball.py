@@ -121,9 +121,50 @@ class Ball:
     def room(self, x: Array) -> tuple[Array, Array]:
         """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
         down, up = self.box[0] - x, self.box[1] - x
-        if self.mask is not None:
-            down, up = np.where(self.mask, down, 0.0), np.where(self.mask, up, 0.0)
-        return down, up
+        return (down, up) if self.mask is None else (down * self.mask, up * self.mask)
+
+    def restrict(
+        self,
+        inside: Array | None = None,
+        outside: Array | None = None,
+        lo: ArrayLike | None = None,
+        hi: ArrayLike | None = None,
+    ) -> Self:
+        """The part of S in which the pixels `outside` stay put and every pixel is in [lo, hi] too.
+
+        Parameters
+        ----------
+        inside : bool array that broadcasts to `x`, optional
+            Pixels that are paid for, whether they move or not: matters where pixels are counted (L0).
+        outside : bool array that broadcasts to `x`, optional
+        lo, hi : numbers or arrays, optional
+            Narrow the box.  `x` must stay inside it.
+        """
+        mask = self.mask if outside is None else ~np.asarray(outside) & (True if self.mask is None else self.mask)
+        low = self.box[0] if lo is None else np.maximum(self.box[0], lo)
+        high = self.box[1] if hi is None else np.minimum(self.box[1], hi)
+        part = replace(self, box=(low, high))
+        object.__setattr__(part, "mask", mask)  # a part may be a single point: no pixel need be free
+        return part
+
+    def columns(self, index: Array, d: int) -> Self:
+        """The ball on the pixels `index` out of `d`, the others held still."""
+        part = replace(self, box=(_columns(self.box[0], index, d), _columns(self.box[1], index, d)), mask=None)
+        object.__setattr__(part, "mask", _columns(self.mask, index, d))
+        return part
+
+    def segments(self, x: Array) -> tuple[Array, Array, float] | None:
+        """S of one image `x` (1, d) as  { down <= s <= up, |s|_1 <= budget },  or None if it is not of that form."""
+        return None
+
+    def undecided(self, x: Array) -> Array:
+        """Pixels (..., d) that a proof may split on: in the support, or out of it.  None, unless pixels are counted."""
+        return np.zeros(x.shape, bool)
+
+    def forced(self, x: Array, g: Array) -> tuple[Array, Array]:
+        """`h_S(g)` if pixel i must be paid for, and if it must stay put, (..., d) each, for the undecided pixels."""
+        h = np.broadcast_to(self.support(x, g)[..., None], g.shape)
+        return h, h
 
     def reach(self, x: Array, g: Array) -> Array:
         """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
@@ -172,3 +213,8 @@ class Ball:
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         """The smallest radius at which `h_S(g) >= gain`, (...), or inf.  Inverse of `support` in the radius."""
         raise NotImplementedError
+
+
+def _columns(value: Any, index: Array, d: int) -> Any:
+    """The pixels `index` of what broadcasts to (n, d)."""
+    return value[..., index] if value is not None and np.ndim(value) and value.shape[-1] == d else value

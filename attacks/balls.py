@@ -6,11 +6,13 @@ The question they answer, and the names `cap`, `down`, `up`, are in `attacks/bal
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from attacks.ball import Ball
+from attacks.ball import Ball, _columns
 from minigrad.inputs import Array
 
 __all__ = ["BALLS", "L0", "L1", "L2", "Ball", "LInf"]
@@ -31,7 +33,28 @@ class LInf(Ball):
     norm = "linf"
 
     def maximize(self, x: Array, g: Array) -> Array:
-        return np.sign(g) * np.minimum(_column(self.radius), self.reach(x, g))
+        middle, half = self._centre(x)
+        sign = np.sign(g)
+        return sign * half + np.abs(sign) * middle  # the end that the sign points to, 0 for g = 0
+
+    def support(self, x: Array, g: Array) -> Array:
+        """`g . middle + |g| . half`, what `maximize` earns."""
+        middle, half = self._centre(x)
+        h = np.abs(g)
+        h *= half
+        h += g * middle
+        return np.sum(h, axis=-1)
+
+    def segments(self, x: Array) -> tuple[Array, Array, float]:
+        middle, half = self._centre(x)
+        return middle - half, middle + half, np.inf
+
+    def _centre(self, x: Array) -> tuple[Array, Array]:
+        """The moves [low, high] that a pixel may make, as their middle and half their length."""
+        down, up = self.room(x)
+        r = _column(self.radius)
+        low, high = np.maximum(-r, down), np.minimum(r, up)
+        return (high + low) / 2, (high - low) / 2
 
     def project(self, x: Array, s: Array) -> Array:
         down, up = self.room(x)
@@ -50,6 +73,7 @@ class LInf(Ball):
         return _first_root(spent, rest, cap, gain)
 
 
+@dataclass(frozen=True, eq=False)
 class L0(Ball):
     """|s|_0 = the number of pixels that change <= radius = k.
 
@@ -60,9 +84,12 @@ class L0(Ball):
     project.  Pixel i costs v_i^2 if it is put back to 0 and (v_i - c_i)^2 if it is clipped to c_i: keep the k pixels
     that save most, v_i^2 - (v_i - c_i)^2.
     radius_for.  The sorted gains, summed, reach `gain` first at the k-th.
+    inside.  In a proof's branch some pixels are "in": each spends one of the k whether it moves or not.  The rest of
+    the k goes to the best of the others.
     """
 
     norm = "l0"
+    inside: Any = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,21 +104,83 @@ class L0(Ball):
         """At least one pixel: half a pixel cannot move."""
         return self.with_radius(np.maximum(1, np.floor(share * np.asarray(self.radius, np.float64))))
 
+    def rows(self, index: Array, n: int) -> Self:
+        inside = self.inside
+        if inside is not None and inside.ndim == 2 and len(inside) == n:
+            inside = inside[index]
+        return replace(super().rows(index, n), inside=inside)
+
+    def spread(self) -> Self:
+        inside = self.inside
+        return replace(super().spread(), inside=inside if np.ndim(inside) < 2 else np.expand_dims(inside, 1))
+
+    def restrict(
+        self,
+        inside: Array | None = None,
+        outside: Array | None = None,
+        lo: ArrayLike | None = None,
+        hi: ArrayLike | None = None,
+    ) -> Self:
+        part = super().restrict(None, outside, lo, hi)
+        if inside is not None:
+            inside = np.asarray(inside)
+            object.__setattr__(part, "inside", inside if self.inside is None else inside | self.inside)
+        return part
+
+    def columns(self, index: Array, d: int) -> Self:
+        part = super().columns(index, d)
+        object.__setattr__(part, "inside", _columns(self.inside, index, d))
+        return part
+
+    def segments(self, x: Array) -> tuple[Array, Array, float] | None:
+        if self.left().any():
+            return None  # which pixels move is not decided
+        down, up = self.room(x)
+        inside = np.broadcast_to(self.inside if self.inside is not None else False, x.shape)
+        return down * inside, up * inside, np.inf
+
+    def left(self) -> Array:
+        """How many pixels may still join those that are in, (...)."""
+        paid = 0 if self.inside is None else np.count_nonzero(self.inside, axis=-1)
+        return np.maximum(np.asarray(self.radius) - paid, 0).astype(np.int64)
+
     def maximize(self, x: Array, g: Array) -> Array:
-        cap = self.reach(x, g)
-        return _keep_largest(np.sign(g) * cap, np.abs(g) * cap, self.radius)
+        gain, end = self._gain(x, g)
+        chosen = _largest(gain if self.inside is None else np.where(self.inside, 0.0, gain), self.left())
+        return np.where(chosen if self.inside is None else chosen | self.inside, end, 0.0)
 
     def support(self, x: Array, g: Array) -> Array:
-        """The sum of the k largest gains, without the pixels that earn them: no sort where all rows share one k."""
-        gain = np.abs(g) * self.reach(x, g)
-        k, d = np.asarray(self.radius), gain.shape[-1]
-        if k.ndim == 0 and k < d:
-            return np.sum(np.partition(gain, d - int(k), axis=-1)[..., d - int(k) :], axis=-1)
-        return np.sum(gain, axis=-1) if k.ndim == 0 else super().support(x, g)
+        """The sum of the k largest gains (and of all that are in), without the pixels that earn them: no full sort."""
+        gain, _ = self._gain(x, g)
+        paid = np.zeros(())
+        if self.inside is not None:
+            paid = np.sum(gain * self.inside, axis=-1)
+            gain *= ~self.inside
+        best = _sorted_largest(gain, int(np.max(self.left(), initial=0)))  # (..., k)
+        return paid + np.sum(best * (np.arange(best.shape[-1]) < self.left()[..., None]), axis=-1)
+
+    def undecided(self, x: Array) -> Array:
+        down, up = self.room(x)
+        free = (down < 0) | (up > 0)
+        if self.inside is not None:
+            free &= ~self.inside
+        return free & (self.left()[..., None] > 0)
+
+    def forced(self, x: Array, g: Array) -> tuple[Array, Array]:
+        """If i must be in, it takes the place of the k-th best; if it must stay out, the next best takes its place."""
+        gain, _ = self._gain(x, g)
+        others = gain if self.inside is None else gain * ~self.inside
+        k = self.left()
+        best = _sorted_largest(others, int(np.max(k, initial=0)) + 1)  # (..., k + 1)
+        place = np.broadcast_to(k, best.shape[:-1])[..., None]
+        last = np.take_along_axis(best, np.minimum(np.maximum(place - 1, 0), best.shape[-1] - 1), -1)
+        after = np.where(place < best.shape[-1], np.take_along_axis(best, np.minimum(place, best.shape[-1] - 1), -1), 0)
+        h = self.support(x, g)[..., None]
+        return h + np.minimum(others - last, 0), h - np.maximum(others - after, 0)
 
     def project(self, x: Array, s: Array) -> Array:
         c = np.clip(s, *self.room(x))
-        return _keep_largest(c, s**2 - (s - c) ** 2, self.radius)
+        return np.where(_largest(s**2 - (s - c) ** 2, self.left()), c, 0.0)
 
     def distance(self, s: Array) -> Array:
         return np.count_nonzero(s, axis=-1).astype(np.float64)
@@ -100,6 +189,13 @@ class L0(Ball):
         earned = np.cumsum(np.sort(np.abs(g) * self.reach(x, g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
         short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
         return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))
+
+    def _gain(self, x: Array, g: Array) -> tuple[Array, Array]:
+        """What each pixel earns at its best end, (..., d), and that end."""
+        down, up = self.room(x)
+        right = g > 0
+        end = up * right + down * ~right
+        return g * end, end
 
 
 class L1(Ball):
@@ -144,6 +240,9 @@ class L1(Ball):
 
     def distance(self, s: Array) -> Array:
         return np.sum(np.abs(s), axis=-1)
+
+    def segments(self, x: Array) -> tuple[Array, Array, float]:
+        return *self.room(x), float(np.max(self.radius))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         order = np.argsort(-np.abs(g), axis=-1, kind="stable")
@@ -216,12 +315,25 @@ def _column(radius: Array | float) -> Array:
     return np.asarray(radius, np.float64)[..., None]
 
 
-def _keep_largest(s: Array, score: Array, k: Array | float) -> Array:
-    """`s` where its score is positive and among the `floor(k)` largest of the row, else 0.  Ties: lowest index."""
-    order = np.argsort(-score, axis=-1, kind="stable")
-    kept = np.zeros(s.shape, bool)
-    np.put_along_axis(kept, order, np.arange(s.shape[-1]) < np.floor(_column(k)), -1)
-    return np.where(kept & (score > 0), s, 0.0)
+def _largest(score: Array, k: Array) -> Array:
+    """Where the score is positive and among the k largest of its row, (..., d) bool.  Ties: lowest index."""
+    last = _sorted_largest(score, int(np.max(k, initial=0)))
+    k = np.broadcast_to(k, score.shape[:-1])[..., None]
+    at = np.minimum(np.maximum(k - 1, 0), max(last.shape[-1] - 1, 0))
+    bar = np.where(k > 0, np.take_along_axis(last, at, -1), np.inf) if last.shape[-1] else np.full(k.shape, np.inf)
+    above, level = score > bar, score == bar
+    open_places = k - np.count_nonzero(above, axis=-1, keepdims=True)
+    if (np.count_nonzero(level, axis=-1, keepdims=True) > open_places).any():
+        level &= np.cumsum(level, axis=-1) <= open_places
+    return (above | level) & (score > 0)
+
+
+def _sorted_largest(score: Array, k: int) -> Array:
+    """The k largest of each row, falling, (..., min(k, d)): a partition, then a sort of those k alone."""
+    d = score.shape[-1]
+    if k < d:
+        score = np.partition(score, d - max(k, 1), axis=-1)[..., d - k :]
+    return np.sort(score, axis=-1)[..., ::-1]
 
 
 def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:

@@ -7,6 +7,8 @@ S = x + (the ball) by writing it as `A_k . z_k + const` and pushing A down, laye
     is
                   positive the line above bounds from above, where it is negative the line below does:
                   const += pos . upper_offset + neg . lower_offset,   A_k = pos * upper_slope + neg * lower_slope
+    a split       where z_k >= 0 is given (a branch of a proof), adding beta z_k with beta >= 0 can only raise the value;
+                  where z_k <= 0 is given, adding -beta z_k:   A_k += +-beta
     dense         z_k = a_{k-1} W_k + b_k exactly:   const += A_k . b_k,   coefficient on a_{k-1} = A_k W_k^T
 
 At the pixels `A_0 . (x + s) + const` is largest at the maximiser of the ball's own oracle: bound = A_0 . x + h_S(A_0)
@@ -21,7 +23,7 @@ k errs by at most
 
 whatever the order of its sums, with n_k = max(d_k, m_k) + 4 for a W_k of shape (d_k, m_k); the second part stands for
 the activation and its lines.  A forward pass sums over d_k, the substitution over m_k; the errors of both reach the
-result through the same coefficients, so the bound is raised by
+result through the same coefficients A_k (after slope and beta), so the bound is raised by
 
     2 ( sum_k |A_k| e_k  +  2 gamma_{d + 4} |A_0| X_0 )  +  tiny.        (|x| <= X_0 and |s| <= 2 X_0)
 
@@ -32,13 +34,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import Dense, Layer, ReLU
-from minigrad.mlp import MLP
+from minigrad.layers import ReLU
+from minigrad.mlp import MLP, forward
 from minigrad.relax import Lines, lines
 
 UNIT = 2.0**-53
@@ -46,30 +49,164 @@ TINY = np.finfo(float).tiny
 
 
 class Oracle(Protocol):
-    """What is asked of a perturbation set: the most it adds to a linear function, and the room of each pixel."""
+    """What is asked of a perturbation set: the most it adds to a linear function, and the room of each pixel.
+
+    `undecided` and `forced` are for sets that count their pixels (attacks/balls.py, L0).
+    """
 
     def support(self, x: Array, g: Array) -> Array: ...
     def maximize(self, x: Array, g: Array) -> Array: ...
     def room(self, x: Array) -> tuple[Array, Array]: ...
     def spread(self) -> Any: ...
+    def rows(self, index: Array, n: int) -> Any: ...
+    def undecided(self, x: Array) -> Array: ...
+    def forced(self, x: Array, g: Array) -> tuple[Array, Array]: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Intervals:
-    """Bounds of every pre-activation over the set.
+class Region:
+    """n perturbation sets, and what is known of the network on each.
 
     Attributes
     ----------
-    l, u : tuples, one (n, d_k) array for each dense layer but the last
-    lines : the lines of the activation behind each, on these intervals
+    net : MLP
+    x : (n, d), or (1, d) for one image in all n
+    ball : Oracle
+    l, u : tuples, one (n, d_k) array for each hidden layer bounded so far
+        Bounds of the pre-activations.
+    sign : tuple of (n, d_k) or None
+        +1 where z >= 0 is given, -1 where z <= 0 is given, else 0.
+    first_error : (1, d_1), optional
+        `e_1`, where the first layer stands for a wider one.
     """
 
-    l: tuple[Array, ...]  # noqa: E741
-    u: tuple[Array, ...]
-    lines: tuple[Lines, ...]
+    net: MLP
+    x: Array
+    ball: Oracle
+    l: tuple[Array, ...] = ()  # noqa: E741
+    u: tuple[Array, ...] = ()
+    sign: tuple[Array, ...] | None = None
+    first_error: Array | None = None
+
+    @cached_property
+    def lines(self) -> tuple[Lines, ...]:
+        """The lines of the activation behind each bounded layer."""
+        return tuple(lines(self.net.layers[2 * k + 1], l, u) for k, (l, u) in enumerate(zip(self.l, self.u)))
+
+    @cached_property
+    def oracle(self) -> Any:
+        """The sets, for rows (n, m, d)."""
+        return self.ball.spread()
+
+    @cached_property
+    def reach(self) -> Array:
+        """`X_0`, (n, d)."""
+        return reach(self.x, self.ball)
+
+    @cached_property
+    def error(self) -> tuple[Array, ...]:
+        """`e_k`, (n, d_k), of every layer whose input is bounded."""
+        return tuple(self._error(k) for k in range(len(self.l) + 1))
+
+    def _error(self, k: int) -> Array:
+        layer = self.net.dense[k]
+        X = self.reach if k == 0 else _largest(self.net, k, self.l[k - 1], self.u[k - 1])
+        e = product_error(layer.W, layer.b, X) if k or self.first_error is None else self.first_error
+        if k == len(self.l):  # the last one: no activation behind it yet
+            return e
+        size = np.maximum(np.abs(self.l[k]), np.abs(self.u[k]))
+        smooth = 0.0 if isinstance(self.net.layers[2 * k + 1], ReLU) else 4 * np.finfo(float).eps
+        return e + gamma(size.shape[1] + 8) * size + smooth
 
 
-def intervals(net: MLP, x: Array, ball: Oracle) -> Intervals:
+@dataclass(frozen=True, eq=False)
+class Substitution:
+    """One pass of backward substitution for m rows of each set.
+
+    Attributes
+    ----------
+    bound : (n, m)
+    A : (n, m, d)
+        The coefficient on the pixels: the linear function whose maximiser over the set attains the bound.
+    on_activation : tuple, one (n, m, d_k) array for each hidden layer passed
+        The coefficient on a_k, before a line was chosen; its sign chose the line.
+    """
+
+    bound: Array
+    A: Array
+    on_activation: tuple[Array, ...]
+
+
+def substitute(
+    known: Region,
+    c: Array | None,
+    at: tuple[int, Array] | None = None,
+    alpha: Sequence[Array] | None = None,
+    beta: Sequence[Array] | None = None,
+) -> Substitution:
+    """Bound  `c . (N - t) + e . z_k`  from above over the sets, for m rows of each.
+
+    Parameters
+    ----------
+    known : Region
+        With every hidden layer bounded that the rows go through.
+    c : (n, m, K), or None for rows that begin at a hidden layer
+        `t` is the network's threshold.
+    at : (k, e), optional
+        e (n, m, d_k), on the pre-activations of hidden layer k = 0, 1, ...
+    alpha : one (n, m, d_k) array in [0, 1] for each hidden layer, optional
+        Slopes of the lower lines, used where the lines are free.
+    beta : one (n, m, d_k) array >= 0 for each hidden layer, optional
+        Multipliers of the given signs.
+
+    Raises
+    ------
+    OverflowError
+        The bound is not finite.
+    """
+    dense = known.net.dense
+    if c is None:
+        assert at is not None
+        top, A = at
+        const, error = np.zeros(A.shape[:2]), np.zeros(A.shape[:2])  # (n, m)
+    else:
+        top, A = len(dense) - 1, c
+        const = -known.net.threshold * c.sum(-1)
+        error = gamma(4) * np.abs(const)
+    on_activation: list[Array] = []
+    for k in range(top, -1, -1):
+        if k < top:
+            lines = known.lines[k]
+            on_activation.insert(0, A)
+            upper = np.maximum(A, 0)
+            lower = A - upper  # (n, m, d_k) the negative part
+            const = const + _dot(upper, lines.upper_offset) + _dot(lower, lines.lower_offset)
+            upper *= lines.upper_slope[:, None, :]
+            lower *= lower_slope(lines, None if alpha is None else alpha[k])
+            A = upper + lower
+            if beta is not None and known.sign is not None:
+                A += known.sign[k][:, None, :] * beta[k]
+            if at is not None and at[0] == k:
+                A += at[1]
+        error = error + _dot(np.abs(A), known.error[k])
+        const = const + A @ dense[k].b
+        A = times(A, dense[k].W.T)
+    rows = known.x[:, None, :]
+    error = error + 2 * gamma(known.x.shape[1] + 4) * _dot(np.abs(A), known.reach)
+    bound = _dot(A, known.x) + known.oracle.support(rows, A) + const + 2 * error + known.x.shape[1] * TINY
+    if not np.isfinite(bound).all():
+        raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
+    return Substitution(bound, A, tuple(on_activation))
+
+
+def lower_slope(lines: Lines, alpha: Array | None) -> Array:
+    """The slope of each lower line, (n, m, d_k): alpha where it is free."""
+    if alpha is None:
+        return lines.lower_slope[:, None, :]
+    return lines.fixed_slope[:, None, :] + lines.free[:, None, :] * alpha
+
+
+def intervals(net: MLP, x: Array, ball: Oracle) -> Region:
     """Bounds of all hidden pre-activations for images `x` (n, d), each layer by substitution through those before it.
 
     The first layer is linear, so its bounds are exact up to rounding: x W + b +- h_S(+-W).
@@ -79,91 +216,31 @@ def intervals(net: MLP, x: Array, ball: Oracle) -> Intervals:
     OverflowError
         A bound is not finite: the weights are too large to bound in float64.
     """
-    dense, activation = net.dense, net.layers[1 % len(net.layers)]
-    found = Intervals((), (), ())
-    for k in range(len(dense) - 1):
-        eye = np.broadcast_to(np.eye(dense[k].W.shape[1]), (len(x), *(dense[k].W.shape[1],) * 2))
-        u = upper_bound(net, eye, x, ball, found, depth=k + 1)
-        l = -upper_bound(net, -eye, x, ball, found, depth=k + 1)  # noqa: E741
-        l = np.minimum(l, u)  # noqa: E741  (a point interval may cross by rounding)
-        found = Intervals((*found.l, l), (*found.u, u), (*found.lines, lines(activation, l, u)))
-    return found
+    known = Region(net, x, ball)
+    for k in range(len(net.dense) - 1):
+        eye = np.eye(net.dense[k].W.shape[1])
+        rows = np.broadcast_to(np.concatenate([eye, -eye]), (len(x), 2 * len(eye), len(eye)))
+        upper, lower = np.split(substitute(known, None, (k, rows)).bound, 2, axis=1)
+        known = Region(net, x, ball, (*known.l, np.minimum(-lower, upper)), (*known.u, upper))
+    return known
 
 
-@dataclass(frozen=True, eq=False)
-class Substitution:
-    """One pass of backward substitution for m rows of each image.
+def upper_bound(known: Region, c: Array) -> Array:
+    """An upper bound of `c . (N - t)` over the sets, (n, m)."""
+    return substitute(known, c).bound
 
-    Attributes
-    ----------
-    bound : (n, m)
-    A : (n, m, d)
-        The coefficient on the pixels: the linear function whose maximiser over the set attains the bound.
-    on_activation : tuple, one (n, m, d_k) array for each hidden layer
-        The coefficient on a_k, before a line was chosen; its sign chose the line.
+
+def forward_error(net: MLP, x: Array) -> Array:
+    """`E`, (n, K): a float64 evaluation of the logits of `x` (n, d) is at most this far from their true values.
+
+    Each layer adds `gamma (|a| |W| + |b|)` and passes on the error of its input times |W| (no activation here is
+    steeper than 1), the whole doubled for second-order terms.
     """
-
-    bound: Array
-    A: Array
-    on_activation: tuple[Array, ...]
-
-
-def upper_bound(net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, depth: int | None = None) -> Array:
-    """An upper bound of `c . z` over the set, (n, m); the arguments are those of `substitute`."""
-    return substitute(net, c, x, ball, known, depth).bound
-
-
-def substitute(
-    net: MLP,
-    c: Array,
-    x: Array,
-    ball: Oracle,
-    known: Intervals,
-    depth: int | None = None,
-    alpha: Sequence[Array] | None = None,
-) -> Substitution:
-    """Bound `c . z` from above over the set, z the output of dense layer `depth` (default: the logits).
-
-    Parameters
-    ----------
-    c : (n, m, d_depth)
-        m rows for each image.
-    x : (n, d)
-    ball : the perturbation set of each image
-    known : Intervals
-        Of all layers below `depth`.
-    alpha : one (n, m, d_k) array in [0, 1] for each hidden layer, optional
-        Slopes of the lower lines, used where `known.lines` says they are free.
-
-    Raises
-    ------
-    OverflowError
-        The bound is not finite.
-    """
-    dense = net.dense[:depth]
-    set_of_rows, rows = ball.spread(), x[:, None, :]  # m rows share one image: (n, 1, d)
-    down, up = ball.room(x)
-    reach = np.maximum(np.abs(x), np.maximum(np.abs(x + down), np.abs(x + up)))  # (n, d) X_0
-    A, const, error = c, np.zeros(c.shape[:2]), np.zeros(c.shape[:2])  # (n, m, width), (n, m), (n, m)
-    on_activation: list[Array] = []
-    for k in range(len(dense) - 1, -1, -1):
-        if k < len(dense) - 1:
-            at = known.lines[k]
-            on_activation.insert(0, A)
-            positive, negative = np.maximum(A, 0), np.minimum(A, 0)
-            const = const + _dot(positive, at.upper_offset) + _dot(negative, at.lower_offset)
-            lower_slope = at.lower_slope[:, None, :]
-            if alpha is not None:
-                lower_slope = np.where(at.free[:, None, :], alpha[k], lower_slope)  # (n, m, d_k)
-            A = positive * at.upper_slope[:, None, :] + negative * lower_slope
-        error += _dot(np.abs(A), _layer_error(net, k, dense[k], reach, known, last=k == len(dense) - 1))
-        const = const + A @ dense[k].b
-        A = dense[k].vjp(x, A)
-    error += 2 * gamma(x.shape[1] + 4) * _dot(np.abs(A), reach)
-    bound = _dot(A, x) + set_of_rows.support(rows, A) + const + 2 * error + x.shape[1] * TINY
-    if not np.isfinite(bound).all():
-        raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
-    return Substitution(bound, A, tuple(on_activation))
+    values, E = forward(net.layers, x), np.zeros(x.shape)
+    for k, layer in enumerate(net.dense):
+        smooth = 0.0 if k == 0 or isinstance(net.layers[1], ReLU) else 4 * np.finfo(float).eps
+        E = product_error(layer.W, layer.b, np.abs(values[2 * k])) + (E + smooth) @ np.abs(layer.W)
+    return 2 * E + TINY
 
 
 def gamma(n: int) -> float:
@@ -171,22 +248,30 @@ def gamma(n: int) -> float:
     return n * UNIT / (1 - n * UNIT)
 
 
-def _layer_error(net: MLP, k: int, layer: Dense, reach: Array, known: Intervals, last: bool) -> Array:
-    """`e_k`, (n, d_k)."""
-    X = reach if k == 0 else _largest(net.layers[2 * k - 1], known.l[k - 1], known.u[k - 1])
-    e = gamma(max(layer.W.shape) + 4) * (X @ np.abs(layer.W) + np.abs(layer.b))
-    if last:
-        return e
-    size = np.maximum(np.abs(known.l[k]), np.abs(known.u[k]))
-    smooth = 0.0 if isinstance(net.layers[2 * k + 1], ReLU) else 4 * np.finfo(float).eps
-    return e + gamma(size.shape[1] + 8) * size + smooth
+def product_error(W: Array, b: Array, X: Array) -> Array:
+    """`gamma_n (X |W| + |b|)`, (n, m): what a product with W errs by, in either direction, for |input| <= X (n, d)."""
+    return gamma(max(W.shape) + 4) * (X @ np.abs(W) + np.abs(b))
 
 
-def _largest(activation: Layer, l: Array, u: Array) -> Array:  # noqa: E741
-    """max |f| on [l, u]: f is monotone."""
+def reach(x: Array, ball: Oracle) -> Array:
+    """max |x + s| over the set and at s = 0, pixel by pixel, (n, d)."""
+    down, up = ball.room(x)
+    return np.maximum(np.abs(x), np.maximum(np.abs(x + down), np.abs(x + up)))
+
+
+def times(A: Array, W: Array) -> Array:
+    """`A W` for A (n, m, d): one matrix product, not n."""
+    return (A.reshape(-1, A.shape[-1]) @ W).reshape(*A.shape[:2], -1)
+
+
+def _largest(net: MLP, k: int, l: Array, u: Array) -> Array:  # noqa: E741
+    """max |f| on [l, u] behind layer k - 1: f is monotone."""
+    activation = net.layers[2 * k - 1]
     return np.maximum(np.abs(activation.forward(l)), np.abs(activation.forward(u)))
 
 
 def _dot(A: Array, v: Array) -> Array:
-    """`A v` for `A` (n, m, w) and `v` (n, w): (n, m)."""
+    """`A v` for `A` (n, m, w) and `v` (n, w) or (1, w): (n, m)."""
+    if len(v) == 1:
+        return (A.reshape(-1, A.shape[-1]) @ v[0]).reshape(A.shape[:2])
     return np.einsum("nmw,nw->nm", A, v)

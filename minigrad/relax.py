@@ -11,6 +11,7 @@ where l < 0 < u: that freedom is `alpha`, and the best alpha makes the best boun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,6 +36,11 @@ class Lines:
     lower_slope: Array
     lower_offset: Array
     free: Array
+
+    @cached_property
+    def fixed_slope(self) -> Array:
+        """The slope of the line below where it is not free, else 0."""
+        return self.lower_slope * ~self.free
 
 
 def lines(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741  (l and u are the field's names)

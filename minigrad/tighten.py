@@ -1,83 +1,155 @@
-"""The best lower slopes: alpha by the gradient of the bound, which costs one forward pass.
+"""The best multipliers: alpha, beta and gamma by the gradient of the bound, which costs one forward pass.
 
-The bound of `c . z_K` is  max over s of  A_0(alpha) . (x + s) + const(alpha).  Only the term of the maximiser s*
-counts for a small change of alpha (Danskin 1966): s* may be held fixed, and what is left is a linear function of each
-layer's values.
+A row is  e . z_k + gamma m,  with m = c . (N - t) the margin: gamma = 1 and no e for a bound of the margin itself,
+a neuron's e and a gamma >= 0 for a bound of the neuron (minigrad/contract.py).  Its bound is
 
-Hold x + s* fixed and run it forward through the *relaxed* network: z_k = a_{k-1} W_k + b_k as usual, and a_k not
-f(z_k) but the line that the substitution took for neuron i of layer k, the upper where its coefficient on a_k is
-positive, the lower where it is negative.  By construction the value that comes out is the bound.  Neuron i with a
-negative coefficient g_i took the line alpha_i z_i, so it entered the bound as g_i alpha_i z_i, and everything behind
-it is in g_i: hence
+    max over s of  A_0 . (x + s) + const,        A_0 and const depending on alpha (slopes of free lower lines), beta
+                                                 (multipliers of given signs) and gamma.
 
-    d bound / d alpha_i = g_i z_i        where g_i < 0 and the slope is free, else 0.
+Only the term of the maximiser s* counts for a small change of a multiplier (Danskin 1966): s* may be held fixed, and
+what is left is a linear function of each layer's values.  So hold x + s* fixed and run it forward through the
+*relaxed* network: z_k = a_{k-1} W_k + b_k as usual, and a_k not f(z_k) but the line that the substitution took for
+neuron i of layer k, the upper where its coefficient on a_k is positive, the lower where it is negative.  By
+construction the row's value on these z_k is the bound (plus beta's terms).  Neuron i with a negative coefficient g_i
+took the line alpha_i z_i, so it entered the bound as g_i alpha_i z_i, and everything behind it is in g_i; beta_i
+entered as  sign_i beta_i z_i; and gamma as  gamma m.  Hence
+
+    d bound / d alpha_i = g_i z_i        where g_i < 0 and the slope is free, else 0
+    d bound / d beta_i  = sign_i z_i
+    d bound / d gamma   = m              the relaxed network's margin
 
 That is backprop's mirror image: there values are remembered forward and derivatives flow back; here the coefficients
-are remembered backward and the values flow forward.  A sound bound comes of every alpha in [0, 1], so nothing has to
-converge: the best one seen is kept.  (Xu et al. 2021 optimise the same slopes by automatic differentiation.)
+are remembered backward and the values flow forward.  A sound bound comes of every alpha in [0, 1], beta >= 0 and
+gamma >= 0, so nothing has to converge: the best seen is kept.  (Wang et al. 2021, beta-CROWN, optimise alpha and
+beta by automatic differentiation; gamma is the multiplier of Kotha et al. 2023.)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from minigrad.bounds import Intervals, Oracle, Substitution, substitute
+from minigrad.bounds import Region, Substitution, lower_slope, substitute, times
 from minigrad.inputs import Array
-from minigrad.mlp import MLP
+
+FALL = 0.1  # the last step of a run, as a share of the first
+MEMORY = 0.9, 0.99  # of Adam's two moments
+
+
+@dataclass(frozen=True, eq=False)
+class Multipliers:
+    """alpha in [0, 1] and beta >= 0, one (n, m, d_k) array a hidden layer; gamma >= 0, (n, m)."""
+
+    alpha: tuple[Array, ...]
+    beta: tuple[Array, ...]
+    gamma: Array
+
+    @classmethod
+    def start(cls, known: Region, m: int = 1) -> Multipliers:
+        """The slopes of smaller area, no beta, gamma = 1, for m rows."""
+        slopes = tuple(np.repeat(at.lower_slope[:, None, :], m, axis=1) for at in known.lines)
+        return cls(slopes, tuple(np.zeros_like(a) for a in slopes), np.ones((len(slopes[0]) if slopes else 1, m)))
+
+    def arrays(self) -> list[Array]:
+        """All of them, in one list."""
+        return [*self.alpha, *self.beta, self.gamma]
+
+    @classmethod
+    def of(cls, arrays: list[Array]) -> Multipliers:
+        """What `arrays` took apart."""
+        K = len(arrays) // 2
+        return cls(tuple(arrays[:K]), tuple(arrays[K : 2 * K]), arrays[-1])
+
+
+def bound_rows(known: Region, c: Array, mult: Multipliers, at: tuple[int, Array] | None = None) -> Substitution:
+    """The substitution of the rows `e . z_k + gamma c . (N - t)`, with c (n, K)."""
+    return substitute(known, mult.gamma[:, :, None] * c[:, None, :], at, mult.alpha, mult.beta)
 
 
 def tighten(
-    net: MLP, c: Array, x: Array, ball: Oracle, known: Intervals, *, steps: int = 20, rate: float = 0.2
-) -> tuple[Array, tuple[Array, ...]]:
-    """The smallest upper bound of `c . N` found over alpha, (n, m), and its alpha, one (n, m, d_k) array a layer.
-
-    Adam's direction with a step that falls from `rate` to a tenth of it, projected to [0, 1]; every row by itself.
+    known: Region,
+    c: Array,
+    mult: Multipliers | None = None,
+    at: tuple[int, Array] | None = None,
+    *,
+    steps: int = 20,
+    rate: float = 0.2,
+) -> tuple[Array, Multipliers]:
+    """The smallest bounds found (n, m), and their multipliers, of `e . z_k + gamma c . (N - t)` by projected Adam steps.  Every row by itself.
 
     Parameters
     ----------
-    c, x, ball, known
+    known, at
         As in `substitute`.
+    c : (n, K)
+        The margin of each set: `m = c . (N - t)`.
+    mult : where to begin, default `Multipliers.start`
+        Beginning where a parent ended needs few steps.  gamma moves only with `at`.
     steps : int
-        Substitutions after the first.  The bound never gets worse: step 0 is the alpha of `known.lines`.
+        Substitutions after the first.  The bound never gets worse than the first.
+    rate : float
+        The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it.
     """
-    shapes = [(*c.shape[:2], at.free.shape[1]) for at in known.lines]
-    alpha = [
-        np.broadcast_to(at.lower_slope[:, None, :], shape).copy() for at, shape in zip(known.lines, shapes, strict=True)
-    ]
-    M, V = [np.zeros(shape) for shape in shapes], [np.zeros(shape) for shape in shapes]
-    best, best_alpha = np.full(c.shape[:2], np.inf), [a.copy() for a in alpha]
-    for t in range(steps + 1):
-        found = substitute(net, c, x, ball, known, alpha=alpha)
-        better = found.bound < best
-        best = np.where(better, found.bound, best)
-        for kept, a in zip(best_alpha, alpha, strict=True):
+    mult = Multipliers.start(known) if mult is None else mult
+    best = [a.copy() for a in mult.arrays()]
+    now, found = Multipliers.of([a.copy() for a in best]), bound_rows(known, c, mult, at)
+    bound, adam = found.bound, Adam(best)
+    K = len(mult.alpha)
+    for t in range(steps if K else 0):
+        step = rate * FALL ** (t / steps)
+        moves = adam.direction(gradient(known, c, now, found))
+        for k in range(K):
+            np.clip(now.alpha[k] - step * moves[k], 0, 1, out=now.alpha[k])
+            np.maximum(now.beta[k] - step / 4 * moves[K + k], 0, out=now.beta[k])
+        if at is not None:
+            np.maximum(now.gamma - step * moves[-1], 0, out=now.gamma)
+        found = bound_rows(known, c, now, at)
+        better = found.bound < bound
+        bound = np.where(better, found.bound, bound)
+        for kept, a in zip(best, now.arrays(), strict=True):
             kept[better] = a[better]
-        if t == steps or not alpha:
-            break
-        gradient = slope_gradient(net, x, ball, known, found, alpha)
-        step = rate * 0.1 ** (t / steps)
-        for a, m, v, g in zip(alpha, M, V, gradient, strict=True):
-            m += 0.1 * (g - m)
-            v += 0.001 * (g**2 - v)
-            size = np.sqrt(v / (1 - 0.999 ** (t + 1)))
-            move = np.divide(m / (1 - 0.9 ** (t + 1)), size, out=np.zeros_like(m), where=size > 0)
-            np.clip(a - step * move, 0, 1, out=a)
-    return best, tuple(best_alpha)
+    return bound, Multipliers.of(best)
 
 
-def slope_gradient(
-    net: MLP, x: Array, ball: Oracle, known: Intervals, found: Substitution, alpha: list[Array]
-) -> list[Array]:
-    """`d bound / d alpha`, one (n, m, d_k) array a hidden layer, by the forward pass of the module's docstring."""
-    rows = x[:, None, :]
-    a = rows + ball.spread().maximize(rows, found.A)  # (n, m, d) x + s*
-    gradient = []
+class Adam:
+    """The direction of Adam (Kingma and Ba 2015), for a list of arrays."""
+
+    def __init__(self, like: list[Array]) -> None:
+        self.mean, self.square, self.t = [np.zeros_like(a) for a in like], [np.zeros_like(a) for a in like], 0
+
+    def direction(self, gradients: list[Array]) -> list[Array]:
+        """About -1 to 1 an entry, in the direction of `gradients`; 0 where they always were 0."""
+        self.t += 1
+        moves = []
+        for m, v, g in zip(self.mean, self.square, gradients, strict=True):
+            m += (1 - MEMORY[0]) * (g - m)
+            v += (1 - MEMORY[1]) * (g * g - v)
+            size = np.sqrt(v / (1 - MEMORY[1] ** self.t))
+            size += np.finfo(float).tiny
+            moves.append(m / size / (1 - MEMORY[0] ** self.t))
+        return moves
+
+
+def gradient(known: Region, c: Array, mult: Multipliers, found: Substitution) -> list[Array]:
+    """`d bound / d (alpha, beta, gamma)`, in the order of `Multipliers.arrays`, by the docstring's forward pass."""
+    z, a = relaxed_forward(known, mult, found)
+    alpha, beta = [], []
     for k, at in enumerate(known.lines):
-        z = net.dense[k].jvp(a, a) + net.dense[k].b  # (n, m, d_k)
-        coefficient = found.on_activation[k]
-        upper = at.upper_slope[:, None, :] * z + at.upper_offset[:, None, :]
-        slope = np.where(at.free[:, None, :], alpha[k], at.lower_slope[:, None, :])
-        lower = slope * z + at.lower_offset[:, None, :]
-        gradient.append(np.where(at.free[:, None, :], np.minimum(coefficient, 0) * z, 0.0))
-        a = np.where(coefficient > 0, upper, lower)
-    return gradient
+        alpha.append(np.minimum(found.on_activation[k], 0) * z[k] * at.free[:, None, :])
+        beta.append(np.zeros_like(z[k]) if known.sign is None else known.sign[k][:, None, :] * z[k])
+    N = times(a, known.net.dense[-1].W) + known.net.dense[-1].b - known.net.threshold  # (n, m, K)
+    return [*alpha, *beta, np.sum(N * c[:, None, :], axis=-1)]
+
+
+def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:
+    """Every hidden `z_k` (n, m, d_k) at the maximiser of `found`, along the lines it took, and the last `a`."""
+    rows = known.x[:, None, :]
+    a = rows + known.oracle.maximize(rows, found.A)  # (n, m, d) x + s*
+    z: list[Array] = []
+    for k, at in enumerate(known.lines):
+        z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
+        upper = at.upper_slope[:, None, :] * z[k] + at.upper_offset[:, None, :]
+        lower = lower_slope(at, mult.alpha[k]) * z[k] + at.lower_offset[:, None, :]
+        a = np.where(found.on_activation[k] > 0, upper, lower)
+    return z, a

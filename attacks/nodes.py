@@ -1,0 +1,221 @@
+"""The parts a proof has cut the perturbation set into: a batch of nodes as arrays, so that all work is matrix products.
+
+A node is the question "is there an s in S with m(x + s) > 0 whose neurons have these signs, and whose support holds
+these pixels and not those?", with everything its parents found out: intervals, multipliers, the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from minigrad.bounds import Region, intervals, product_error, reach
+from minigrad.inputs import Array
+from minigrad.mlp import MLP
+from minigrad.tighten import Multipliers
+
+PIXEL, LEAF = -1, -2  # the "layer" of a split on a pixel, and of no split
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Is there an s in the ball about `x` (1, d) with  c . (N(x + s) - t) > 0  for one of the rows of `c` (r, K)?
+
+    Attributes
+    ----------
+    joint : (r, K) or None
+        If given, an adversarial s has m > 0 for all of these rows (a target among k >= 3 classes).
+    first_error : as in `Region`
+    live : (d',) int or None
+        Where `net` and `x` are condensed to fewer pixels: which of the image they are.
+    image : (1, d) or None
+        Then: the whole image.
+    """
+
+    net: MLP
+    x: Array
+    ball: Any
+    c: Array
+    joint: Array | None = None
+    first_error: Array | None = None
+    live: Array | None = None
+    image: Array | None = None
+
+    def whole(self, points: Array) -> Array:
+        """The points (n, d') on the whole image, (n, d)."""
+        if self.live is None or self.image is None:
+            return points
+        full = np.repeat(self.image, len(points), axis=0)
+        full[:, self.live] = points
+        return full
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """n nodes.  Every field is an array, or a tuple of arrays one a hidden layer, with n rows.
+
+    Attributes
+    ----------
+    ident : (n,) int         the node's number in the tree
+    bound : (n,)             an upper bound of its margin
+    c : (n, K)               the row of its margin
+    l, u, sign : (n, d_k)    as in `Region`
+    alpha, beta : (n, d_k)   the margin's multipliers
+    gamma : (n, 2, d_k)      of the upper and lower bound of each neuron
+    inside, outside : (n, d) bool
+    """
+
+    ident: Array
+    bound: Array
+    c: Array
+    l: tuple[Array, ...]  # noqa: E741
+    u: tuple[Array, ...]
+    sign: tuple[Array, ...]
+    alpha: tuple[Array, ...]
+    beta: tuple[Array, ...]
+    gamma: tuple[Array, ...]
+    inside: Array
+    outside: Array
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    @classmethod
+    def root(cls, question: Question) -> Nodes:
+        """One node for each row c, with intervals by plain substitution."""
+        n, d = len(question.c), question.x.shape[1]
+        known = intervals(question.net, question.x, question.ball)
+
+        def repeat(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+            return tuple(np.repeat(a, n, axis=0) for a in arrays)
+
+        zeros = tuple(np.zeros((n, a.shape[1])) for a in known.l)
+        return cls(
+            ident=np.arange(n),
+            bound=np.full(n, np.inf),
+            c=question.c,
+            l=repeat(known.l),
+            u=repeat(known.u),
+            sign=zeros,
+            alpha=repeat(tuple(at.lower_slope for at in known.lines)),
+            beta=zeros,
+            gamma=tuple(np.ones((n, 2, a.shape[1])) for a in known.l),
+            inside=np.zeros((n, d), bool),
+            outside=np.zeros((n, d), bool),
+        )
+
+    def take(self, index: Array) -> Nodes:
+        """The nodes `index`, copied."""
+
+        def pick(value: Any) -> Any:
+            return tuple(a[index] for a in value) if isinstance(value, tuple) else value[index]
+
+        return Nodes(**{f.name: pick(getattr(self, f.name)) for f in fields(self)})
+
+    @staticmethod
+    def join(parts: list[Nodes]) -> Nodes:
+        """All nodes of some batches, in order."""
+        first, joined = parts[0], {}
+        for name in (f.name for f in fields(Nodes)):
+            values = [getattr(part, name) for part in parts]
+            if isinstance(getattr(first, name), tuple):
+                joined[name] = tuple(np.concatenate(arrays) for arrays in zip(*values, strict=True))
+            else:
+                joined[name] = np.concatenate(values)
+        return Nodes(**joined)
+
+    def region(self, question: Question) -> Region:
+        """The sets of these nodes, for the bounds."""
+        ball = question.ball
+        if self.inside.any() or self.outside.any():
+            ball = ball.restrict(self.inside, self.outside)
+        return Region(question.net, question.x, ball, self.l, self.u, self.sign, question.first_error)
+
+    def multipliers(self) -> Multipliers:
+        """Those of the margin, one row a node."""
+        one = tuple(a[:, None, :] for a in self.alpha), tuple(b[:, None, :] for b in self.beta)
+        return Multipliers(*one, np.ones((len(self), 1)))
+
+    def with_multipliers(self, bound: Array, mult: Multipliers) -> Nodes:
+        """The same nodes after `tighten`."""
+        alpha, beta = tuple(a[:, 0] for a in mult.alpha), tuple(b[:, 0] for b in mult.beta)
+        return replace(self, bound=np.minimum(self.bound, bound), alpha=alpha, beta=beta)
+
+    def split(self, parent: Array, layer: Array, index: Array, side: Array) -> Nodes:
+        """Children: row r is node parent[r] with one more thing given, `side` (+1 or -1) of a neuron or a pixel.
+
+        layer >= 0: neuron `index` has z >= 0 or z <= 0.   PIXEL: pixel `index` is in the support, or out of it.
+        """
+        kids = self.take(parent)
+        for k in range(len(kids.l)):
+            row = np.flatnonzero(layer == k)
+            j, up = index[row], side[row] > 0
+            kids.sign[k][row, j] = side[row]
+            kids.l[k][row[up], j[up]] = np.maximum(kids.l[k][row[up], j[up]], 0)
+            kids.u[k][row[~up], j[~up]] = np.minimum(kids.u[k][row[~up], j[~up]], 0)
+        row = np.flatnonzero(layer == PIXEL)
+        kids.inside[row[side[row] > 0], index[row[side[row] > 0]]] = True
+        kids.outside[row[side[row] < 0], index[row[side[row] < 0]]] = True
+        return kids
+
+
+def condense(question: Question, nodes: Nodes) -> tuple[Question, Nodes]:
+    """The same question about the pixels that can still move: fewer columns in every matrix product.
+
+    The others add a constant to the first layer, b' = b + x_fixed W_fixed.  Rounding b' errs by no more than the whole
+    layer does, so the first layer's error counts half as much again.
+    """
+    down, up = question.ball.room(question.x)
+    live = np.flatnonzero(((down != 0) | (up != 0))[0] & ~nodes.outside.all(axis=0))
+    d = question.x.shape[1]
+    if len(live) == d or not len(nodes) or not len(live):
+        return question, nodes
+    first, x = question.net.dense[0], question.x
+    fixed = np.delete(np.arange(d), live)
+    pairs = [(first.W[live], first.b + x[0, fixed] @ first.W[fixed])]
+    pairs += [(layer.W, layer.b) for layer in question.net.dense[1:]]
+    layers = list(question.net.layers)
+    layers[0] = type(first)(*pairs[0])
+    small = replace(
+        question,
+        net=replace(question.net, layers=tuple(layers)),
+        x=x[:, live],
+        ball=question.ball.columns(live, d),
+        first_error=1.5 * product_error(first.W, first.b, reach(x, question.ball)),
+        live=live,
+        image=x,
+    )
+    return small, replace(nodes, inside=nodes.inside[:, live], outside=nodes.outside[:, live])
+
+
+@dataclass(eq=False)
+class Tree:
+    """The splits, by node number: roots first, then children as they were made, two a split.
+
+    layer[i] is the split of node i: a hidden layer, PIXEL, or LEAF where it was not split; index[i] the neuron or
+    pixel; child[i] the number of its first child (in, or z >= 0); the second is the next.
+    """
+
+    layer: list[int] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+    child: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    def grow(self, count: int) -> Array:
+        """Numbers for `count` new leaves."""
+        start = len(self.layer)
+        self.layer += [LEAF] * count
+        self.index += [0] * count
+        self.child += [0] * count
+        return np.arange(start, start + count)
+
+    def split(self, parents: Array, layer: Array, index: Array) -> Array:
+        """Write down one split for each of the leaves `parents`; the children's numbers, two a split."""
+        kids = self.grow(2 * len(parents))
+        for parent, k, i, child in zip(parents.tolist(), layer.tolist(), index.tolist(), kids[::2].tolist(), strict=True):
+            self.layer[parent], self.index[parent], self.child[parent] = k, i, child
+        return kids

@@ -1,0 +1,192 @@
+"""Branch and bound: is there an adversarial s in the set?  Answered by a witness, or by a tree of closed leaves.
+
+Each node is worked on in the same three moves, many nodes at a time:
+
+    tighten     the bound of its margin (minigrad/tighten.py); below 0 the node is closed
+    contract    its intervals, over the counterexamples alone (minigrad/contract.py); an empty one closes the node.
+                For L0 the same bound decides pixels
+    branch      the best split (attacks/branching.py) makes two children of it
+
+Best-first: the nodes with the largest bounds are split first, since they must all be closed and a witness is likeliest
+there.  The maximiser of each bound is tried as a witness.  When more than `POOL` nodes wait, those nearest to closing
+go first instead, which is depth-first: memory stays bounded whatever the time.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attacks.branching import branch
+from attacks.leaf import solve_leaf
+from attacks.nodes import PIXEL, Nodes, Question, Tree, condense
+from minigrad.bounds import Region, Substitution
+from minigrad.contract import contract, decide_pixels
+from minigrad.inputs import Array
+from minigrad.layers import ReLU
+from minigrad.tighten import Multipliers, bound_rows, tighten
+
+BATCH = 16  # nodes split at a time
+POOL = 50_000  # open nodes before the search turns depth-first: about 10 kB each
+ROOT_ROUNDS, ROOT_STEPS = 8, 15
+STEPS, CONTRACT_STEPS = 8, 5  # of `tighten`: for a node's margin, and for its neurons
+PROGRESS = 0.95  # a round that leaves more of the bound than this is the last
+
+PROVED, WITNESS, TIME, NODES, TIE = "proved", "witness", "time limit", "node limit", "tie within rounding"
+SMOOTH = "no line of this activation is exact"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the search found.
+
+    Attributes
+    ----------
+    proved : bool
+        Every leaf is closed: no s in the set has m > 0.
+    witness : (d,) or None
+        A point of the set that `accept` took.
+    reason : str
+        "proved", "witness", "time limit", "node limit", or why a leaf can be neither closed nor split.
+    tree : Tree
+    bound : float
+        The largest bound of a node left open; -inf if none is.
+    """
+
+    proved: bool
+    witness: Array | None
+    reason: str
+    tree: Tree
+    bound: float
+
+
+def search(
+    question: Question, accept: Callable[[Array], Array], deadline: float, node_limit: float = np.inf
+) -> Outcome:
+    """Answer the question, or stop at `deadline` (of `time.perf_counter`) or after `node_limit` nodes.
+
+    `accept` tells of points (n, d) which are adversarial beyond rounding, (n,) bool.
+    """
+    tree = Tree()
+    nodes = root(question, deadline)
+    tree.grow(len(question.c))
+    small, nodes = condense(question, nodes)
+    pool, stuck = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)], []
+    reason, witness = "", None
+    while pool and not reason:
+        chosen = [pool.pop(0 if len(pool) > POOL else -1) for _ in range(min(BATCH, len(pool)))]
+        nodes = Nodes.join(chosen)
+        known, mult, found = bounded(small, nodes)
+        witness = first_witness(small, known, found, accept)
+        if witness is not None:
+            reason = WITNESS
+        elif time.perf_counter() > deadline:
+            reason = TIME
+        elif len(tree) >= node_limit:
+            reason = NODES
+        else:
+            split = branch(small, nodes, known, mult, found)
+            index = split.index
+            if small.live is not None:
+                index = np.where(split.layer == PIXEL, small.live[np.minimum(index, len(small.live) - 1)], index)
+            children = replace(split.children, ident=tree.split(nodes.ident[split.node], split.layer, index))
+            children = work(small, children.take(np.flatnonzero(children.bound >= 0)))
+            for i in range(len(children)):
+                insort(pool, children.take(np.array([i])), key=_bound)
+            for i in np.setdiff1d(np.arange(len(nodes)), split.node):
+                leaf, point = solve_leaf(small, nodes.take(np.array([i])))
+                if leaf.bound[0] >= 0:
+                    stuck.append(leaf)
+                    if point is not None and accept(small.whole(point[None]))[0]:
+                        reason, witness = WITNESS, small.whole(point[None])[0]
+            continue
+        pool += chosen  # they stay open
+    if not reason:
+        reason = PROVED if not stuck else (TIE if question.net.layers[1:] and _is_relu(question) else SMOOTH)
+    left = [node.bound[0] for node in pool + stuck]
+    return Outcome(reason == PROVED, witness, reason, tree, max(left, default=-np.inf))
+
+
+def root(question: Question, deadline: float) -> Nodes:
+    """The roots that stay open after a few rounds of tighten and contract.
+
+    With rivals that must all be beaten (`question.joint`), one refuted root refutes the question; else the root with
+    the smallest bound goes on alone.
+    """
+    nodes = Nodes.root(question)
+    number = len(nodes)
+    before = nodes.bound
+    for _ in range(ROOT_ROUNDS):
+        nodes = work(question, nodes, ROOT_STEPS, ROOT_STEPS)
+        if question.joint is not None and len(nodes):
+            nodes = nodes.take(np.array([np.argmin(nodes.bound)])) if len(nodes) == number else nodes.take(NONE)
+            number = 1
+        if not len(nodes) or time.perf_counter() > deadline or len(nodes.l) == 0:
+            break
+        if np.max(nodes.bound) > PROGRESS * np.max(before):
+            break
+        before = nodes.bound
+    return nodes
+
+
+NONE = np.zeros(0, int)
+
+
+def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: int = CONTRACT_STEPS) -> Nodes:
+    """Tighten and contract the nodes, and return those still open."""
+    nodes = tightened(question, nodes, steps)
+    for k in range(len(nodes.l)):
+        if len(nodes):
+            smaller = contract(
+                nodes.region(question), k, nodes.c, nodes.multipliers(), nodes.gamma[k], steps=contract_steps
+            )
+            layers = {
+                name: (*getattr(nodes, name)[:k], getattr(smaller, name), *getattr(nodes, name)[k + 1 :])
+                for name in ("l", "u", "gamma")
+            }
+            nodes = replace(nodes, **layers).take(np.flatnonzero(~smaller.empty))
+    return tightened(question, nodes, steps)
+
+
+def tightened(question: Question, nodes: Nodes, steps: int) -> Nodes:
+    """The nodes whose bound stays at or above 0, with pixels decided by it."""
+    if not len(nodes):
+        return nodes
+    bound, mult = tighten(nodes.region(question), nodes.c, nodes.multipliers(), steps=steps)
+    nodes = nodes.with_multipliers(bound[:, 0], mult)
+    nodes = nodes.take(np.flatnonzero(nodes.bound >= 0))
+    if not len(nodes) or not question.ball.undecided(question.x).any():
+        return nodes
+    known, _, found = bounded(question, nodes)
+    inside, outside = decide_pixels(known, found.bound[:, 0], found.A[:, 0])
+    nodes = replace(nodes, inside=nodes.inside | inside, outside=nodes.outside | outside)
+    fits = np.count_nonzero(nodes.inside, axis=1) <= question.ball.radius
+    return nodes.take(np.flatnonzero(fits & ~(nodes.inside & nodes.outside).any(axis=1)))
+
+
+def bounded(question: Question, nodes: Nodes) -> tuple[Region, Multipliers, Substitution]:
+    """The substitution of the nodes' margins with the multipliers they have."""
+    known, mult = nodes.region(question), nodes.multipliers()
+    return known, mult, bound_rows(known, nodes.c, mult)
+
+
+def first_witness(
+    question: Question, known: Region, found: Substitution, accept: Callable[[Array], Array]
+) -> Array | None:
+    """The first maximiser that is adversarial, as a point of the whole image, or None."""
+    points = known.ball.apply(question.x, known.ball.maximize(question.x, found.A[:, 0]))
+    points = question.whole(points)
+    taken = accept(points)
+    return points[np.argmax(taken)] if taken.any() else None
+
+
+def _bound(node: Nodes) -> float:
+    return float(node.bound[0])
+
+
+def _is_relu(question: Question) -> bool:
+    return isinstance(question.net.layers[1], ReLU)
