@@ -87,6 +87,15 @@ class Ball:
         mask = None if self.mask is None else pick(self.mask, 2)
         return replace(self, radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
 
+    def of_one_image(self) -> Self:
+        """The ball of a single image, with its box and mask as (d,) or ()."""
+
+        def flat(value: Any, per_image: int) -> Any:
+            return value[0] if np.ndim(value) == per_image else value
+
+        box = flat(self.box[0], 2), flat(self.box[1], 2)
+        return replace(self, radius=flat(self.radius, 1), box=box, mask=flat(self.mask, 2))
+
     def spread(self) -> Self:
         """The same balls for arrays (n, m, d) beside images (n, 1, d): each image's ball m times, without copies."""
 
@@ -156,6 +165,37 @@ class Ball:
     def segments(self, x: Array) -> tuple[Array, Array, float] | None:
         """S of one image `x` (1, d) as  { down <= s <= up, |s|_1 <= budget },  or None if it is not of that form."""
         return None
+
+    # ------------------------------------------------------------------ what a proof asks
+
+    @classmethod
+    def proves(cls, radius: float) -> float:
+        """If no s with `|s| <= radius` is adversarial, none has `|s| <` this."""
+        return radius
+
+    @classmethod
+    def asks(cls, upper: float, gap: float) -> float:
+        """The radius to refute so that the least distance is known within `gap`, when `upper` works."""
+        return (1 - gap) * upper
+
+    @classmethod
+    def retreat(cls, proved: float, failed: float) -> float:
+        """A radius to try after `failed` was too hard, when `proved` is proved; not above `proved`: none left."""
+        return max(0.9 * failed, (proved + failed) / 2)
+
+    @classmethod
+    def ladder(cls, upper: float, count: int = 16) -> Array:
+        """Radii below `upper`, rising, for a first look."""
+        return upper * np.arange(1, count) / count
+
+    def widest(self, x: Array) -> float:
+        """A radius at which S is the whole box, for one image `x` (1, d)."""
+        down, up = self.room(x)
+        return float(np.max(self.distance(np.maximum(-down, up))))
+
+    def shorter(self, s: Array) -> Array:
+        """Perturbations on the way to `s` (d,), the smallest first, (m, d)."""
+        return np.arange(1, 1024)[:, None] / 1024 * s
 
     def undecided(self, x: Array) -> Array:
         """Pixels (..., d) that a proof may split on: in the support, or out of it.  None, unless pixels are counted."""

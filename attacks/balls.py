@@ -35,7 +35,11 @@ class LInf(Ball):
     def maximize(self, x: Array, g: Array) -> Array:
         middle, half = self._centre(x)
         sign = np.sign(g)
-        return sign * half + np.abs(sign) * middle  # the end that the sign points to, 0 for g = 0
+        s = np.abs(sign)
+        s *= middle
+        sign *= half
+        s += sign
+        return s  # the end that the sign points to, 0 for g = 0
 
     def support(self, x: Array, g: Array) -> Array:
         """`g . middle + |g| . half`, what `maximize` earns."""
@@ -139,6 +143,22 @@ class L0(Ball):
         inside = np.broadcast_to(self.inside if self.inside is not None else False, x.shape)
         return down * inside, up * inside, np.inf
 
+    @classmethod
+    def proves(cls, radius: float) -> float:
+        return radius + 1  # a whole number of pixels more than fail
+
+    @classmethod
+    def asks(cls, upper: float, gap: float) -> float:
+        return float(np.ceil((1 - gap) * upper)) - 1
+
+    @classmethod
+    def retreat(cls, proved: float, failed: float) -> float:
+        return failed - 1
+
+    @classmethod
+    def ladder(cls, upper: float, count: int = 16) -> Array:
+        return np.arange(1, min(upper, count))
+
     def left(self) -> Array:
         """How many pixels may still join those that are in, (...)."""
         paid = 0 if self.inside is None else np.count_nonzero(self.inside, axis=-1)
@@ -158,6 +178,10 @@ class L0(Ball):
             gain *= ~self.inside
         best = _sorted_largest(gain, int(np.max(self.left(), initial=0)))  # (..., k)
         return paid + np.sum(best * (np.arange(best.shape[-1]) < self.left()[..., None]), axis=-1)
+
+    def shorter(self, s: Array) -> Array:
+        pixels = np.flatnonzero(s)
+        return s * (np.arange(len(s)) != pixels[:, None])  # one pixel less
 
     def undecided(self, x: Array) -> Array:
         down, up = self.room(x)

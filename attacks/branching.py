@@ -61,7 +61,7 @@ def pixel_scores(question: Question, known: Region, found: Substitution) -> Arra
     """What each undecided pixel earns in the bound, (n, d)."""
     A = found.A[:, 0]
     down, up = known.ball.room(question.x)
-    return known.ball.undecided(question.x) * np.maximum(A * up, A * down)
+    return known.ball.undecided(question.x) * (np.maximum(A * up, A * down) + np.finfo(float).tiny)
 
 
 def shortlist(scores: list[Array], pixels: Array) -> tuple[Array, Array, Array]:
@@ -84,16 +84,31 @@ def shortlist(scores: list[Array], pixels: Array) -> tuple[Array, Array, Array]:
     return node[order], layer[order], index[order]
 
 
-def branch(question: Question, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution) -> Branching:
-    """The best split of each node, and its two children after the trial."""
+def branch(
+    question: Question,
+    nodes: Nodes,
+    known: Region,
+    mult: Multipliers,
+    found: Substitution,
+    told: list[tuple[int, int] | None],
+) -> Branching:
+    """The best split of each node that has one, and its two children after the trial.
+
+    `told` holds a layer and index for nodes whose split is already decided: it is their whole shortlist.
+    """
     node, layer, index = shortlist(neuron_scores(known, mult, found), pixel_scores(question, known, found))
+    decided = np.flatnonzero([step is not None for step in told])
+    if len(decided):
+        own = ~np.isin(node, decided)
+        written = np.array([told[i] for i in decided]).T
+        node = np.concatenate([node[own], decided])
+        layer, index = np.concatenate([layer[own], written[0]]), np.concatenate([index[own], written[1]])
     twice = np.repeat(np.arange(len(node)), 2)
     kids = nodes.split(node[twice], layer[twice], index[twice], np.tile([1, -1], len(node)))
     bound, trial = tighten(kids.region(question), kids.c, kids.multipliers(), steps=TRIES, rate=0.1)
     kids = kids.with_multipliers(bound[:, 0], trial)
     fall = np.maximum(nodes.bound[node][:, None] - np.maximum(kids.bound.reshape(-1, 2), 0), LEAST)  # (r, 2)
-    value = fall.prod(axis=1)
-    order = np.lexsort((-value, node))  # by node, the best first
+    order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
     _, first = np.unique(node[order], return_index=True)
     chosen = order[first]
     return Branching(node[chosen], layer[chosen], index[chosen], kids.take((2 * chosen[:, None] + [0, 1]).ravel()))

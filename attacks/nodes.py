@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.bounds import Region, intervals, product_error, reach
+from minigrad.bounds import Region, forward_error, intervals, product_error, reach
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 from minigrad.tighten import Multipliers
@@ -43,6 +43,25 @@ class Question:
     live: Array | None = None
     image: Array | None = None
 
+    @classmethod
+    def of(cls, net: MLP, x: Array, y: int, ball: Any, target: int | None = None) -> Question:
+        """About image `x` (d,) of class `y`: one row a rival, or the rivals that `target` must all beat."""
+        k = net.sizes[-1]
+        if k == 1:
+            return cls(net, x[None], ball, np.array([[1.0 if y == 0 else -1.0]]))
+        eye = np.eye(k)
+        if target is None or k == 2:
+            return cls(net, x[None], ball, np.delete(eye, y, axis=0) - eye[y])
+        rows = eye[target] - np.delete(eye, target, axis=0)
+        return cls(net, x[None], ball, rows, joint=rows)
+
+    def adversarial(self, points: Array) -> Array:
+        """Which points (n, d) of the whole image are adversarial for any float64 evaluation, (n,) bool: m > E."""
+        rows = self.c if self.joint is None else self.joint
+        margins = (self.net.logits(points) - self.net.threshold) @ rows.T  # (n, r)
+        beyond = margins > forward_error(self.net, points) @ np.abs(rows).T
+        return beyond.any(axis=1) if self.joint is None else beyond.all(axis=1)
+
     def whole(self, points: Array) -> Array:
         """The points (n, d') on the whole image, (n, d)."""
         if self.live is None or self.image is None:
@@ -50,6 +69,12 @@ class Question:
         full = np.repeat(self.image, len(points), axis=0)
         full[:, self.live] = points
         return full
+
+    def on_image(self, layer: Array, index: Array) -> Array:
+        """The indices (r,) of some splits, with pixels numbered as on the whole image."""
+        if self.live is None:
+            return index
+        return np.where(layer == PIXEL, self.live[np.minimum(index, len(self.live) - 1)], index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +180,8 @@ class Nodes:
             kids.sign[k][row, j] = side[row]
             kids.l[k][row[up], j[up]] = np.maximum(kids.l[k][row[up], j[up]], 0)
             kids.u[k][row[~up], j[~up]] = np.minimum(kids.u[k][row[~up], j[~up]], 0)
+            kids.bound[(kids.l[k] > kids.u[k]).any(axis=1)] = -np.inf  # what is given contradicts what is known
+            kids.u[k][:] = np.maximum(kids.l[k], kids.u[k])
         row = np.flatnonzero(layer == PIXEL)
         kids.inside[row[side[row] > 0], index[row[side[row] > 0]]] = True
         kids.outside[row[side[row] < 0], index[row[side[row] < 0]]] = True
@@ -198,16 +225,34 @@ class Tree:
     pixel; child[i] the number of its first child (in, or z >= 0); the second is the next.
     """
 
+    roots: int
     layer: list[int] = field(default_factory=list)
     index: list[int] = field(default_factory=list)
     child: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        if not self.layer:
+            self.grow(self.roots)
+
     def __len__(self) -> int:
         return len(self.layer)
 
+    @classmethod
+    def of(cls, roots: int, rows: Array) -> Tree:
+        """The tree of rows (3, nodes): layer, index, child.  Raises ValueError if they are not one."""
+        layer, index, child = rows
+        n, inner = rows.shape[1], rows[0] != LEAF
+        numbers = np.arange(n)[inner]
+        children = np.sort(np.concatenate([child[inner], child[inner] + 1]))
+        if not (rows.dtype.kind == "i" and 0 < roots <= n and (layer >= LEAF).all() and (index >= 0).all()):
+            raise ValueError("tree: layers, indices or roots out of range")
+        if not (np.array_equal(children, np.arange(roots, n)) and (child[inner] > numbers).all()):
+            raise ValueError("tree: expected every node but the roots to be one child of an earlier node")
+        return cls(roots, layer.tolist(), index.tolist(), child.tolist())
+
     def grow(self, count: int) -> Array:
         """Numbers for `count` new leaves."""
-        start = len(self.layer)
+        start = len(self)
         self.layer += [LEAF] * count
         self.index += [0] * count
         self.child += [0] * count
@@ -219,3 +264,37 @@ class Tree:
         for parent, k, i, child in zip(parents.tolist(), layer.tolist(), index.tolist(), kids[::2].tolist(), strict=True):
             self.layer[parent], self.index[parent], self.child[parent] = k, i, child
         return kids
+
+
+class Script:
+    """The splits of an earlier tree, told to a search that makes its own tree of them (or of none)."""
+
+    def __init__(self, tree: Tree | None) -> None:
+        self.tree = tree
+        self.place = {} if tree is None else {i: i for i in range(tree.roots)}  # number here -> number there
+
+    def step(self, ident: int, live: Array | None) -> tuple[int, int] | None:
+        """The layer and index of the split of node `ident`, or None.
+
+        A pixel that cannot move here was decided "out": its other child is this node itself.
+        """
+        tree, at = self.tree, self.place.get(ident)
+        while tree is not None and at is not None and tree.layer[at] != LEAF:
+            layer, index = tree.layer[at], tree.index[at]
+            if layer != PIXEL or live is None:
+                return layer, index
+            column = int(np.searchsorted(live, index))
+            if column < len(live) and live[column] == index:
+                return layer, column
+            at = tree.child[at] + 1
+            self.place[ident] = at
+        return None
+
+    def follow(self, parents: Array, children: Array) -> None:
+        """The children `children` (two a parent) are where those of the script's splits are."""
+        if self.tree is None:
+            return
+        for parent, child in zip(parents.tolist(), children[::2].tolist(), strict=True):
+            at = self.place.pop(parent, None)
+            if at is not None and self.tree.layer[at] != LEAF:
+                self.place[child], self.place[child + 1] = self.tree.child[at], self.tree.child[at] + 1

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import time
 from bisect import insort
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from attacks.branching import branch
 from attacks.leaf import solve_leaf
-from attacks.nodes import PIXEL, Nodes, Question, Tree, condense
+from attacks.nodes import Nodes, Question, Script, Tree, condense
 from minigrad.bounds import Region, Substitution
 from minigrad.contract import contract, decide_pixels
 from minigrad.inputs import Array
 from minigrad.layers import ReLU
+from minigrad.mlp import MLP
 from minigrad.tighten import Multipliers, bound_rows, tighten
 
 BATCH = 16  # nodes split at a time
@@ -49,7 +49,7 @@ class Outcome:
     proved : bool
         Every leaf is closed: no s in the set has m > 0.
     witness : (d,) or None
-        A point of the set that `accept` took.
+        A point of the set that is adversarial beyond rounding.
     reason : str
         "proved", "witness", "time limit", "node limit", or why a leaf can be neither closed nor split.
     tree : Tree
@@ -65,15 +65,20 @@ class Outcome:
 
 
 def search(
-    question: Question, accept: Callable[[Array], Array], deadline: float, node_limit: float = np.inf
+    question: Question,
+    deadline: float,
+    node_limit: float = np.inf,
+    script: Tree | None = None,
 ) -> Outcome:
     """Answer the question, or stop at `deadline` (of `time.perf_counter`) or after `node_limit` nodes.
 
-    `accept` tells of points (n, d) which are adversarial beyond rounding, (n,) bool.
+    Parameters
+    ----------
+    script : Tree, optional
+        Of an earlier search: its splits are repeated, and only what they leave open is split anew.
     """
-    tree = Tree()
+    tree, written = Tree(len(question.c)), Script(script)
     nodes = root(question, deadline)
-    tree.grow(len(question.c))
     small, nodes = condense(question, nodes)
     pool, stuck = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)], []
     reason, witness = "", None
@@ -81,32 +86,27 @@ def search(
         chosen = [pool.pop(0 if len(pool) > POOL else -1) for _ in range(min(BATCH, len(pool)))]
         nodes = Nodes.join(chosen)
         known, mult, found = bounded(small, nodes)
-        witness = first_witness(small, known, found, accept)
-        if witness is not None:
-            reason = WITNESS
-        elif time.perf_counter() > deadline:
-            reason = TIME
-        elif len(tree) >= node_limit:
-            reason = NODES
-        else:
-            split = branch(small, nodes, known, mult, found)
-            index = split.index
-            if small.live is not None:
-                index = np.where(split.layer == PIXEL, small.live[np.minimum(index, len(small.live) - 1)], index)
-            children = replace(split.children, ident=tree.split(nodes.ident[split.node], split.layer, index))
-            children = work(small, children.take(np.flatnonzero(children.bound >= 0)))
-            for i in range(len(children)):
-                insort(pool, children.take(np.array([i])), key=_bound)
-            for i in np.setdiff1d(np.arange(len(nodes)), split.node):
-                leaf, point = solve_leaf(small, nodes.take(np.array([i])))
-                if leaf.bound[0] >= 0:
-                    stuck.append(leaf)
-                    if point is not None and accept(small.whole(point[None]))[0]:
-                        reason, witness = WITNESS, small.whole(point[None])[0]
-            continue
-        pool += chosen  # they stay open
+        witness = first_witness(question, small, known, found)
+        if witness is not None or time.perf_counter() > deadline or len(tree) >= node_limit:
+            reason = WITNESS if witness is not None else TIME if len(tree) < node_limit else NODES
+            pool += chosen  # they stay open
+            break
+        told = [written.step(int(ident), small.live) for ident in nodes.ident]
+        split = branch(small, nodes, known, mult, found, told)
+        numbers = tree.split(nodes.ident[split.node], split.layer, small.on_image(split.layer, split.index))
+        written.follow(nodes.ident[split.node], numbers)
+        children = replace(split.children, ident=numbers)
+        children = work(small, children.take(np.flatnonzero(children.bound >= 0)))
+        for i in range(len(children)):
+            insort(pool, children.take(np.array([i])), key=_bound)
+        for i in np.setdiff1d(np.arange(len(nodes)), split.node):  # nothing to split
+            leaf, point = solve_leaf(small, nodes.take(np.array([i])))
+            if leaf.bound[0] >= 0:
+                stuck.append(leaf)
+                if point is not None and question.adversarial(small.whole(point[None]))[0]:
+                    reason, witness = WITNESS, small.whole(point[None])[0]
     if not reason:
-        reason = PROVED if not stuck else (TIE if question.net.layers[1:] and _is_relu(question) else SMOOTH)
+        reason = PROVED if not stuck else TIE if is_relu(question.net) else SMOOTH
     left = [node.bound[0] for node in pool + stuck]
     return Outcome(reason == PROVED, witness, reason, tree, max(left, default=-np.inf))
 
@@ -174,13 +174,10 @@ def bounded(question: Question, nodes: Nodes) -> tuple[Region, Multipliers, Subs
     return known, mult, bound_rows(known, nodes.c, mult)
 
 
-def first_witness(
-    question: Question, known: Region, found: Substitution, accept: Callable[[Array], Array]
-) -> Array | None:
+def first_witness(question: Question, small: Question, known: Region, found: Substitution) -> Array | None:
     """The first maximiser that is adversarial, as a point of the whole image, or None."""
-    points = known.ball.apply(question.x, known.ball.maximize(question.x, found.A[:, 0]))
-    points = question.whole(points)
-    taken = accept(points)
+    points = small.whole(known.ball.apply(small.x, known.ball.maximize(small.x, found.A[:, 0])))
+    taken = question.adversarial(points)
     return points[np.argmax(taken)] if taken.any() else None
 
 
@@ -188,5 +185,6 @@ def _bound(node: Nodes) -> float:
     return float(node.bound[0])
 
 
-def _is_relu(question: Question) -> bool:
-    return isinstance(question.net.layers[1], ReLU)
+def is_relu(net: MLP) -> bool:
+    """Whether every line may become exact (or the network is affine)."""
+    return len(net.layers) == 1 or isinstance(net.layers[1], ReLU)

@@ -261,7 +261,7 @@ def reach(x: Array, ball: Oracle) -> Array:
 
 def times(A: Array, W: Array) -> Array:
     """`A W` for A (n, m, d): one matrix product, not n."""
-    return (A.reshape(-1, A.shape[-1]) @ W).reshape(*A.shape[:2], -1)
+    return (A.reshape(-1, A.shape[-1]) @ W).reshape(*A.shape[:2], W.shape[1])
 
 
 def _largest(net: MLP, k: int, l: Array, u: Array) -> Array:  # noqa: E741

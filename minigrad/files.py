@@ -79,16 +79,21 @@ def read_npz(path: str | Path) -> dict[str, Array]:
         It is not such an archive: foreign, truncated, damaged, compressed, or with a header that promises more than is
         there.
     """
-    import zipfile
     from pathlib import Path
 
-    raw = Path(path).read_bytes()
+    return parse_npz(Path(path).read_bytes(), str(path))
+
+
+def parse_npz(raw: bytes, name: str) -> dict[str, Array]:
+    """The arrays of the bytes of such a file; `name` is for the message.  Raises ValueError as `read_npz` does."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             return {entry.filename.removesuffix(".npy"): _read_entry(archive, entry) for entry in archive.infolist()}
     except Exception as error:  # of foreign bytes zipfile, NumPy and the parser under its headers may raise anything
         raise ValueError(
-            f"{path}: expected an uncompressed .npz file of plain arrays, got something else ({error})"
+            f"{name}: expected an uncompressed .npz file of plain arrays, got something else ({error})"
         ) from error
 
 

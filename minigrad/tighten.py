@@ -145,7 +145,8 @@ def gradient(known: Region, c: Array, mult: Multipliers, found: Substitution) ->
 def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:
     """Every hidden `z_k` (n, m, d_k) at the maximiser of `found`, along the lines it took, and the last `a`."""
     rows = known.x[:, None, :]
-    a = rows + known.oracle.maximize(rows, found.A)  # (n, m, d) x + s*
+    a = known.oracle.maximize(rows, found.A)
+    a += rows  # (n, m, d) x + s*
     z: list[Array] = []
     for k, at in enumerate(known.lines):
         z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)

@@ -1,0 +1,278 @@
+"""The certified minimum: how small an adversarial perturbation can be, as an interval with a proof on one side.
+
+    upper    the best attack, and any smaller witness that the proof comes across
+    lower    a first look at a ladder of radii with plain bounds; then a search (attacks/search.py) that refutes the
+             radius which closes the gap, `upper - 1` pixels or `(1 - gap) upper`; if that is too hard in its share of
+             the time, easier radii in what is left
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import BALLS, Ball
+from attacks.certificate import Certificate, fingerprint, reached, size
+from attacks.nodes import Question, Tree
+from attacks.result import MISCLASSIFIED, AttackResult
+from attacks.saliency import saliency_map
+from attacks.search import PROVED, TIME, search
+from attacks.sign_gradient import smallest_eps
+from minigrad.bounds import intervals, upper_bound
+from minigrad.inputs import Array, as_images
+from minigrad.margin import Margin
+from minigrad.mlp import MLP
+from minigrad.relax import lines
+
+MAIN = 0.6  # share of the time for the radius that closes the gap
+LATER = 0.5  # share of what is left for each easier one
+LEAST_STEP = 0.005  # radii nearer than this share are not told apart
+SHORTEN = 3
+BOUNDARY = "on the boundary"
+DEFAULT_GAP = {"l0": 0.0}
+LEAST_GAP = 1e-9
+
+
+def certified_minimum(
+    net: MLP,
+    x: ArrayLike,
+    y: ArrayLike,
+    norm: str = "l0",
+    gap: float | None = None,
+    time_limit: float = 60.0,
+    node_limit: int | None = None,
+    mask: ArrayLike | None = None,
+    box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
+    target: ArrayLike | None = None,
+    *,
+    on_image: Callable[[Certificate], None] | None = None,
+) -> list[Certificate]:
+    """How small an adversarial perturbation of each image can be: one Certificate an image.
+
+    The claim: no adversarial s has |s| < lower; `x_adv` is adversarial at |s| <= upper.  A larger `time_limit` narrows
+    the interval, and no limit makes it false.
+
+    Parameters
+    ----------
+    net : MLP
+        The proof reads its layers: ReLU (to any gap), Tanh or Sigmoid (an interval, without splits of neurons).
+    x : (n, d) inside the box
+    y : (n,) the images' classes
+    norm : "l0", "l1", "l2" or "linf"
+    gap : float
+        Stop at `lower >= (1 - gap) upper`.  Default 0 for "l0", 0.01 for the others, which take none below 1e-9.
+    time_limit : float, seconds an image
+        0: the attack's `upper`, and `lower` from a first look.
+    node_limit : int, optional
+        Nodes a search, for runs that must not depend on the clock.
+    mask, box, target
+        As in `attacks.saliency_map`.  Untargeted: no class but `y` wins; with a target: the target does not win.
+    on_image : called with each certificate as it is done
+
+    Raises
+    ------
+    ValueError
+        An unknown norm, a gap or limit that is negative or no number, a model that is no MLP, an activation without
+        lines; images, labels, box or mask as in `saliency_map`.
+    """
+    task = Task.of(net, x, y, norm, gap, time_limit, node_limit, mask, box, target)
+    certificates = []
+    for i in range(len(task.x)):
+        certificates.append(task.solve(i))
+        if on_image is not None:
+            on_image(certificates[-1])
+    return certificates
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The checked input, and what the attack found for all images."""
+
+    net: MLP
+    x: Array
+    y: Array
+    ball: Ball
+    gap: float
+    time_limit: float
+    node_limit: float
+    target: Array | None
+    start: Array
+    attack: AttackResult
+    network: str
+
+    @classmethod
+    def of(
+        cls,
+        net: MLP,
+        x: ArrayLike,
+        y: ArrayLike,
+        norm: str,
+        gap: float | None,
+        time_limit: float,
+        node_limit: int | None,
+        mask: ArrayLike | None,
+        box: tuple[ArrayLike, ArrayLike],
+        target: ArrayLike | None,
+    ) -> Task:
+        """Check everything before any work."""
+        if not isinstance(net, MLP):
+            raise ValueError(f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__}")
+        if norm not in BALLS:
+            raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
+        gap = DEFAULT_GAP.get(norm, 0.01) if gap is None else _number(gap, "gap", 0.0 if norm in DEFAULT_GAP else LEAST_GAP)
+        if gap >= 1:
+            raise ValueError(f"gap: expected a number below 1, got {gap}")
+        time_limit = _number(time_limit, "time_limit", 0.0)
+        nodes = np.inf if node_limit is None else _number(node_limit, "node_limit", 0.0)
+        for layer in net.layers[1::2]:
+            lines(layer, np.zeros(1), np.zeros(1))  # refuses what has none
+        x = as_images(x, net.sizes[0])
+        ball = BALLS[norm](1, box=box, mask=mask)
+        ball.check(x)
+        margin = Margin.of(net, x, y, target)
+        attack = (
+            saliency_map(net, x, y, target=target, box=box, mask=mask)
+            if norm == "l0"
+            else smallest_eps(net, x, y, norm=norm, target=target, box=box, mask=mask)
+        )
+        return cls(net, x, margin.y, ball, gap, time_limit, nodes, margin.target, margin.value(x), attack, fingerprint(net))
+
+    def solve(self, i: int) -> Certificate:
+        """The certificate of image `i`."""
+        return _Image(self, i).solve()
+
+
+class _Image:
+    """One image on its way to a certificate: the interval so far, and what proves it."""
+
+    def __init__(self, task: Task, i: int) -> None:
+        self.task, self.kind = task, type(task.ball)
+        self.x, self.y = task.x[i], int(task.y[i])
+        self.target = None if task.target is None else int(task.target[i])
+        self.ball = task.ball.rows(np.array([i]), len(task.x)).of_one_image()
+        self.start = float(task.start[i])
+        self.begun = time.perf_counter()
+        self.deadline = self.begun + task.time_limit
+        self.x_adv: Array | None = None
+        self.upper, self.lower, self.radius = np.inf, self.kind.proves(0), 0.0
+        self.tree, self.nodes, self.reason = Tree(1), 0, ""
+        if task.attack.success[i]:
+            self._witness(task.attack.x_adv[i])
+        self.attack = self.upper
+
+    def solve(self) -> Certificate:
+        if self.start > 0:
+            self.lower = self.upper = 0.0
+            self.x_adv, self.reason = self.x, MISCLASSIFIED
+        elif self.start == 0:
+            self.lower, self.reason = 0.0, BOUNDARY
+        else:
+            self._first_look()
+            self._close_the_gap()
+        return self._certificate()
+
+    def question(self, radius: Any) -> Question:
+        return Question.of(self.task.net, self.x, self.y, self.ball.with_radius(radius), self.target)
+
+    def _witness(self, point: Array) -> None:
+        """Take `point` (d,) as the upper bound, moved on a little if it is adversarial by less than rounding."""
+        question = self.question(1)
+        s = point - self.x
+        push = np.concatenate([[0.0], 2.0 ** np.arange(-44, -9)])  # shares by which s is lengthened
+        points = self.ball.apply(self.x, s + push[:, None] * s)
+        works = question.adversarial(points)
+        if not works.any():
+            return
+        point = points[np.argmax(works)]
+        upper = size(self.ball, (point - self.x)[None])
+        if upper < self.upper:
+            self.upper, self.x_adv = upper, point
+
+    def _first_look(self) -> None:
+        """The largest radius on a ladder that plain bounds refute, all radii at once."""
+        radii = self.kind.ladder(self.upper if np.isfinite(self.upper) else self.ball.widest(self.x[None]))
+        if not len(radii):
+            return
+        question = self.question(radii)
+        x = np.repeat(question.x, len(radii), axis=0)
+        known = intervals(self.task.net, x, question.ball)
+        bound = upper_bound(known, np.broadcast_to(question.c, (len(x), *question.c.shape)))  # (n, rivals)
+        refuted = bound.min(axis=1) < 0 if question.joint is not None else bound.max(axis=1) < 0
+        if refuted.any():
+            self._refuted(float(radii[refuted].max()), Tree(len(question.c)))
+
+    def _refuted(self, radius: float, tree: Tree) -> None:
+        if self.kind.proves(radius) > self.lower:
+            self.lower, self.radius, self.tree = self.kind.proves(radius), radius, tree
+
+    def _close_the_gap(self) -> None:
+        widest = self.ball.widest(self.x[None])
+        failed, share = np.inf, MAIN
+        while not reached(self.task.ball.norm, self.lower, self.upper, self.task.gap):
+            radius = self.kind.asks(self.upper, self.task.gap) if np.isfinite(self.upper) else widest
+            if radius >= failed:
+                radius = self.kind.retreat(self.radius, failed)
+                if radius - self.radius < LEAST_STEP * radius:
+                    return
+            now = time.perf_counter()
+            if now >= self.deadline:
+                self.reason = self.reason or TIME
+                return
+            answer = search(self.question(radius), now + share * (self.deadline - now), self.task.node_limit)
+            self.nodes += len(answer.tree)
+            if answer.witness is not None:
+                self._witness(self._shorten(answer.witness))
+            elif answer.proved:
+                self._refuted(radius, answer.tree)
+                if radius >= widest:
+                    self.lower = np.inf
+            else:
+                failed, share = radius, LATER
+                self.reason = answer.reason
+        self.reason = PROVED
+
+    def _shorten(self, point: Array) -> Array:
+        """A witness on the way from x to `point`, as near as a few rounds of candidates bring it."""
+        question = self.question(1)
+        for _ in range(SHORTEN):
+            points = self.ball.apply(self.x, self.ball.shorter(point - self.x))
+            works = np.flatnonzero(question.adversarial(points))
+            if not len(works):
+                break
+            point = points[works[0]]
+        return point
+
+    def _certificate(self) -> Certificate:
+        task = self.task
+        return Certificate(
+            norm=task.ball.norm,
+            lower=float(self.lower),
+            upper=float(self.upper),
+            x=self.x,
+            y=self.y,
+            x_adv=self.x_adv,
+            box=(np.asarray(self.ball.box[0]), np.asarray(self.ball.box[1])),
+            mask=self.ball.mask,
+            target=self.target,
+            gap=task.gap,
+            optimal=self.start > 0 or reached(task.ball.norm, self.lower, self.upper, task.gap),
+            reason=self.reason,
+            nodes=self.nodes,
+            seconds=time.perf_counter() - self.begun,
+            attack=float(self.attack),
+            network=task.network,
+            radius=float(self.radius),
+            tree=self.tree,
+        )
+
+
+def _number(value: Any, name: str, least: float) -> float:
+    """`value` as a float of at least `least`, or ValueError."""
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not value >= least:
+        raise ValueError(f"{name}: expected a number of at least {least:g}, got {value!r}")
+    return float(value)
