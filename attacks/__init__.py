@@ -5,6 +5,8 @@ Every attack is a pure function `attack(net, x, y, ...) -> AttackResult`, and ev
 """
 
 from attacks.balls import L0, L1, L2, LInf
+from attacks.certificate import Certificate, CertificateError
+from attacks.minimum import certified_minimum
 from attacks.result import AttackResult, Trace
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
@@ -15,9 +17,12 @@ __all__ = [
     "L1",
     "L2",
     "AttackResult",
+    "Certificate",
+    "CertificateError",
     "LInf",
     "Trace",
     "UniversalResult",
+    "certified_minimum",
     "fgsm",
     "pgd",
     "saliency_map",

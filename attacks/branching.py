@@ -12,8 +12,8 @@ they earn in h_S(A): the pixel that the bound leans on most is either in, and sp
 
 Scores ignore how the bound re-arranges itself after a split.  So the best few of either kind are tried: both
 children of each get a few steps of `tighten`, and the split whose children fall furthest, in the product of the two
-falls, is taken.  (Strong branching: Achterberg et al. 2005; for networks De Palma et al. 2021, FSB; the lie is the score
-of Bunel et al. 2020, section 4, evaluated at the maximiser.)
+falls, is taken.  (Strong branching: Achterberg et al. 2005; for networks De Palma et al. 2021, FSB; the lie is the
+score of Bunel et al. 2020, section 4, evaluated at the maximiser.)
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from minigrad.tighten import Multipliers, relaxed_forward, tighten
 NEURONS, PIXELS = 6, 4  # tried of each kind
 TRIES = 2  # steps of `tighten` for each child that is tried
 ROOM = 0.3  # weight of the room beside the lie
+NONE = np.zeros(0, int)
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other
 
 
@@ -67,8 +68,8 @@ def pixel_scores(question: Question, known: Region, found: Substitution) -> Arra
 def shortlist(scores: list[Array], pixels: Array) -> tuple[Array, Array, Array]:
     """The candidates of all nodes: node, layer (or PIXEL) and index, (r,) each."""
     n = len(pixels)
-    layer = np.concatenate([np.full(s.shape[1], k) for k, s in enumerate(scores)] or [np.zeros(0)]).astype(int)
-    index = np.concatenate([np.arange(s.shape[1]) for s in scores] or [np.zeros(0)]).astype(int)
+    layer = np.concatenate([np.full(s.shape[1], k) for k, s in enumerate(scores)] or [NONE])
+    index = np.concatenate([np.arange(s.shape[1]) for s in scores] or [NONE])
     flat = np.concatenate(scores, axis=1) if scores else np.zeros((n, 0))
     rows = []
     for values, layers, indices, count in (

@@ -22,8 +22,8 @@ import numpy as np
 
 from attacks.balls import BALLS, Ball
 from attacks.nodes import Question, Tree
-from attacks.search import search
 from attacks.result import MISCLASSIFIED
+from attacks.search import search
 from minigrad.bounds import gamma
 from minigrad.files import npz_bytes, parse_npz, write_whole
 from minigrad.inputs import Array, as_images
@@ -181,22 +181,25 @@ class Certificate:
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, Array]) -> Certificate:
-        numbers = {name: float(arrays[name]) for name in NUMBERS}
-        words = {name: str(arrays[name]) for name in WORDS}
-        x = as_images(arrays["x"][None])[0]
-        x_adv, mask = arrays.get("x_adv"), arrays.get("mask")
-        if x_adv is not None:
-            x_adv = as_images(x_adv[None], len(x))[0]
-        if words["norm"] not in BALLS or not numbers["gap"] >= 0 or any(np.isnan(v) for v in numbers.values()):
-            raise ValueError(f"norm {words['norm']}, numbers {numbers}")
+        given: dict[str, Any] = {name: float(arrays[name]) for name in NUMBERS}
+        if any(np.isnan(value) for value in given.values()) or given["gap"] < 0:
+            raise ValueError(f"numbers {given}")
+        given |= {name: str(arrays[name]) for name in WORDS}
+        given |= {"y": int(given["y"]), "nodes": int(given["nodes"]), "optimal": bool(given["optimal"])}
+        if given["norm"] not in BALLS:
+            raise ValueError(f"norm {given['norm']}")
+        x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), int(arrays["target"])
         box = arrays["lo"].astype(np.float64), arrays["hi"].astype(np.float64)
-        BALLS[words["norm"]](1, box=box, mask=mask).check(x[None])
-        tree = Tree.of(int(arrays["roots"]), arrays["tree"])
-        target = int(arrays["target"])
+        BALLS[given["norm"]](1, box=box, mask=mask).check(x[None])
         return cls(
-            x=x, x_adv=x_adv, box=box, mask=mask, tree=tree, target=None if target == NO_TARGET else target,
-            **words, **numbers | {"y": int(numbers["y"]), "nodes": int(numbers["nodes"]), "optimal": bool(numbers["optimal"])},
-        )  # fmt: skip
+            x=x,
+            x_adv=as_images(arrays["x_adv"][None], len(x))[0] if "x_adv" in arrays else None,
+            box=box,
+            mask=mask,
+            target=None if target == NO_TARGET else target,
+            tree=Tree.of(int(arrays["roots"]), arrays["tree"]),
+            **given,
+        )
 
 
 def fingerprint(net: MLP) -> str:

@@ -31,7 +31,7 @@ def solve_leaf(question: Question, leaf: Nodes) -> tuple[Nodes, Array | None]:
     if len(question.net.layers) > 1 and not isinstance(question.net.layers[1], ReLU):
         return leaf, None
     known = leaf.region(question)
-    ends = known.ball.segments(question.x)
+    ends = leaf.ball(question).segments(question.x)
     if ends is None:
         bound, mult = tighten(known, leaf.c, leaf.multipliers(), steps=ASCENT)
         return leaf.with_multipliers(bound[:, 0], mult), None
@@ -42,7 +42,7 @@ def solve_leaf(question: Question, leaf: Nodes) -> tuple[Nodes, Array | None]:
     c = leaf.c if question.joint is None else weights @ question.joint
     mult = Multipliers(leaf.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
     bound = bound_rows(known, c, mult).bound[0, 0]
-    point = known.ball.apply(question.x, s[None])[0]
+    point = question.ball.apply(question.x, s[None])[0]
     if bound < leaf.bound[0]:
         leaf = replace(leaf, c=c, bound=np.array([bound]), beta=tuple(b[None] for b in beta))
     return leaf, point

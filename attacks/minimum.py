@@ -34,7 +34,6 @@ LATER = 0.5  # share of what is left for each easier one
 LEAST_STEP = 0.005  # radii nearer than this share are not told apart
 SHORTEN = 3
 BOUNDARY = "on the boundary"
-DEFAULT_GAP = {"l0": 0.0}
 LEAST_GAP = 1e-9
 
 
@@ -124,7 +123,8 @@ class Task:
             raise ValueError(f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__}")
         if norm not in BALLS:
             raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
-        gap = DEFAULT_GAP.get(norm, 0.01) if gap is None else _number(gap, "gap", 0.0 if norm in DEFAULT_GAP else LEAST_GAP)
+        least, usual = (0.0, 0.0) if norm == "l0" else (LEAST_GAP, 0.01)
+        gap = usual if gap is None else _number(gap, "gap", least)
         if gap >= 1:
             raise ValueError(f"gap: expected a number below 1, got {gap}")
         time_limit = _number(time_limit, "time_limit", 0.0)
@@ -140,7 +140,8 @@ class Task:
             if norm == "l0"
             else smallest_eps(net, x, y, norm=norm, target=target, box=box, mask=mask)
         )
-        return cls(net, x, margin.y, ball, gap, time_limit, nodes, margin.target, margin.value(x), attack, fingerprint(net))
+        start, network = margin.value(x), fingerprint(net)
+        return cls(net, x, margin.y, ball, gap, time_limit, nodes, margin.target, start, attack, network)
 
     def solve(self, i: int) -> Certificate:
         """The certificate of image `i`."""

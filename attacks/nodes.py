@@ -60,7 +60,7 @@ class Question:
         rows = self.c if self.joint is None else self.joint
         margins = (self.net.logits(points) - self.net.threshold) @ rows.T  # (n, r)
         beyond = margins > forward_error(self.net, points) @ np.abs(rows).T
-        return beyond.any(axis=1) if self.joint is None else beyond.all(axis=1)
+        return np.any(beyond, axis=1) if self.joint is None else np.all(beyond, axis=1)
 
     def whole(self, points: Array) -> Array:
         """The points (n, d') on the whole image, (n, d)."""
@@ -142,7 +142,7 @@ class Nodes:
     @staticmethod
     def join(parts: list[Nodes]) -> Nodes:
         """All nodes of some batches, in order."""
-        first, joined = parts[0], {}
+        first, joined = parts[0], dict[str, Any]()
         for name in (f.name for f in fields(Nodes)):
             values = [getattr(part, name) for part in parts]
             if isinstance(getattr(first, name), tuple):
@@ -151,11 +151,15 @@ class Nodes:
                 joined[name] = np.concatenate(values)
         return Nodes(**joined)
 
+    def ball(self, question: Question) -> Any:
+        """The sets that are left of the question's by the pixels in and out."""
+        if self.inside.any() or self.outside.any():
+            return question.ball.restrict(self.inside, self.outside)
+        return question.ball
+
     def region(self, question: Question) -> Region:
         """The sets of these nodes, for the bounds."""
-        ball = question.ball
-        if self.inside.any() or self.outside.any():
-            ball = ball.restrict(self.inside, self.outside)
+        ball = self.ball(question)
         return Region(question.net, question.x, ball, self.l, self.u, self.sign, question.first_error)
 
     def multipliers(self) -> Multipliers:
@@ -261,8 +265,8 @@ class Tree:
     def split(self, parents: Array, layer: Array, index: Array) -> Array:
         """Write down one split for each of the leaves `parents`; the children's numbers, two a split."""
         kids = self.grow(2 * len(parents))
-        for parent, k, i, child in zip(parents.tolist(), layer.tolist(), index.tolist(), kids[::2].tolist(), strict=True):
-            self.layer[parent], self.index[parent], self.child[parent] = k, i, child
+        for r, parent in enumerate(parents.tolist()):
+            self.layer[parent], self.index[parent], self.child[parent] = int(layer[r]), int(index[r]), int(kids[2 * r])
         return kids
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from bisect import insort
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: i
             smaller = contract(
                 nodes.region(question), k, nodes.c, nodes.multipliers(), nodes.gamma[k], steps=contract_steps
             )
-            layers = {
+            layers: dict[str, Any] = {
                 name: (*getattr(nodes, name)[:k], getattr(smaller, name), *getattr(nodes, name)[k + 1 :])
                 for name in ("l", "u", "gamma")
             }
@@ -176,7 +177,7 @@ def bounded(question: Question, nodes: Nodes) -> tuple[Region, Multipliers, Subs
 
 def first_witness(question: Question, small: Question, known: Region, found: Substitution) -> Array | None:
     """The first maximiser that is adversarial, as a point of the whole image, or None."""
-    points = small.whole(known.ball.apply(small.x, known.ball.maximize(small.x, found.A[:, 0])))
+    points = small.whole(small.ball.apply(small.x, known.ball.maximize(small.x, found.A[:, 0])))
     taken = question.adversarial(points)
     return points[np.argmax(taken)] if taken.any() else None
 

@@ -3,11 +3,10 @@
 For a row `c` the number `c . z_K` (z_K the logits, or any pre-activation before them) is bounded from above on all of
 S = x + (the ball) by writing it as `A_k . z_k + const` and pushing A down, layer by layer, to the pixels:
 
-    activation    a_k = f(z_k) lies between two lines on [l_k, u_k] (minigrad/relax.py).  Where the coefficient on a_k
-    is
-                  positive the line above bounds from above, where it is negative the line below does:
+    activation    a_k = f(z_k) lies between two lines on [l_k, u_k] (minigrad/relax.py).  Where the coefficient on
+                  a_k is positive the line above bounds from above, where it is negative the line below does:
                   const += pos . upper_offset + neg . lower_offset,   A_k = pos * upper_slope + neg * lower_slope
-    a split       where z_k >= 0 is given (a branch of a proof), adding beta z_k with beta >= 0 can only raise the value;
+    a split       where z_k >= 0 is given (a branch of a proof), adding beta z_k, beta >= 0, can only raise the value;
                   where z_k <= 0 is given, adding -beta z_k:   A_k += +-beta
     dense         z_k = a_{k-1} W_k + b_k exactly:   const += A_k . b_k,   coefficient on a_{k-1} = A_k W_k^T
 
@@ -91,7 +90,8 @@ class Region:
     @cached_property
     def lines(self) -> tuple[Lines, ...]:
         """The lines of the activation behind each bounded layer."""
-        return tuple(lines(self.net.layers[2 * k + 1], l, u) for k, (l, u) in enumerate(zip(self.l, self.u)))
+        activations = self.net.layers[1::2]
+        return tuple(lines(f, low, up) for f, low, up in zip(activations, self.l, self.u, strict=False))
 
     @cached_property
     def oracle(self) -> Any:

@@ -111,12 +111,13 @@ def take(known: Region, index: Array) -> Region:
     """The sets `index` of a region."""
     n = len(known.l[0]) if known.l else len(known.x)
 
-    def pick(arrays: tuple[Array, ...] | None) -> tuple[Array, ...] | None:
-        return None if arrays is None else tuple(a[index] for a in arrays)
+    def pick(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(a[index] for a in arrays)
 
     ball = known.ball.rows(index, n)
+    sign = None if known.sign is None else pick(known.sign)
     x = known.x if len(known.x) == 1 else known.x[index]
-    return replace(known, x=x, ball=ball, l=pick(known.l), u=pick(known.u), sign=pick(known.sign))
+    return replace(known, x=x, ball=ball, l=pick(known.l), u=pick(known.u), sign=sign)
 
 
 def decide_pixels(known: Region, bound: Array, A: Array) -> tuple[Array, Array]:

@@ -76,7 +76,9 @@ def tighten(
     steps: int = 20,
     rate: float = 0.2,
 ) -> tuple[Array, Multipliers]:
-    """The smallest bounds found (n, m), and their multipliers, of `e . z_k + gamma c . (N - t)` by projected Adam steps.  Every row by itself.
+    """The smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and the multipliers that gave them.
+
+    Projected Adam steps, every row by itself.
 
     Parameters
     ----------
