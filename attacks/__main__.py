@@ -1,4 +1,4 @@
-"""`python -m attacks`: the whole homework, written to report/."""
+"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: see prove.py."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attacks import prove
 from attacks.report import Options, run
 
 DESCRIPTION = """Train a network that tells two digits apart, then turn one into the other in three ways: with as few
 pixels as possible, with changes too small to see, and with one perturbation for all images.  Writes index.html (open
 it in a browser), PNG figures, results.json and model.npz."""
+PROVE = "To certify the smallest perturbation of a whole set of images: python -m attacks prove --help"
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m attacks", description=DESCRIPTION)
+    p = argparse.ArgumentParser(prog="python -m attacks", description=DESCRIPTION, epilog=PROVE)
     p.add_argument(
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
@@ -82,6 +84,9 @@ def _mean(m: dict[str, Any], form: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0; 2 for bad options or files, with one sentence on stderr; 130 when interrupted."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["prove"]:
+        return prove.main(arguments[1:])
     options = parser().parse_args(arguments)
     try:
         results = run(Options(**{**vars(options), "digits": tuple(options.digits)}))

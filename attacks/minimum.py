@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def certified_minimum(
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The checked input, and what the attack found for all images."""
+    """The checked input, n images with their margins `start` (n,)."""
 
     net: MLP
     x: Array
@@ -101,7 +102,6 @@ class Task:
     node_limit: float
     target: Array | None
     start: Array
-    attack: AttackResult
     network: str
 
     @classmethod
@@ -110,15 +110,15 @@ class Task:
         net: MLP,
         x: ArrayLike,
         y: ArrayLike,
-        norm: str,
-        gap: float | None,
-        time_limit: float,
-        node_limit: int | None,
-        mask: ArrayLike | None,
-        box: tuple[ArrayLike, ArrayLike],
-        target: ArrayLike | None,
+        norm: str = "l0",
+        gap: float | None = None,
+        time_limit: float = 60.0,
+        node_limit: int | None = None,
+        mask: ArrayLike | None = None,
+        box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
+        target: ArrayLike | None = None,
     ) -> Task:
-        """Check everything before any work."""
+        """Check everything before any work.  Arguments as in `certified_minimum`."""
         if not isinstance(net, MLP):
             raise ValueError(f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__}")
         if norm not in BALLS:
@@ -135,13 +135,16 @@ class Task:
         ball = BALLS[norm](1, box=box, mask=mask)
         ball.check(x)
         margin = Margin.of(net, x, y, target)
-        attack = (
-            saliency_map(net, x, y, target=target, box=box, mask=mask)
-            if norm == "l0"
-            else smallest_eps(net, x, y, norm=norm, target=target, box=box, mask=mask)
-        )
         start, network = margin.value(x), fingerprint(net)
-        return cls(net, x, margin.y, ball, gap, time_limit, nodes, margin.target, start, attack, network)
+        return cls(net, x, margin.y, ball, gap, time_limit, nodes, margin.target, start, network)
+
+    @cached_property
+    def attack(self) -> AttackResult:
+        """What the best attack finds, for all images."""
+        how = {"target": self.target, "box": self.ball.box, "mask": self.ball.mask}
+        if self.ball.norm == "l0":
+            return saliency_map(self.net, self.x, self.y, **how)
+        return smallest_eps(self.net, self.x, self.y, norm=self.ball.norm, **how)
 
     def solve(self, i: int) -> Certificate:
         """The certificate of image `i`."""

@@ -135,6 +135,23 @@ def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
     return png(figure)
 
 
+def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -> bytes:
+    """Every image's interval, sorted: what is proved, what was found, and what the attack alone had found."""
+    figure, axes = _axes("images, by the smallest found", unit)
+    order = np.lexsort((attack, lower, upper))
+    place = np.arange(len(order))
+    lower, upper, attack = lower[order], upper[order], attack[order]
+    axes.fill_between(place, 0, lower, step="mid", color=BLUE, alpha=0.25, label="proved: nothing smaller works")
+    axes.vlines(place, lower, upper, color=GREY, linewidth=1.5, label="not known")
+    axes.plot(place, upper, "_", color=VERMILION, markersize=5, label="found: this works")
+    worse = attack > upper
+    label = f"attack alone, bettered {worse.sum()}"
+    axes.plot(place[worse], attack[worse], "x", color=GREEN, markersize=5, label=label)
+    axes.set_ylim(0, 1.08 * max(float(upper.max(initial=0)), float(attack[worse].max(initial=0))) or 1)
+    axes.legend(fontsize=9, loc="upper left")
+    return png(figure)
+
+
 def universal_pictures(s: Array, mean_gradient: Array) -> bytes:
     """The one perturbation beside the mean derivative it follows."""
     figure = Figure(figsize=(7, 3.5), layout="constrained")

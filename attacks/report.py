@@ -200,7 +200,7 @@ def run(options: Options) -> dict[str, Any]:
     if options.subset is not None:
         as_count(options.subset, "subset")
     began = time.perf_counter()
-    line = Progress(began)
+    line = StatusLine(began)
     clock = Clock(line)
     network = prepare(options, clock)
     net = network.net
@@ -234,7 +234,7 @@ def run(options: Options) -> dict[str, Any]:
     return results
 
 
-class Progress:
+class StatusLine:
     """One line a step, with the time; on a terminal the line is rewritten in place."""
 
     def __init__(self, began: float) -> None:

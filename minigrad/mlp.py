@@ -116,13 +116,18 @@ class MLP:
         """Read what `save` wrote.  Raises OSError, or ValueError for any other file."""
         arrays = read_npz(path)
         try:
-            depth = len(arrays) // 2 - 1
-            if len(arrays) != 2 * depth + 2:
-                raise ValueError(f"arrays {', '.join(arrays)}")
-            pairs = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(1, depth + 1)]
-            return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=float(arrays["threshold"]))
+            return cls.of_arrays(arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: expected a network saved by MLP.save, got something else ({error})") from error
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, Array]) -> MLP:
+        """What `to_arrays` gave.  Raises KeyError, TypeError or ValueError for anything else."""
+        depth = len(arrays) // 2 - 1
+        if len(arrays) != 2 * depth + 2:
+            raise ValueError(f"arrays {', '.join(arrays)}")
+        pairs = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(1, depth + 1)]
+        return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=float(arrays["threshold"]))
 
     def to_arrays(self) -> dict[str, Array]:
         """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network."""
