@@ -4,10 +4,11 @@ Each takes one set in plain numbers, a `Row` of ball_strategies.py: norm, radius
 run with NumPy's floating-point errors ignored: what they do inside is not under test.
 """
 
-from itertools import combinations
+from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, sparse
 
 quiet = np.errstate(all="ignore")
 
@@ -175,3 +176,239 @@ def papernot_pair(J, target, down, up, used):
                 if alpha > 0 and beta < 0 and -alpha * beta > best:
                     best, found = -alpha * beta, (p, q, direction)
     return found
+
+
+# ---------------------------------------------------------------- the exact minimum of a ReLU network
+
+
+def ways(net, y, target=None):
+    """The ways to be adversarial: a list of (r, K) rows, each way having all of its  c . (N - t)  above 0."""
+    k = net.sizes[-1]
+    if k == 1:
+        return [np.array([[1.0 if y == 0 else -1.0]])]
+    eye = np.eye(k)
+    if target is None:
+        return [(eye[j] - eye[y])[None] for j in range(k) if j != y]
+    return [np.array([eye[target] - eye[j] for j in range(k) if j != target])]
+
+
+def pieces(net, x, down, up):
+    """The linear pieces of a tiny ReLU net on  down <= s <= up:  `(A, b, Z, z)` with  A s + b >= 0  and  N = Z s + z.
+
+    Every pattern of active neurons, but for those that the ranges of the neurons over the box already rule out.
+    """
+    stack = [(0, np.zeros((0, len(x))), np.zeros(0), np.eye(len(x)), np.asarray(x, float))]
+    while stack:
+        k, A, b, Z, z = stack.pop()
+        W, bias = net.dense[k].W, net.dense[k].b
+        Z, z = W.T @ Z, z @ W + bias  # (d_k, d), (d_k,)
+        if k == len(net.dense) - 1:
+            yield A, b, Z, z
+            continue
+        low, high = np.minimum(Z * down, Z * up).sum(axis=1) + z, np.maximum(Z * down, Z * up).sum(axis=1) + z
+        choices = [[a for a, possible in ((1, h >= 0), (0, l <= 0)) if possible] for l, h in zip(low, high)]  # noqa: E741, B905
+        for active in product(*choices):
+            on = np.array(active)
+            sign = 2 * on - 1
+            stack.append((k + 1, np.r_[A, sign[:, None] * Z], np.r_[b, sign * z], on[:, None] * Z, on * z))
+
+
+@quiet
+def pattern_minimum(net, row, x, y, target=None, margin=0.0):
+    """The least `|s|_p` of a tiny net with every margin at least `margin`, or inf: piece by piece, each solved exactly.
+
+    With `margin = 0` no more than the true minimum (ties count as adversarial here), with any other no less.
+    """
+    best = np.inf
+    for A, b, Z, z in pieces(net, x, row.down, row.up):
+        for c in ways(net, y, target):
+            G, h = np.r_[A, c @ Z], np.r_[-b, margin - c @ (z - net.threshold)]  # G s >= h
+            best = min(best, LEAST[row.norm](G, h, row.down, row.up, best))
+    return best
+
+
+def _least_pixels(G, h, down, up, best):
+    """L0: every support smaller than the best known."""
+    d = len(down)
+    for k in range(min(d, int(min(best, d + 1)) - 1) + 1):
+        for chosen in map(list, combinations(range(d), k)):
+            if k == 0:
+                if (h <= 0).all():
+                    return 0
+                continue
+            most = np.maximum(G * down, G * up)[:, chosen].sum(axis=1)
+            if (most < h).any():
+                continue
+            bounds = np.c_[down, up][chosen]
+            if optimize.linprog(np.zeros(k), -G[:, chosen], -h, bounds=bounds, method="highs").status == 0:
+                return k
+    return np.inf
+
+
+def _least_by_program(cost, split):
+    """L1 (`split`: s = p - n, the cost a sum) and Linf (one variable above every |s_i|)."""
+
+    def least(G, h, down, up, best):
+        d = len(down)
+        if split:
+            A, c = -np.c_[G, -G], np.ones(2 * d)
+            bounds, end = np.r_[np.c_[np.zeros(d), up], np.c_[np.zeros(d), -down]], -h
+        else:
+            eye, one = np.eye(d), np.ones((d, 1))
+            A = np.r_[np.c_[-G, np.zeros(len(G))], np.c_[eye, -one], np.c_[-eye, -one]]
+            bounds, end = np.r_[np.c_[down, up], [[0, np.inf]]], np.r_[-h, np.zeros(2 * d)]
+            c = np.r_[np.zeros(d), 1]
+        result = optimize.linprog(c, A, end, bounds=bounds, method="highs")
+        return result.fun if result.status == 0 else np.inf
+
+    return least
+
+
+def _shortest(G, h, down, up, best):
+    """L2: least distance programming by non-negative least squares (Lawson and Hanson 1974, chapter 23)."""
+    eye = np.eye(len(down))
+    G, h = np.r_[G, eye, -eye], np.r_[h, down, -up]
+    size = np.maximum(np.linalg.norm(G, axis=1), 1e-300)
+    G, h = G / size[:, None], h / size
+    E, f = np.r_[G.T, h[None]], np.r_[np.zeros(len(down)), 1]
+    u, _ = optimize.nnls(E, f)
+    r = E @ u - f
+    s = -r[:-1] / r[-1] if abs(r[-1]) > 1e-12 else np.full(len(down), np.inf)
+    return np.linalg.norm(s) if (G @ s >= h - 1e-9).all() else np.inf
+
+
+LEAST = {
+    "l0": _least_pixels,
+    "l1": _least_by_program("l1", split=True),
+    "linf": _least_by_program("linf", split=False),
+    "l2": _shortest,
+}
+
+
+class MilpAnswer(NamedTuple):
+    """The least radius lies in [bound, radius], up to the solver's own tolerances; inf: none at all."""
+
+    bound: float
+    radius: float
+    x_adv: np.ndarray | None
+
+
+@quiet
+def milp_minimum(net, x, y, norm, box=(0.0, 1.0), mask=None, target=None, *, upper=np.inf, margin=0.0, time_limit=None):
+    """The least `|s|_p` (L0, L1, Linf) that makes a ReLU net's margins at least `margin`: one mixed-integer program a
+    way.
+
+    `a = relu(z)` with `l <= z <= u` is  a >= z,  a >= 0,  a <= u q,  a <= z - l (1 - q),  q in {0, 1} (Tjeng et al.
+    2019, equation 6), l and u from interval arithmetic on the set of radius `upper`: a perturbation known to work makes
+    them small.  Nothing of it is shared with the library's proofs.
+
+    Parameters
+    ----------
+    x : (d,), y : int, box, mask as for the attacks
+    upper : float
+        No larger radius is looked for.
+    time_limit : float, seconds a way
+    """
+    x = np.asarray(x, float)
+    free = np.broadcast_to(True if mask is None else mask, x.shape)
+    down, up = (np.where(free, end - x, 0.0) for end in box)
+    answers = [_milp_way(net, x, down, up, norm, c, upper, margin, time_limit) for c in ways(net, y, target)]
+    best = min(answers, key=lambda answer: answer.radius)
+    return MilpAnswer(min(answer.bound for answer in answers), best.radius, best.x_adv)
+
+
+def _milp_way(net, x, down, up, norm, c, upper, margin, time_limit):
+    d = len(x)
+    if norm == "linf":
+        down, up = np.maximum(down, -upper), np.minimum(up, upper)
+    low, high = _first_layer(net, x, down, up, norm, upper)
+    program = Program()
+    s = program.variables(d, down, up)
+    affine = [(sparse.identity(d, format="csr"), s)]  # the last a is  sum M v + const
+    const = x
+    for k, layer in enumerate(net.dense[:-1]):
+        if k:
+            a_low, a_high = np.maximum(low, 0), np.maximum(high, 0)
+            plus, minus = np.maximum(layer.W, 0), np.minimum(layer.W, 0)
+            low, high = a_low @ plus + a_high @ minus + layer.b, a_high @ plus + a_low @ minus + layer.b
+        m = len(low)
+        z = [(layer.W.T @ M, v) for M, v in affine]
+        const = const @ layer.W + layer.b
+        a = program.variables(m, 0, np.maximum(high, 0))
+        q = program.variables(m, low >= 0, high > 0, integer=True)
+        eye, negative = np.eye(m), [(-M, v) for M, v in z]
+        program.at_least([(eye, a), *negative], const)
+        program.at_least([(-eye, a), (np.diag(np.maximum(high, 0)), q)], np.zeros(m))
+        # a <= z - l (1 - q); for an active neuron l is 0 in it, and a = z
+        room = np.minimum(low, 0)
+        program.at_least([(-eye, a), *z, (np.diag(room), q)], room - const)
+        affine, const = [(eye, a)], np.zeros(m)
+    last = net.dense[-1]
+    const = const @ last.W + last.b - net.threshold
+    program.at_least([(c @ (last.W.T @ M), v) for M, v in affine], margin - c @ const)
+    eye = sparse.identity(d, format="csr")
+    if norm == "linf":
+        r = program.variables(1, 0, np.inf, cost=1)
+        one = sparse.csr_matrix(np.ones((d, 1)))
+        program.at_least([(-eye, s), (one, r)], np.zeros(d))
+        program.at_least([(eye, s), (one, r)], np.zeros(d))
+    elif norm == "l1":
+        t = program.variables(d, 0, np.maximum(-down, up), cost=1)
+        program.at_least([(-eye, s), (eye, t)], np.zeros(d))
+        program.at_least([(eye, s), (eye, t)], np.zeros(d))
+    else:
+        q = program.variables(d, 0, (up > 0) | (down < 0), cost=1, integer=True)
+        program.at_least([(-eye, s), (sparse.diags(up, format="csr"), q)], np.zeros(d))
+        program.at_least([(eye, s), (sparse.diags(-down, format="csr"), q)], np.zeros(d))
+        if np.isfinite(upper):
+            program.at_least([(-np.ones((1, d)), q)], [-upper])
+    result = program.solve(time_limit)
+    if result.status == 2:  # infeasible
+        return MilpAnswer(np.inf, np.inf, None)
+    bound = 0.0 if result.mip_dual_bound is None else result.mip_dual_bound
+    if result.x is None:
+        return MilpAnswer(bound, np.inf, None)
+    return MilpAnswer(bound, result.fun, x + result.x[s])
+
+
+def _first_layer(net, x, down, up, norm, upper):
+    """Ranges of the first layer's z over the set, by sorting the pixels' gains; L1 by the box alone."""
+    layer = net.dense[0]
+    z, W = x @ layer.W + layer.b, layer.W.T
+    gains = [np.sort(np.maximum(sign * W * down, sign * W * up), axis=1)[:, ::-1] for sign in (-1, 1)]
+    most = int(min(upper, len(x))) if norm == "l0" else len(x)
+    return z - gains[0][:, :most].sum(axis=1), z + gains[1][:, :most].sum(axis=1)
+
+
+class Program:
+    """A mixed-integer program, gathered piece by piece: variables are index arrays, rows are `sum M v >= end`."""
+
+    def __init__(self):
+        self.low, self.high, self.cost, self.integer, self.rows, self.ends = [], [], [], [], [], []
+
+    def variables(self, count, low, high, cost=0.0, integer=False):
+        start = len(self.low)
+        for kept, value in ((self.low, low), (self.high, high), (self.cost, cost), (self.integer, integer)):
+            kept.extend(np.broadcast_to(value, count).astype(float))
+        return np.arange(start, start + count)
+
+    def at_least(self, terms, end):
+        self.rows.append(terms)
+        self.ends.append(np.asarray(end, float))
+
+    def solve(self, time_limit):
+        n = len(self.low)
+        blocks = []
+        for terms in self.rows:
+            parts = [sparse.coo_matrix(M) for M, _ in terms]
+            row = np.concatenate([part.row for part in parts])
+            column = np.concatenate([v[part.col] for part, (_, v) in zip(parts, terms, strict=True)])
+            data = np.concatenate([part.data for part in parts])
+            blocks.append(sparse.csr_matrix((data, (row, column)), shape=(parts[0].shape[0], n)))
+        return optimize.milp(
+            self.cost,
+            constraints=optimize.LinearConstraint(sparse.vstack(blocks), np.concatenate(self.ends), np.inf),
+            integrality=self.integer,
+            bounds=optimize.Bounds(self.low, self.high),
+            options={"mip_rel_gap": 0} | ({} if time_limit is None else {"time_limit": time_limit}),
+        )
