@@ -129,7 +129,7 @@ class Ball:
 
     def room(self, x: Array) -> tuple[Array, Array]:
         """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
-        down, up = self.box[0] - x, self.box[1] - x
+        down, up = (np.subtract(end, x, dtype=x.dtype, casting="same_kind") for end in self.box)
         return (down, up) if self.mask is None else (down * self.mask, up * self.mask)
 
     def restrict(

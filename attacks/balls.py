@@ -44,6 +44,9 @@ class LInf(Ball):
     def support(self, x: Array, g: Array) -> Array:
         """`g . middle + |g| . half`, what `maximize` earns."""
         middle, half = self._centre(x)
+        if middle.size == g.shape[-1]:  # one set for all rows: two matrix-vector products
+            rows = g.reshape(-1, g.shape[-1])
+            return (rows @ middle.ravel() + np.abs(rows) @ half.ravel()).reshape(g.shape[:-1])
         h = np.abs(g)
         h *= half
         h += g * middle
@@ -58,7 +61,7 @@ class LInf(Ball):
         down, up = self.room(x)
         r = _column(self.radius)
         low, high = np.maximum(-r, down), np.minimum(r, up)
-        return (high + low) / 2, (high - low) / 2
+        return ((high + low) / 2).astype(x.dtype), ((high - low) / 2).astype(x.dtype)
 
     def project(self, x: Array, s: Array) -> Array:
         down, up = self.room(x)

@@ -23,7 +23,7 @@ import numpy as np
 from attacks.balls import BALLS, Ball
 from attacks.nodes import Question, Tree
 from attacks.result import MISCLASSIFIED
-from attacks.search import search
+from attacks.search import Search
 from minigrad.bounds import gamma
 from minigrad.files import npz_bytes, parse_npz, write_whole
 from minigrad.inputs import Array, as_images
@@ -146,7 +146,7 @@ class Certificate:
         if not (everything or self.lower <= kind.proves(self.radius)):
             raise CertificateError(f"certificate: refuting radius {self.radius} does not prove lower {self.lower}")
         question = Question.of(net, self.x, self.y, ball, self.target)
-        answer = search(question, deadline, len(self.tree) + EXTRA, self.tree)
+        answer = Search(question, self.tree).run(deadline, len(self.tree) + EXTRA)
         if not answer.proved:
             raise CertificateError(f"certificate: the lower bound could not be proved again ({answer.reason})")
 

@@ -2,8 +2,8 @@
 
     upper    the best attack, and any smaller witness that the proof comes across
     lower    a first look at a ladder of radii with plain bounds; then a search (attacks/search.py) that refutes the
-             radius which closes the gap, `upper - 1` pixels or `(1 - gap) upper`; if that is too hard in its share of
-             the time, easier radii in what is left
+             radius which closes the gap, `upper - 1` pixels or `(1 - gap) upper`; if that takes long, an easier
+             radius comes in between, so that a time-out leaves an interval worth having
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from attacks.certificate import Certificate, fingerprint, reached, size
 from attacks.nodes import Question, Tree
 from attacks.result import MISCLASSIFIED, AttackResult
 from attacks.saliency import saliency_map
-from attacks.search import PROVED, TIME, search
+from attacks.search import PROVED, TIME, Search
 from attacks.sign_gradient import smallest_eps
 from minigrad.bounds import intervals, upper_bound
 from minigrad.inputs import Array, as_images
@@ -30,8 +30,7 @@ from minigrad.margin import Margin
 from minigrad.mlp import MLP
 from minigrad.relax import lines
 
-MAIN = 0.6  # share of the time for the radius that closes the gap
-LATER = 0.5  # share of what is left for each easier one
+SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
 LEAST_STEP = 0.005  # radii nearer than this share are not told apart
 SHORTEN = 3
 BOUNDARY = "on the boundary"
@@ -215,20 +214,24 @@ class _Image:
             self.lower, self.radius, self.tree = self.kind.proves(radius), radius, tree
 
     def _close_the_gap(self) -> None:
+        """Refute the radius that closes the gap; if that takes long, an easier one first, then go on with it."""
         widest = self.ball.widest(self.x[None])
-        failed, share = np.inf, MAIN
+        goal, goal_radius, failed, turn = None, np.nan, np.inf, 0
         while not reached(self.task.ball.norm, self.lower, self.upper, self.task.gap):
             radius = self.kind.asks(self.upper, self.task.gap) if np.isfinite(self.upper) else widest
-            if radius >= failed:
+            if radius != goal_radius:  # at first, and when the upper bound fell
+                goal, goal_radius, failed, turn = Search(self.question(radius)), radius, np.inf, 0
+            on_goal = turn == 0 or (turn == 2 and failed == goal_radius)
+            if not on_goal:
                 radius = self.kind.retreat(self.radius, failed)
-                if radius - self.radius < LEAST_STEP * radius:
-                    return
             now = time.perf_counter()
-            if now >= self.deadline:
+            if now >= self.deadline or radius - self.radius < LEAST_STEP * radius:
                 self.reason = self.reason or TIME
                 return
-            answer = search(self.question(radius), now + share * (self.deadline - now), self.task.node_limit)
-            self.nodes += len(answer.tree)
+            search = goal if on_goal and goal is not None else Search(self.question(radius))
+            before = len(search.tree)
+            answer = search.run(now + SHARES[min(turn, 2)] * (self.deadline - now), self.task.node_limit)
+            self.nodes += len(answer.tree) - (before if before > len(search.question.c) else 0)
             if answer.witness is not None:
                 self._witness(self._shorten(answer.witness))
             elif answer.proved:
@@ -236,8 +239,9 @@ class _Image:
                 if radius >= widest:
                     self.lower = np.inf
             else:
-                failed, share = radius, LATER
+                failed = min(failed, radius)
                 self.reason = answer.reason
+            turn += 1
         self.reason = PROVED
 
     def _shorten(self, point: Array) -> Array:

@@ -65,51 +65,68 @@ class Outcome:
     bound: float
 
 
-def search(
-    question: Question,
-    deadline: float,
-    node_limit: float = np.inf,
-    script: Tree | None = None,
-) -> Outcome:
-    """Answer the question, or stop at `deadline` (of `time.perf_counter`) or after `node_limit` nodes.
+class Search:
+    """The search for an answer to one question; it can be stopped and gone on with.
 
     Parameters
     ----------
+    question : Question
     script : Tree, optional
         Of an earlier search: its splits are repeated, and only what they leave open is split anew.
     """
-    tree, written = Tree(len(question.c)), Script(script)
-    nodes = root(question, deadline)
-    small, nodes = condense(question, nodes)
-    pool, stuck = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)], []
-    reason, witness = "", None
-    while pool and not reason:
-        chosen = [pool.pop(0 if len(pool) > POOL else -1) for _ in range(min(BATCH, len(pool)))]
-        nodes = Nodes.join(chosen)
-        known, mult, found = bounded(small, nodes)
-        witness = first_witness(question, small, known, found)
-        if witness is not None or time.perf_counter() > deadline or len(tree) >= node_limit:
-            reason = WITNESS if witness is not None else TIME if len(tree) < node_limit else NODES
-            pool += chosen  # they stay open
-            break
-        told = [written.step(int(ident), small.live) for ident in nodes.ident]
-        split = branch(small, nodes, known, mult, found, told)
-        numbers = tree.split(nodes.ident[split.node], split.layer, small.on_image(split.layer, split.index))
-        written.follow(nodes.ident[split.node], numbers)
+
+    def __init__(self, question: Question, script: Tree | None = None) -> None:
+        self.question, self.written = question, Script(script)
+        self.tree = Tree(len(question.c))
+        self.small: Question | None = None
+        self.pool: list[Nodes] = []  # open nodes, one each, by rising bound
+        self.stuck: list[Nodes] = []  # leaves that can be neither closed nor split
+
+    def run(self, deadline: float, node_limit: float = np.inf) -> Outcome:
+        """Go on until there is an answer, until `deadline` (of `time.perf_counter`), or to `node_limit` nodes."""
+        if self.small is None:
+            self.small, nodes = condense(self.question, root(self.question, deadline))
+            self.pool = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)]
+        while self.pool:
+            batch = [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
+            nodes = Nodes.join(batch)
+            known, mult, found = bounded(self.small, nodes)
+            witness = first_witness(self.question, self.small, known, found)
+            late, many = time.perf_counter() > deadline, len(self.tree) >= node_limit
+            if witness is not None or late or many:
+                for node in batch:  # they stay open
+                    insort(self.pool, node, key=_bound)
+                return self._outcome(WITNESS if witness is not None else NODES if many else TIME, witness)
+            witness = self._split(nodes, known, mult, found)
+            if witness is not None:
+                return self._outcome(WITNESS, witness)
+        return self._outcome(PROVED if not self.stuck else TIE if is_relu(self.question.net) else SMOOTH)
+
+    def _split(self, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution) -> Array | None:
+        """Put the open children of the nodes into the pool; a witness, if a leaf among them has one."""
+        assert self.small is not None
+        told = [self.written.step(int(ident), self.small.live) for ident in nodes.ident]
+        split = branch(self.small, nodes, known, mult, found, told)
+        parents = nodes.ident[split.node]
+        numbers = self.tree.split(parents, split.layer, self.small.on_image(split.layer, split.index))
+        self.written.follow(parents, numbers)
         children = replace(split.children, ident=numbers)
-        children = work(small, children.take(np.flatnonzero(children.bound >= 0)))
+        children = work(self.small, children.take(np.flatnonzero(children.bound >= 0)))
         for i in range(len(children)):
-            insort(pool, children.take(np.array([i])), key=_bound)
+            insort(self.pool, children.take(np.array([i])), key=_bound)
         for i in np.setdiff1d(np.arange(len(nodes)), split.node):  # nothing to split
-            leaf, point = solve_leaf(small, nodes.take(np.array([i])))
+            leaf, point = solve_leaf(self.small, nodes.take(np.array([i])))
             if leaf.bound[0] >= 0:
-                stuck.append(leaf)
-                if point is not None and question.adversarial(small.whole(point[None]))[0]:
-                    reason, witness = WITNESS, small.whole(point[None])[0]
-    if not reason:
-        reason = PROVED if not stuck else TIE if is_relu(question.net) else SMOOTH
-    left = [node.bound[0] for node in pool + stuck]
-    return Outcome(reason == PROVED, witness, reason, tree, max(left, default=-np.inf))
+                self.stuck.append(leaf)
+                if point is not None:
+                    whole = self.small.whole(point[None])
+                    if self.question.adversarial(whole)[0]:
+                        return whole[0]
+        return None
+
+    def _outcome(self, reason: str, witness: Array | None = None) -> Outcome:
+        left = [node.bound[0] for node in self.pool + self.stuck]
+        return Outcome(reason == PROVED, witness, reason, self.tree, max(left, default=-np.inf))
 
 
 def root(question: Question, deadline: float) -> Nodes:

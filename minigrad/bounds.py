@@ -32,18 +32,19 @@ The tempting term gamma (|A_0| |x| + |const|) misses the cancellation inside A W
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import ReLU
+from minigrad.layers import Dense, ReLU
 from minigrad.mlp import MLP, forward
 from minigrad.relax import Lines, lines
 
 UNIT = 2.0**-53
+LARGEST = 1e6  # weights above this are sketched in double precision: single has 7 digits
 TINY = np.finfo(float).tiny
 
 
@@ -77,6 +78,8 @@ class Region:
         +1 where z >= 0 is given, -1 where z <= 0 is given, else 0.
     first_error : (1, d_1), optional
         `e_1`, where the first layer stands for a wider one.
+    sound : bool
+        False in a `sketch`: no rounding terms, so no proof.
     """
 
     net: MLP
@@ -86,12 +89,21 @@ class Region:
     u: tuple[Array, ...] = ()
     sign: tuple[Array, ...] | None = None
     first_error: Array | None = None
+    sound: bool = True
 
     @cached_property
     def lines(self) -> tuple[Lines, ...]:
         """The lines of the activation behind each bounded layer."""
         activations = self.net.layers[1::2]
         return tuple(lines(f, low, up) for f, low, up in zip(activations, self.l, self.u, strict=False))
+
+    def sketch(self) -> Region:
+        """The same in single precision, without rounding terms: to look for good multipliers at half the cost."""
+        if any(np.abs(layer.W).max() > LARGEST for layer in self.net.dense):
+            return replace(self, sound=False)
+        sign = None if self.sign is None else _single(self.sign)
+        net, x = single(self.net), self.x.astype(np.float32)
+        return Region(net, x, self.ball, _single(self.l), _single(self.u), sign, sound=False)
 
     @cached_property
     def oracle(self) -> Any:
@@ -168,11 +180,11 @@ def substitute(
     if c is None:
         assert at is not None
         top, A = at
-        const, error = np.zeros(A.shape[:2]), np.zeros(A.shape[:2])  # (n, m)
+        const, error = np.zeros(A.shape[:2], A.dtype), np.zeros(A.shape[:2])  # (n, m)
     else:
         top, A = len(dense) - 1, c
-        const = -known.net.threshold * c.sum(-1)
-        error = gamma(4) * np.abs(const)
+        const = -known.net.threshold * c.sum(-1)  # (n, m)
+        error = gamma(4) * np.abs(const) if known.sound else 0 * const
     on_activation: list[Array] = []
     for k in range(top, -1, -1):
         if k < top:
@@ -188,12 +200,15 @@ def substitute(
                 A += known.sign[k][:, None, :] * beta[k]
             if at is not None and at[0] == k:
                 A += at[1]
-        error = error + _dot(np.abs(A), known.error[k])
+        if known.sound:
+            error = error + _dot(np.abs(A), known.error[k])
         const = const + A @ dense[k].b
         A = times(A, dense[k].W.T)
     rows = known.x[:, None, :]
-    error = error + 2 * gamma(known.x.shape[1] + 4) * _dot(np.abs(A), known.reach)
-    bound = _dot(A, known.x) + known.oracle.support(rows, A) + const + 2 * error + known.x.shape[1] * TINY
+    bound = _dot(A, known.x) + known.oracle.support(rows, A) + const
+    if known.sound:
+        error = error + 2 * gamma(known.x.shape[1] + 4) * _dot(np.abs(A), known.reach)
+        bound = bound + 2 * error + known.x.shape[1] * TINY
     if not np.isfinite(bound).all():
         raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
     return Substitution(bound, A, tuple(on_activation))
@@ -262,6 +277,17 @@ def reach(x: Array, ball: Oracle) -> Array:
 def times(A: Array, W: Array) -> Array:
     """`A W` for A (n, m, d): one matrix product, not n."""
     return (A.reshape(-1, A.shape[-1]) @ W).reshape(*A.shape[:2], W.shape[1])
+
+
+def single(net: MLP) -> MLP:
+    """The network in single precision."""
+    kind = np.float32
+    layers = [type(f)(f.W.astype(kind), f.b.astype(kind)) if isinstance(f, Dense) else f for f in net.layers]
+    return replace(net, layers=tuple(layers))
+
+
+def _single(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(a.astype(np.float32) for a in arrays)
 
 
 def _largest(net: MLP, k: int, l: Array, u: Array) -> Array:  # noqa: E741

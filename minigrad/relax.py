@@ -70,11 +70,11 @@ def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
     """
     active, unstable = l >= 0, (l < 0) & (u > 0)
     width = np.where(unstable, u - l, 1)
-    chord = np.where(unstable, u / width, active)
+    chord = np.where(unstable, u / width, active).astype(l.dtype)
     return Lines(
         upper_slope=chord,
         upper_offset=np.where(unstable, -chord * l, 0.0),
-        lower_slope=np.where(unstable, u > -l, active).astype(np.float64),
+        lower_slope=np.where(unstable, u > -l, active).astype(l.dtype),
         lower_offset=np.zeros_like(l),
         free=unstable,
     )

@@ -20,8 +20,10 @@ entered as  sign_i beta_i z_i; and gamma as  gamma m.  Hence
 
 That is backprop's mirror image: there values are remembered forward and derivatives flow back; here the coefficients
 are remembered backward and the values flow forward.  A sound bound comes of every alpha in [0, 1], beta >= 0 and
-gamma >= 0, so nothing has to converge: the best seen is kept.  (Wang et al. 2021, beta-CROWN, optimise alpha and
-beta by automatic differentiation; gamma is the multiplier of Kotha et al. 2023.)
+gamma >= 0, so nothing has to converge: the best seen is kept.  Nor has it to be exact: the steps are made in single
+precision, and only the bound of the multipliers they end in is computed in double, with its rounding terms.
+(Wang et al. 2021, beta-CROWN, optimise alpha and beta by automatic differentiation; gamma is the multiplier of Kotha
+et al. 2023.)
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ import numpy as np
 from minigrad.bounds import Region, Substitution, lower_slope, substitute, times
 from minigrad.inputs import Array
 
+CLEARLY = 1e-5  # a bound that is lower by less is not taken for lower: single precision has 7 digits
 FALL = 0.1  # the last step of a run, as a share of the first
+SMALL = 1e-30  # beside the size of a gradient: 0 / 0 is no direction
 MEMORY = 0.9, 0.99  # of Adam's two moments
 
 
@@ -94,24 +98,31 @@ def tighten(
         The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it.
     """
     mult = Multipliers.start(known) if mult is None else mult
-    best = [a.copy() for a in mult.arrays()]
-    now, found = Multipliers.of([a.copy() for a in best]), bound_rows(known, c, mult, at)
-    bound, adam = found.bound, Adam(best)
     K = len(mult.alpha)
-    for t in range(steps if K else 0):
-        step = rate * FALL ** (t / steps)
-        moves = adam.direction(gradient(known, c, now, found))
+    if not K or not steps:
+        return bound_rows(known, c, mult, at).bound, mult
+    sketch = known.sketch()
+    dtype = sketch.x.dtype
+    now = Multipliers.of([a.astype(dtype) for a in mult.arrays()])
+    margin, begin = c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
+    best, adam = [a.copy() for a in now.arrays()], Adam(now.arrays())
+    found = bound_rows(sketch, margin, now, begin)
+    bound = found.bound
+    for t in range(steps):
+        step = dtype.type(rate * FALL ** (t / steps))
+        moves = adam.direction(gradient(sketch, margin, now, found))
         for k in range(K):
             np.clip(now.alpha[k] - step * moves[k], 0, 1, out=now.alpha[k])
             np.maximum(now.beta[k] - step / 4 * moves[K + k], 0, out=now.beta[k])
         if at is not None:
             np.maximum(now.gamma - step * moves[-1], 0, out=now.gamma)
-        found = bound_rows(known, c, now, at)
-        better = found.bound < bound
+        found = bound_rows(sketch, margin, now, begin)
+        better = found.bound < bound - CLEARLY * np.abs(bound)
         bound = np.where(better, found.bound, bound)
         for kept, a in zip(best, now.arrays(), strict=True):
             kept[better] = a[better]
-    return bound, Multipliers.of(best)
+    mult = Multipliers.of([a.astype(np.float64) for a in best])
+    return bound_rows(known, c, mult, at).bound, mult
 
 
 class Adam:
@@ -128,7 +139,7 @@ class Adam:
             m += (1 - MEMORY[0]) * (g - m)
             v += (1 - MEMORY[1]) * (g * g - v)
             size = np.sqrt(v / (1 - MEMORY[1] ** self.t))
-            size += np.finfo(float).tiny
+            size += SMALL
             moves.append(m / size / (1 - MEMORY[0] ** self.t))
         return moves
 
@@ -149,6 +160,7 @@ def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tu
     rows = known.x[:, None, :]
     a = known.oracle.maximize(rows, found.A)
     a += rows  # (n, m, d) x + s*
+    a = a.astype(rows.dtype, copy=False)
     z: list[Array] = []
     for k, at in enumerate(known.lines):
         z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
