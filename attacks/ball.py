@@ -15,6 +15,7 @@ radius a number or one per image (...).
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -69,6 +70,13 @@ class Ball:
         for name, value in (("radius", radius), ("box", box), ("mask", mask)):
             object.__setattr__(self, name, value)
 
+    def _with(self, **changes: Any) -> Self:
+        """A part of this set, unchecked: it may be a single point, with no pixel free."""
+        part = copy(self)
+        for name, value in changes.items():
+            object.__setattr__(part, name, value)
+        return part
+
     def with_radius(self, radius: ArrayLike) -> Self:
         """The same box and mask, another radius."""
         return replace(self, radius=radius)
@@ -85,7 +93,7 @@ class Ball:
             return value[index] if value.ndim == per_image and len(value) == n else value
 
         mask = None if self.mask is None else pick(self.mask, 2)
-        return replace(self, radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
+        return self._with(radius=pick(self.radius, 1), box=(pick(self.box[0], 2), pick(self.box[1], 2)), mask=mask)
 
     def of_one_image(self) -> Self:
         """The ball of a single image, with its box and mask as (d,) or ()."""
@@ -103,7 +111,7 @@ class Ball:
             return value if value is None or np.ndim(value) < per_image else np.expand_dims(value, 1)
 
         box = lift(self.box[0], 2), lift(self.box[1], 2)
-        return replace(self, radius=lift(self.radius, 1), box=box, mask=lift(self.mask, 2))
+        return self._with(radius=lift(self.radius, 1), box=box, mask=lift(self.mask, 2))
 
     def check(self, x: Array) -> None:
         """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
@@ -152,15 +160,12 @@ class Ball:
         mask = self.mask if outside is None else ~np.asarray(outside) & (True if self.mask is None else self.mask)
         low = self.box[0] if lo is None else np.maximum(self.box[0], lo)
         high = self.box[1] if hi is None else np.minimum(self.box[1], hi)
-        part = replace(self, box=(low, high))
-        object.__setattr__(part, "mask", mask)  # a part may be a single point: no pixel need be free
-        return part
+        return self._with(box=(low, high), mask=mask)
 
     def columns(self, index: Array, d: int) -> Self:
         """The ball on the pixels `index` out of `d`, the others held still."""
-        part = replace(self, box=(_columns(self.box[0], index, d), _columns(self.box[1], index, d)), mask=None)
-        object.__setattr__(part, "mask", _columns(self.mask, index, d))
-        return part
+        box = _columns(self.box[0], index, d), _columns(self.box[1], index, d)
+        return self._with(box=box, mask=_columns(self.mask, index, d))
 
     def segments(self, x: Array) -> tuple[Array, Array, float] | None:
         """S of one image `x` (1, d) as  { down <= s <= up, |s|_1 <= budget },  or None if it is not of that form."""
@@ -189,9 +194,9 @@ class Ball:
         return upper * np.arange(1, count) / count
 
     def widest(self, x: Array) -> float:
-        """A radius at which S is the whole box, for one image `x` (1, d)."""
+        """A radius > 0 at which S is the whole box, for one image `x` (1, d)."""
         down, up = self.room(x)
-        return float(np.max(self.distance(np.maximum(-down, up))))
+        return float(np.max(self.distance(np.maximum(-down, up)))) or 1.0  # nothing can move: any radius
 
     def shorter(self, s: Array) -> Array:
         """Perturbations on the way to `s` (d,), the smallest first, (m, d)."""

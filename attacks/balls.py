@@ -6,7 +6,7 @@ The question they answer, and the names `cap`, `down`, `up`, are in `attacks/bal
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -115,11 +115,11 @@ class L0(Ball):
         inside = self.inside
         if inside is not None and inside.ndim == 2 and len(inside) == n:
             inside = inside[index]
-        return replace(super().rows(index, n), inside=inside)
+        return super().rows(index, n)._with(inside=inside)
 
     def spread(self) -> Self:
         inside = self.inside
-        return replace(super().spread(), inside=inside if np.ndim(inside) < 2 else np.expand_dims(inside, 1))
+        return super().spread()._with(inside=inside if np.ndim(inside) < 2 else np.expand_dims(inside, 1))
 
     def restrict(
         self,

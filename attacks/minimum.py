@@ -225,7 +225,7 @@ class _Image:
             if not on_goal:
                 radius = self.kind.retreat(self.radius, failed)
             now = time.perf_counter()
-            if now >= self.deadline or radius - self.radius < LEAST_STEP * radius:
+            if now >= self.deadline or radius - self.radius <= LEAST_STEP * radius:
                 self.reason = self.reason or TIME
                 return
             search = goal if on_goal and goal is not None else Search(self.question(radius))
