@@ -23,7 +23,8 @@ from minigrad.inputs import Array
 from minigrad.layers import ReLU
 from minigrad.tighten import Multipliers, bound_rows, tighten
 
-ASCENT = 300  # steps where there is no program
+ASCENT, RATES = 150, (0.2, 2.0, 20.0)  # steps where there is no program, and their sizes
+LEAST_WEIGHT = 1e-9  # of the margin, where the signs alone contradict each other
 
 
 def solve_leaf(question: Question, leaf: Nodes) -> tuple[Nodes, Array | None]:
@@ -33,8 +34,12 @@ def solve_leaf(question: Question, leaf: Nodes) -> tuple[Nodes, Array | None]:
     known = leaf.region(question)
     ends = leaf.ball(question).segments(question.x)
     if ends is None:
-        bound, mult = tighten(known, leaf.c, leaf.multipliers(), steps=ASCENT)
-        return leaf.with_multipliers(bound[:, 0], mult), None
+        for rate in RATES:  # where no point has these signs the best beta is endless: it must be able to get far
+            bound, mult = tighten(known, leaf.c, leaf.multipliers(), steps=ASCENT, rate=rate)
+            leaf = leaf.with_multipliers(bound[:, 0], mult)
+            if leaf.bound[0] < 0:
+                break
+        return leaf, None
     solved = _program(question, leaf, *ends)
     if solved is None:
         return leaf, None
@@ -79,7 +84,11 @@ def _program(
         A_ub = np.concatenate([A_ub, np.append(np.ones(2 * d), 0)[None]])
         b_ub = np.append(b_ub, budget)
     bounds = [*((0, v) for v in up[0]), *((0, -v) for v in down[0]), (None, None)]
-    result = linprog(np.append(np.zeros(2 * d), -1), A_ub, b_ub, bounds=bounds, method="highs")
+    cost = np.append(np.zeros(2 * d), -1)
+    result = linprog(cost, A_ub, b_ub, bounds=bounds, method="highs")
+    if result.status == 2:  # no s has these signs: the duals of  max t,  t <= sign z,  t <= m_j  prove it
+        A_ub[: len(A), -1] = 1
+        result = linprog(cost, A_ub, b_ub, bounds=bounds, method="highs")
     if result.status != 0:
         return None
     duals = np.maximum(-result.ineqlin.marginals, 0)
@@ -89,4 +98,5 @@ def _program(
         beta[k][split] = duals[start : start + len(split)]
         start += len(split)
     weights = duals[start : start + len(joint)]
-    return result.x[:d] - result.x[d : 2 * d], beta, weights[None] / max(weights.sum(), np.finfo(float).tiny)
+    total = max(weights.sum(), LEAST_WEIGHT)
+    return result.x[:d] - result.x[d : 2 * d], [b / total for b in beta], weights[None] / total

@@ -224,8 +224,8 @@ class _Image:
             on_goal = turn == 0 or (turn == 2 and failed == goal_radius)
             if not on_goal:
                 radius = self.kind.retreat(self.radius, failed)
-            now = time.perf_counter()
-            if now >= self.deadline or radius - self.radius <= LEAST_STEP * radius:
+            now, too_near = time.perf_counter(), radius - self.radius <= LEAST_STEP * radius
+            if now >= self.deadline or (too_near and not on_goal):
                 self.reason = self.reason or TIME
                 return
             search = goal if on_goal and goal is not None else Search(self.question(radius))

@@ -166,6 +166,9 @@ def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: i
                 name: (*getattr(nodes, name)[:k], getattr(smaller, name), *getattr(nodes, name)[k + 1 :])
                 for name in ("l", "u", "gamma")
             }
+            # a neuron that only counterexamples hold to one side is as good as split: it needs its beta
+            decided = np.where(nodes.sign[k] == 0, 1.0 * (smaller.l >= 0) - (smaller.u <= 0), nodes.sign[k])
+            layers["sign"] = (*nodes.sign[:k], decided, *nodes.sign[k + 1 :])
             nodes = replace(nodes, **layers).take(np.flatnonzero(~smaller.empty))
     return tightened(question, nodes, steps)
 
