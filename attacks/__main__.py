@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="a folder with the four IDX files of another collection, named as MNIST's, gzipped or not",
     )
+    p.add_argument(
+        "--proof-seconds",
+        type=float,
+        default=7.0,
+        help="about this long on proofs for the image shown (default: 7); without enough time an interval is left",
+    )
     p.add_argument("--subset", type=int, help="use only the first SUBSET images of each digit, for a quick look")
     return p
 
@@ -52,6 +58,8 @@ def table(r: dict[str, Any]) -> str:
         (f"test image of {a}, number {shown['image']}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
         ("  fewest pixels found", _found(shown["sparse"], "{:.0f} pixels", b)),
         ("  smallest eps found", _found(shown["smallest_eps"], "eps {:.5f}", b)),
+        ("  fewest pixels proved", _interval(shown["proved"]["l0"], "{:.0f}", "pixels")),
+        ("  smallest eps proved", _interval(shown["proved"]["linf"], "{:.5f}", "eps")),
         (
             f"all {r['sparse']['images']} test images",
             f"{r['images']['already_misclassified']} more were misclassified already",
@@ -73,6 +81,13 @@ def _found(one: dict[str, Any], form: str, b: int) -> str:
     if not one["success"]:
         return "not flipped"
     return f"{form.format(one['distance'])}, then {100 * one['confidence_after']:.1f}% sure it is a {b}"
+
+
+def _interval(p: dict[str, Any], form: str, unit: str) -> str:
+    lower, upper = ("none" if p[end] is None else form.format(p[end]) for end in ("lower", "upper"))
+    if p["optimal"] and p["lower"] == p["upper"]:
+        return f"{lower} {unit}: nothing smaller works"
+    return f"{unit} {upper} works, nothing below {lower} does"
 
 
 def _mean(m: dict[str, Any], form: str) -> str:

@@ -70,7 +70,7 @@ gains, one after the other, are the sparsest answer of the linear network. The r
 every pixel. (<code>attacks/saliency.py</code>)</p>
 <p class="answer">{flips} Over all {r["sparse"]["images"]} correctly classified test images
 the mean is {_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f};
-{100 * r["sparse"]["success"]:.1f}% flip. These are upper bounds: found, not proved minimal. On the first {papernot["images"]} images the published saliency map of pixel pairs
+{100 * r["sparse"]["success"]:.1f}% flip. On the first {papernot["images"]} images the published saliency map of pixel pairs
 needs {_number(papernot["mean_distance"], 3)} pixels on average, gain per pixel {_number(r["papernot_gain_on_the_same_images"], 3)}.</p>
 {figure("sparse.png", "Sparse: the changed pixels are circled. The Jacobian shows why these: strong colour where there is room to move.")}
 {figure("margin_by_pixels.png", "Each pixel lifts the margin; the last one carries it over the boundary.")}
@@ -85,14 +85,24 @@ its root is found exactly by sorting them. (<code>attacks/sign_gradient.py</code
 <table><tr><th>method<th>flips<th>mean eps of those<th>after rounding to bytes</tr>{rows}</table>
 <p class="answer">For this image: linearised, box ignored, eps = {_number(shown["linearised_eps_box_ignored"])}; inside the box
 {_number(shown["linearised_eps_in_the_box"])}; smallest eps found on the true network
-<strong>{_number(smallest["distance"])}</strong>. An upper bound: found, not proved minimal.</p>
+<strong>{_number(smallest["distance"])}</strong>.</p>
 {figure("smallest_eps.png", "Smallest eps: no pixel moves by more than a shade. Magnified, the change follows the signs of the Jacobian.")}
 {figure("one_step.png", "One sign step, as long as the linearised network inside the box asks for.")}
 {figure("margin_by_eps.png", "What the linearised network promises (dotted: box ignored) and what the network does.")}
 {figure("eps_histogram.png", "The smallest eps found for each test image.")}
 <p><strong>Can one tell?</strong> Hardly by eye. Rounding to bytes undoes the answers that lie exactly on the edge: see the last column.</p>
 
-<h2>4. One perturbation for all of them</h2>
+<h2>4. How good are these attacks? A proof</h2>
+<p>An attack that fails proves nothing. To prove that <em>no</em> s in S works, bound the margin from above on all of S at once: push
+the output row back through the network, replacing each ReLU whose sign is not known by a line above or below it, until a linear function
+A·(x + s) + c of the pixels is left; its maximum over S is the same h<sub>S</sub>(A) that made the attacks (<code>minigrad/bounds.py</code>). If
+even that is below 0, nothing in S works. If not, assume m ≥ 0 and shrink what the neurons can do under it
+(<code>minigrad/contract.py</code>), and cut S into parts, by the sign of a neuron, or by a pixel that must move or must not
+(<code>attacks/search.py</code>), until every part is refuted.</p>
+<p class="answer">{_pixels_proved(shown["proved"]["l0"], a)} {_eps_proved(shown["proved"]["linf"])}</p>
+<p>To certify a whole set: <code>python -m attacks prove</code>.</p>
+
+<h2>5. One perturbation for all of them</h2>
 <p>Look for a single s that flips as many images as possible when it is added to each (and clipped). The derivatives of different {a}s point much the same way, so
 start from the maximiser of their mean, then visit the images in turn and add, for each that still resists, the
 smallest step that crosses its boundary, projected back to |s| ≤ eps. It is made from training images and measured on test images it never saw.
@@ -107,6 +117,23 @@ smallest step that crosses its boundary, projected back to |s| ≤ eps. It is ma
 {r["images"]["already_misclassified"]} test images of {a} were misclassified already; they are left out of every rate.</p>
 </html>
 """
+
+
+def _pixels_proved(p: dict[str, Any], a: int) -> str:
+    lower, upper = (_number(p[end], 0) for end in ("lower", "upper"))
+    if p["lower"] is None:
+        return f"Proved: no number of pixels turns this {a}."
+    if p["optimal"]:
+        better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
+        return f"This {a} needs <strong>at least {lower} pixels: proved</strong>; {upper} are enough{better}."
+    return f"This {a} needs <strong>at least {lower} pixels: proved</strong>; known to be enough: {upper} ({p['reason']})."
+
+
+def _eps_proved(p: dict[str, Any]) -> str:
+    if p["lower"] is None:
+        return "Proved: no eps works, however large."
+    why = "" if p["optimal"] else f" ({p['reason']})"
+    return f"eps = {_number(p['upper'], 5)} works; <strong>nothing below {_number(p['lower'], 5)} does: proved</strong>{why}."
 
 
 def _number(value: float | None, digits: int = 4) -> str:

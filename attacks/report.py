@@ -39,6 +39,7 @@ class Options:
     image: int | None = None
     model: Path | None = None
     data: Path | None = None
+    proof_seconds: float = 7.0  # about this long, for the image shown
     subset: int | None = None  # use only this many images of each class; the tests do
 
 
@@ -197,6 +198,8 @@ def run(options: Options) -> dict[str, Any]:
     check_writable(out)
     as_count(options.epochs, "epochs")
     as_count(options.seed, "seed", least=0)
+    if not options.proof_seconds >= 0:
+        raise ValueError(f"proof-seconds: expected a number of at least 0, got {options.proof_seconds}")
     if options.subset is not None:
         as_count(options.subset, "subset")
     began = time.perf_counter()
@@ -204,7 +207,8 @@ def run(options: Options) -> dict[str, Any]:
     clock = Clock(line)
     network = prepare(options, clock)
     net = network.net
-    s = study(net, network.crowd, network.images, network.number, options.image, options.seed, clock)
+    seconds = options.proof_seconds
+    s = study(net, network.crowd, network.images, network.number, options.image, options.seed, clock, seconds)
     figures = clock("draw", lambda: draw(s, options.digits, network.history))
     results = _without_nan(
         {

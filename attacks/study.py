@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import LInf
+from attacks.certificate import Certificate
+from attacks.minimum import certified_minimum
 from attacks.result import AttackResult
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
@@ -63,12 +65,23 @@ class Study:
     smallest: AttackResult
     universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the training images, on the images
     mean_gradient: Array  # (d,) over the training images
+    proved: dict[str, Certificate]  # norm: the certified minimum of the image shown
 
 
-def study(net: Any, crowd: Array, images: Array, number: Array, image: int | None, seed: int, clock: Clock) -> Study:
+def study(
+    net: Any,
+    crowd: Array,
+    images: Array,
+    number: Array,
+    image: int | None,
+    seed: int,
+    clock: Clock,
+    proof_seconds: float = 7.0,
+) -> Study:
     """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
 
-    `image` is the number of the image to show; by default the first that needs the median number of pixels.
+    `image` is the number of the image to show; by default the first that needs the median number of pixels.  Half of
+    `proof_seconds` goes to its certified pixels, the other half to its certified eps.
     """
     y, few = np.zeros(len(images), int), slice(PAPERNOT_IMAGES)
     start, gradient = Margin.of(net, images, y).value_and_gradient(images)  # (n,), (n, d)
@@ -82,6 +95,10 @@ def study(net: Any, crowd: Array, images: Array, number: Array, image: int | Non
     def one_for_all() -> dict[float, tuple[UniversalResult, UniversalResult]]:
         found = {eps: universal(net, crowd, np.zeros(len(crowd), int), LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
         return {eps: (result, result.on(net, images, y)) for eps, result in found.items()}
+
+    def prove(norm: str) -> Certificate:
+        row = slice(shown, shown + 1)
+        return certified_minimum(net, images[row], y[row], norm, time_limit=proof_seconds / 2)[0]
 
     sparse = clock("sparse: one pixel at a time", lambda: saliency_map(net, images, y))
     if image is None:
@@ -108,6 +125,10 @@ def study(net: Any, crowd: Array, images: Array, number: Array, image: int | Non
         ascent=clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS))),
         smallest=clock("small: the smallest eps", lambda: smallest_eps(net, images, y)),
         universals=clock("universal: one perturbation for all", one_for_all),
+        proved={
+            "l0": clock("proof: the fewest pixels", lambda: prove("l0")),
+            "linf": clock("proof: the smallest eps", lambda: prove("linf")),
+        },
         mean_gradient=Margin.of(net, crowd, np.zeros(len(crowd), int)).value_and_gradient(crowd)[1].mean(axis=0),
     )
 
@@ -135,6 +156,9 @@ def numbers(s: Study) -> dict[str, Any]:
             "confidence_after": confidence(result.margin[i]),
         }
 
+    def proved(c: Certificate) -> dict[str, Any]:
+        return {name: getattr(c, name) for name in ("lower", "upper", "attack", "optimal", "gap", "reason", "nodes")}
+
     kept = s.sparse.trace.kept[i] if s.sparse.trace else np.zeros(0, bool)
     pixels = s.sparse.trace.pixel[i][kept].tolist() if s.sparse.trace else []
     return {
@@ -151,6 +175,7 @@ def numbers(s: Study) -> dict[str, Any]:
             "smallest_eps": one(s.smallest),
             "linearised_eps_box_ignored": float(s.free_root[i]),
             "linearised_eps_in_the_box": float(s.box_root[i]),
+            "proved": {norm: proved(c) for norm, c in s.proved.items()},
         },
         "sparse": measured(s.sparse),
         "papernot": measured(s.papernot),

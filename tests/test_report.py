@@ -18,7 +18,7 @@ FIGURES = {
     "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
     "universal_grid", "margin_by_pixels", "margin_by_eps", "training",
 }  # fmt: skip
-SMALL = {"subset": 200, "epochs": 3}
+SMALL = {"subset": 200, "epochs": 3, "proof_seconds": 0}
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +104,33 @@ def test_same_seed_same_numbers_and_figures(written, tmp_path):
 def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkeypatch, capsys):
     out, r = written
     image = r["shown"]["image"]
-    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b")]
+    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b"), "--proof-seconds", "0"]
     monkeypatch.setattr(report, "draw", lambda *_: {})
     assert main([*where, "--subset", "200", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
-    assert main(["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--out", str(tmp_path / "c")]) == 0
+    other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "6"]
+    assert main([*other, "--out", str(tmp_path / "c")]) == 0
     assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
+    proved = json.loads((tmp_path / "c" / "results.json").read_text())["shown"]["proved"]
+    for interval in proved.values():
+        assert 0 < interval["lower"] <= interval["upper"]
+    assert "nothing below" in capsys.readouterr().out
+
+
+def test_the_page_says_what_is_proved_and_what_is_only_known(written):
+    from attacks.page import page
+
+    _, r = written
+    closed = {"lower": 5.0, "upper": 5.0, "attack": 6.0, "optimal": True, "gap": 0.0, "reason": "proved", "nodes": 1}
+    open_ = closed | {"lower": 0.04, "upper": 0.05, "attack": 0.05, "optimal": False, "reason": "time limit"}
+    shown = r["shown"] | {"proved": {"l0": closed, "linf": open_}}
+    text = page(r | {"shown": shown}, {})
+    assert "at least 5 pixels: proved</strong>; 5 are enough (the attack had needed 6)" in text
+    assert "eps = 0.05000 works; <strong>nothing below 0.04000 does: proved</strong> (time limit)" in text
+    nothing = closed | {"lower": None, "upper": None, "attack": None}
+    text = page(r | {"shown": r["shown"] | {"proved": {"l0": nothing, "linf": nothing}}}, {})
+    assert "no number of pixels turns this 4" in text and "no eps works" in text
 
 
 @pytest.mark.parametrize("moment", ["draw", "page", "json"])
@@ -194,7 +214,7 @@ def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys):
     """All weights 0 and the bias below the threshold: every image is a four, whatever is done to it."""
     MLP.from_arrays([(np.zeros((784, 1)), [-1.0])]).save(tmp_path / "dead.npz")
     where = ["--model", str(tmp_path / "dead.npz"), "--out", str(tmp_path / "r")]
-    assert main([*where, "--subset", "40"]) == 0
+    assert main([*where, "--subset", "40", "--proof-seconds", "0"]) == 0
     assert "not flipped" in capsys.readouterr().out
     assert (tmp_path / "r" / "eps_histogram.png").exists()
 

@@ -1,0 +1,173 @@
+"""Many images: any executor gives the same certificates, the file loses nothing, a killed run is gone on with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attacks.campaign
+from attacks import Certificate, certified_minimum
+from attacks.campaign import campaign
+from attacks.prove import main, workers
+from minigrad import MLP
+
+ROOT = Path(__file__).parents[1]
+NETS = ROOT / "tests" / "benchmarks" / "nets"
+
+
+@pytest.fixture(scope="module")
+def task():
+    """Nine images of a small network with two hidden layers, labelled as the network sees them."""
+    rng = np.random.default_rng(5)
+    sizes = [(9, 7), (7, 6), (6, 1)]
+    net = MLP.from_arrays([(rng.normal(size=(a, b)), rng.normal(size=b) / 4) for a, b in sizes])
+    x = rng.random((9, 9))
+    return net, x, net.predict(x)
+
+
+def same(a: Certificate, b: Certificate) -> bool:
+    """Equal but for the seconds."""
+    return all(
+        np.array_equal(getattr(a, name), getattr(b, name))
+        for name in ("norm", "lower", "upper", "x", "y", "x_adv", "optimal", "reason", "nodes", "radius", "network")
+    ) and (a.tree.layer, a.tree.index, a.tree.child) == (b.tree.layer, b.tree.index, b.tree.child)
+
+
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+def test_one_worker_two_workers_threads_and_none_give_the_same_certificates(task, tmp_path, norm):
+    net, x, y = task
+    options = {"norm": norm, "node_limit": 400, "time_limit": 600}
+    here = certified_minimum(net, x, y, **options)
+    assert len({c.upper for c in here}) > 2 and all(c.optimal for c in here)
+    with workers(1) as one, workers(2) as two, ThreadPoolExecutor(2) as threads:
+        for name, executor in (("none", None), ("one", one), ("two", two), ("threads", threads)):
+            seen = []
+            found = campaign(
+                net, x, y, tmp_path / f"{name}.jsonl", executor=executor, on_progress=seen.append, **options
+            )
+            assert all(same(a, b) for a, b in zip(found, here, strict=True)), name
+            assert [p.done for p in seen] == list(range(10)) and seen[-1].open == 0 and seen[-1].left == 0
+            lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+            assert sorted(line["image"] for line in lines[1:]) == list(range(9))
+            assert all(line["lower"] == here[line["image"]].lower for line in lines[1:])
+    for c in found:
+        c.check(net)
+
+
+def test_a_killed_run_resumes_and_loses_nothing(task, tmp_path, monkeypatch):
+    net, x, y = task
+    whole = campaign(net, x, y, tmp_path / "whole.jsonl")
+    content = (tmp_path / "whole.jsonl").read_bytes()
+    first, *rest = content.splitlines(keepends=True)
+    made = []
+    real = attacks.campaign.prove_one
+    monkeypatch.setattr(attacks.campaign, "prove_one", lambda *a: made.append(1) or real(*a))
+    for cut in (0, 7, len(first), len(first) + 20, len(first) + len(rest[0]) + 3, len(content) - 1, len(content)):
+        path = tmp_path / f"{cut}.jsonl"
+        path.write_bytes(content[:cut])
+        made.clear()
+        again = campaign(net, x, y, path)
+        assert all(same(a, b) for a, b in zip(again, whole, strict=True))
+        kept = max(content[:cut].count(b"\n") - 1, 0)
+        assert len(made) == 9 - kept  # what was whole is not done again
+        lines = path.read_bytes().splitlines()
+        assert len(lines) == 10 and len({json.loads(line)["image"] for line in lines[1:]}) == 9
+
+
+def test_a_kill_in_the_middle_of_a_run_from_the_command_line(tmp_path):
+    """kill -9 once some lines are written; the same command again completes and equals an undisturbed run."""
+    command = [sys.executable, "-m", "attacks", "prove", "--count", "12", "--time-limit", "600"]
+    command += ["--model", str(NETS / "784-32-1.npz"), "--out"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*command, str(tmp_path / "a")], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+    log = tmp_path / "a" / "certificates.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for out in ("a", "b"):
+        done = subprocess.run([*command, str(tmp_path / out)], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    a, b = ((tmp_path / out / "certificates.jsonl").read_text().splitlines() for out in ("a", "b"))
+    assert len(a) == len(b) == 13 and a[0] == b[0]
+
+    def told(lines):
+        return {(r["image"], r["lower"], r["upper"], r["reason"]) for r in map(json.loads, lines[1:])}
+
+    assert told(a) == told(b) and len(told(a)) == 12
+    for name in ("table.csv", "summary.json", "histogram.png", "attack_against_proof.png", "model.npz"):
+        assert (tmp_path / "a" / name).stat().st_size > 100
+    assert "12 closed" in done.stdout
+
+
+def test_a_worker_that_dies_is_said_and_the_file_stays(task, tmp_path, monkeypatch):
+    net, x, y = task
+
+    class Broken(ThreadPoolExecutor):
+        def submit(self, function, *args, **kwargs):
+            if args[1] is not None and np.array_equal(args[1], x[4]):
+                return super().submit(self._die)
+            return super().submit(function, *args, **kwargs)
+
+        def _die(self):
+            raise BrokenProcessPool("a process in the pool was terminated abruptly")
+
+    path = tmp_path / "c.jsonl"
+    with Broken(1) as executor, pytest.raises(RuntimeError, match=r"a worker failed on image 4 .*run again to go on"):
+        campaign(net, x, y, path, executor=executor)
+    assert len(campaign(net, x, y, path)) == 9
+
+
+def test_another_question_or_a_foreign_file_is_refused_and_left_alone(task, tmp_path):
+    net, x, y = task
+    path = tmp_path / "c.jsonl"
+    campaign(net, x[:3], y[:3], path)
+    before = path.read_bytes()
+    changed = x[:3].copy()
+    changed[0, 0] += 0.01
+    for other in ((net, x, y, {}), (net, changed, y[:3], {}), (net, x[:3], y[:3], {"norm": "linf"})):
+        with pytest.raises(ValueError, match=r"it answers another question .*name another file"):
+            campaign(*other[:3], path, **other[3])
+        assert path.read_bytes() == before
+    for foreign in (b"a, b\n1, 2\n", b"no newline", b'{"a": 1}\n', before + b'{"image": 0}\n', b"\xff\xfe\n"):
+        path.write_bytes(foreign)
+        with pytest.raises(ValueError, match="expected the lines of a campaign"):
+            campaign(net, x[:3], y[:3], path)
+        assert path.read_bytes() == foreign
+
+
+def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
+    net, x, y = task
+    with pytest.raises(ValueError, match="norm: expected one of"):
+        campaign(net, x, y, tmp_path / "c.jsonl", norm="l3")
+    assert not (tmp_path / "c.jsonl").exists()
+    model = ["--model", str(NETS / "784-32-1.npz"), "--out", str(tmp_path / "p")]
+    for wrong, sentence in (
+        (["--count", "0"], "count: expected at least 1"),
+        (["--count", "5000"], "count: expected at most"),
+        (["--workers", "0"], "workers: expected at least 1"),
+        (["--time-limit", "-1"], "time_limit: expected a number of at least 0"),
+        (["--norm", "linf", "--gap", "0"], "gap: expected a number of at least 1e-09"),
+    ):
+        assert main([*model, *wrong]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_on_a_dask_cluster(task, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is the optional extra 'cluster'")
+    net, x, y = task
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = campaign(net, x, y, tmp_path / "c.jsonl", executor=client.get_executor(), node_limit=400)
+    here = certified_minimum(net, x, y, node_limit=400)
+    assert all(same(a, b) for a, b in zip(found, here, strict=True))
