@@ -83,10 +83,14 @@ def affine_cases(draw, logits=st.integers(1, 2), images=st.integers(1, 3)):
 
 
 @st.composite
-def curved_cases(draw, logits=st.integers(1, 4), images=st.integers(1, 3), activations=("relu",), targeted=None):
+def curved_cases(
+    draw, logits=st.integers(1, 4), images=st.integers(1, 3), activations=("relu",), targeted=None, widest=5
+):
     """`(net, x, y, options)`: hidden layers, the net's own predictions, and keywords `box`, `mask`, `target`."""
     net, x = draw(
-        networks_with_images(activations, logits, hidden=st.integers(1, 2), pixels=st.integers(2, 6), images=images)
+        networks_with_images(
+            activations, logits, hidden=st.integers(1, 2), pixels=st.integers(2, 6), images=images, widest=widest
+        )
     )
     y, k = net.predict(x), max(net.sizes[-1], 2)
     options = draw(boxes_and_masks(x))

@@ -36,11 +36,12 @@ def networks_with_images(
     hidden=st.integers(0, 2),
     pixels=st.integers(1, 6),
     images=st.integers(1, 4),
+    widest=5,
 ):
     """`(net, x)`: x (n, d) in [0, 1], and every pre-activation of every image at least GAP away from 0."""
     activation = draw(st.sampled_from(activations))
     d, k, n, depth = draw(pixels), draw(logits), draw(images), draw(hidden)
-    sizes = [d, *draw(st.lists(st.integers(1, 5), min_size=depth, max_size=depth)), k]
+    sizes = [d, *draw(st.lists(st.integers(1, widest), min_size=depth, max_size=depth)), k]
     rng = draw(generators)
     x = _images(rng, n, d)
     pairs, a = [], x
