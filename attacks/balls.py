@@ -165,16 +165,23 @@ class L0(Ball):
     def left(self) -> Array:
         """How many pixels may still join those that are in, (...)."""
         paid = 0 if self.inside is None else np.count_nonzero(self.inside, axis=-1)
-        return np.maximum(np.asarray(self.radius) - paid, 0).astype(np.int64)
+        return np.clip(np.asarray(self.radius) - paid, 0, 2.0**62).astype(np.int64)  # inf: all
 
     def maximize(self, x: Array, g: Array) -> Array:
-        gain, end = self._gain(x, g)
-        chosen = _largest(gain if self.inside is None else np.where(self.inside, 0.0, gain), self.left())
-        return np.where(chosen if self.inside is None else chosen | self.inside, end, 0.0)
+        gain = self._gain(x, g)
+        if self.inside is None:
+            chosen = _largest(gain, self.left())
+        else:
+            chosen = _largest(gain * ~self.inside, self.left()) | self.inside
+        s = np.zeros(g.shape, gain.dtype)
+        move = np.nonzero(chosen)  # few: only they need their end
+        down, up = (np.broadcast_to(end, g.shape)[move] for end in self.room(x))
+        s[move] = np.where(g[move] > 0, up, down)
+        return s
 
     def support(self, x: Array, g: Array) -> Array:
         """The sum of the k largest gains (and of all that are in), without the pixels that earn them: no full sort."""
-        gain, _ = self._gain(x, g)
+        gain = self._gain(x, g)
         paid = np.zeros(())
         if self.inside is not None:
             paid = np.sum(gain * self.inside, axis=-1)
@@ -195,7 +202,7 @@ class L0(Ball):
 
     def forced(self, x: Array, g: Array) -> tuple[Array, Array]:
         """If i must be in, it takes the place of the k-th best; if it must stay out, the next best takes its place."""
-        gain, _ = self._gain(x, g)
+        gain = self._gain(x, g)
         others = gain if self.inside is None else gain * ~self.inside
         k = self.left()
         best = _sorted_largest(others, int(np.max(k, initial=0)) + 1)  # (..., k + 1)
@@ -217,12 +224,11 @@ class L0(Ball):
         short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
         return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))
 
-    def _gain(self, x: Array, g: Array) -> tuple[Array, Array]:
-        """What each pixel earns at its best end, (..., d), and that end."""
+    def _gain(self, x: Array, g: Array) -> Array:
+        """What each pixel earns at its best end, (..., d): `up` if g > 0, else `down`."""
         down, up = self.room(x)
-        right = g > 0
-        end = up * right + down * ~right
-        return g * end, end
+        gain = g * up
+        return np.maximum(gain, g * down, out=gain)
 
 
 class L1(Ball):

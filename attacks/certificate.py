@@ -107,6 +107,14 @@ class Certificate:
             Another network, a witness that does not work, a bound that cannot be proved again, numbers that contradict
             each other.
         """
+        try:
+            self._check(net, time_limit)
+        except CertificateError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a field that cannot be what it says
+            raise CertificateError(f"certificate: it cannot be replayed ({error})") from error
+
+    def _check(self, net: MLP, time_limit: float) -> None:
         if fingerprint(net) != self.network:
             raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
         target = None if self.target is None else [self.target]
@@ -139,7 +147,7 @@ class Certificate:
         kind = BALLS[self.norm]
         if self.lower <= kind.proves(0):
             return  # nothing was claimed but that x itself is classified rightly
-        if self.radius <= 0:
+        if not 0 < self.radius < np.inf:
             raise CertificateError("certificate: a lower bound without a refuted radius")
         ball = self.ball(self.radius)
         everything = np.isinf(self.lower) and self.radius >= ball.widest(self.x[None])
