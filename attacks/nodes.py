@@ -16,6 +16,7 @@ from minigrad.inputs import Array
 from minigrad.mlp import MLP
 from minigrad.tighten import Multipliers
 
+WORTH = 0.8  # condensing pays when at most this share of the pixels is left
 PIXEL, LEAF = -1, -2  # the "layer" of a split on a pixel, and of no split
 
 
@@ -196,27 +197,25 @@ def condense(question: Question, nodes: Nodes) -> tuple[Question, Nodes]:
     """The same question about the pixels that can still move: fewer columns in every matrix product.
 
     The others add a constant to the first layer, b' = b + x_fixed W_fixed.  Rounding b' errs by no more than the whole
-    layer does, so the first layer's error counts half as much again.
+    layer does, so each time the first layer's error counts half as much again (it is counted twice).
     """
     down, up = question.ball.room(question.x)
     live = np.flatnonzero(((down != 0) | (up != 0))[0] & ~nodes.outside.all(axis=0))
     d = question.x.shape[1]
-    if len(live) == d or not len(nodes) or not len(live):
+    if not 0 < len(live) <= WORTH * d or not len(nodes):
         return question, nodes
     first, x = question.net.dense[0], question.x
+    error = product_error(first.W, first.b, reach(x, question.ball))
     fixed = np.delete(np.arange(d), live)
-    pairs = [(first.W[live], first.b + x[0, fixed] @ first.W[fixed])]
-    pairs += [(layer.W, layer.b) for layer in question.net.dense[1:]]
-    layers = list(question.net.layers)
-    layers[0] = type(first)(*pairs[0])
+    layer = type(first)(first.W[live], first.b + x[0, fixed] @ first.W[fixed])
     small = replace(
         question,
-        net=replace(question.net, layers=tuple(layers)),
+        net=replace(question.net, layers=(layer, *question.net.layers[1:])),
         x=x[:, live],
         ball=question.ball.columns(live, d),
-        first_error=1.5 * product_error(first.W, first.b, reach(x, question.ball)),
-        live=live,
-        image=x,
+        first_error=(error if question.first_error is None else question.first_error) + error / 2,
+        live=live if question.live is None else question.live[live],
+        image=x if question.image is None else question.image,
     )
     return small, replace(nodes, inside=nodes.inside[:, live], outside=nodes.outside[:, live])
 

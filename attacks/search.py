@@ -33,7 +33,7 @@ from minigrad.tighten import Multipliers, bound_rows, tighten
 
 BATCH = 16  # nodes split at a time
 POOL = 50_000  # open nodes before the search turns depth-first: about 10 kB each
-ROOT_ROUNDS, ROOT_STEPS = 8, 15
+ROOT_ROUNDS = 12
 STEPS, CONTRACT_STEPS = 8, 5  # of `tighten`: for a node's margin, and for its neurons
 PROGRESS = 0.95  # a round that leaves more of the bound than this is the last
 
@@ -85,7 +85,7 @@ class Search:
     def run(self, deadline: float, node_limit: float = np.inf) -> Outcome:
         """Go on until there is an answer, until `deadline` (of `time.perf_counter`), or to `node_limit` nodes."""
         if self.small is None:
-            self.small, nodes = condense(self.question, root(self.question, deadline))
+            self.small, nodes = root(self.question, deadline)
             self.pool = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)]
         while self.pool:
             batch = [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
@@ -129,29 +129,24 @@ class Search:
         return Outcome(reason == PROVED, witness, reason, self.tree, max(left, default=-np.inf))
 
 
-def root(question: Question, deadline: float) -> Nodes:
-    """The roots that stay open after a few rounds of tighten and contract.
+def root(question: Question, deadline: float) -> tuple[Question, Nodes]:
+    """The roots that stay open after a few rounds of work, and the question condensed to the pixels they leave.
 
     With rivals that must all be beaten (`question.joint`), one refuted root refutes the question; else the root with
     the smallest bound goes on alone.
     """
-    nodes = Nodes.root(question)
-    number = len(nodes)
-    before = nodes.bound
+    question, nodes = condense(question, Nodes.root(question))
+    alone = question.joint is None
     for _ in range(ROOT_ROUNDS):
-        nodes = work(question, nodes, ROOT_STEPS, ROOT_STEPS)
-        if question.joint is not None and len(nodes):
-            nodes = nodes.take(np.array([np.argmin(nodes.bound)])) if len(nodes) == number else nodes.take(NONE)
-            number = 1
-        if not len(nodes) or time.perf_counter() > deadline or len(nodes.l) == 0:
+        before, number = np.max(nodes.bound), len(nodes)
+        nodes = work(question, nodes)
+        if not alone:
+            nodes = nodes.take(np.argsort(nodes.bound)[: len(nodes) == number])
+            alone = True
+        if not len(nodes) or np.max(nodes.bound) > PROGRESS * before or time.perf_counter() > deadline:
             break
-        if np.max(nodes.bound) > PROGRESS * np.max(before):
-            break
-        before = nodes.bound
-    return nodes
-
-
-NONE = np.zeros(0, int)
+        question, nodes = condense(question, nodes)
+    return condense(question, nodes)
 
 
 def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: int = CONTRACT_STEPS) -> Nodes:

@@ -142,11 +142,14 @@ class Substitution:
         The coefficient on the pixels: the linear function whose maximiser over the set attains the bound.
     on_activation : tuple, one (n, m, d_k) array for each hidden layer passed
         The coefficient on a_k, before a line was chosen; its sign chose the line.
+    point : (n, m, d) or None
+        Of a sketch: the maximiser `x + s*`.
     """
 
     bound: Array
     A: Array
     on_activation: tuple[Array, ...]
+    point: Array | None = None
 
 
 def substitute(
@@ -204,14 +207,25 @@ def substitute(
             error = error + _dot(np.abs(A), known.error[k])
         const = const + A @ dense[k].b
         A = times(A, dense[k].W.T)
-    rows = known.x[:, None, :]
-    bound = _dot(A, known.x) + known.oracle.support(rows, A) + const
+    point = None
     if known.sound:
+        bound = _dot(A, known.x) + known.oracle.support(known.x[:, None, :], A) + const
         error = error + 2 * gamma(known.x.shape[1] + 4) * _dot(np.abs(A), known.reach)
         bound = bound + 2 * error + known.x.shape[1] * TINY
+    else:  # the maximiser will be asked for anyway
+        point = maximiser(known, A)
+        bound = np.einsum("nmd,nmd->nm", A, point) + const
     if not np.isfinite(bound).all():
         raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
-    return Substitution(bound, A, tuple(on_activation))
+    return Substitution(bound, A, tuple(on_activation), point)
+
+
+def maximiser(known: Region, A: Array) -> Array:
+    """`x + s*`, (n, m, d): where `A . (x + s)` is largest in each set."""
+    rows = known.x[:, None, :]
+    point = known.oracle.maximize(rows, A)
+    point += rows
+    return point.astype(rows.dtype, copy=False)
 
 
 def lower_slope(lines: Lines, alpha: Array | None) -> Array:

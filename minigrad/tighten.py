@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad.bounds import Region, Substitution, lower_slope, substitute, times
+from minigrad.bounds import Region, Substitution, lower_slope, maximiser, substitute, times
 from minigrad.inputs import Array
 
 CLEARLY = 1e-5  # a bound that is lower by less is not taken for lower: single precision has 7 digits
@@ -157,10 +157,7 @@ def gradient(known: Region, c: Array, mult: Multipliers, found: Substitution) ->
 
 def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:
     """Every hidden `z_k` (n, m, d_k) at the maximiser of `found`, along the lines it took, and the last `a`."""
-    rows = known.x[:, None, :]
-    a = known.oracle.maximize(rows, found.A)
-    a += rows  # (n, m, d) x + s*
-    a = a.astype(rows.dtype, copy=False)
+    a = maximiser(known, found.A) if found.point is None else found.point
     z: list[Array] = []
     for k, at in enumerate(known.lines):
         z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
