@@ -1,5 +1,7 @@
 """Each closed form against a slow reference: linear program, every support, dual bound, quadratic program."""
 
+from itertools import combinations
+
 import numpy as np
 import oracles
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import generators
 
 from attacks import L0, L1, L2, LInf
-from attacks.balls import BALLS
+from attacks.balls import BALLS, _largest
 
 ULP = np.finfo(float).eps
 SHARP = 1e-9  # relative to numbers of size 1: two exact methods, and the solver's own tolerance
@@ -332,6 +334,162 @@ def test_scaled():
     assert L0(5).scaled(0.5).radius == 2
     assert L0(5).scaled(0.01).radius == 1
     assert L2(np.array([1.0, 2.0]), mask=np.array([True])).scaled(0.5).radius.tolist() == [0.5, 1]
+
+
+# ---------------------------------------------------------------- parts of a set, as branch and bound asks for them
+
+
+def best_support_with(one, g, inside, forced_in=(), forced_out=()):
+    """L0 with the pixels `inside` paid for, by trying every support: the most earned, or None if none is allowed."""
+    gain = np.maximum(g * one.down, g * one.up)
+    paid = set(np.flatnonzero(inside)) | set(forced_in)
+    k = int(one.radius) - len(paid)
+    free = [i for i in range(len(g)) if i not in paid and i not in forced_out]
+    if k < 0:
+        return None
+    return max(
+        sum(gain[list(chosen)]) + sum(gain[list(paid)])
+        for size in range(min(k, len(free)) + 1)
+        for chosen in combinations(free, size)
+    )
+
+
+@st.composite
+def parts(draw):
+    """`(ball, x, g, inside)`: an L0 ball restricted to pixels in and out, per image, never more in than allowed."""
+    ball, x, g = draw(ball_cases(("l0",)))
+    rng = draw(generators)
+    radius = np.broadcast_to(ball.radius, len(x))
+    inside = rng.random(x.shape).argsort(axis=1) < rng.integers(0, radius + 1)[:, None]
+    outside = ~inside & (rng.random(x.shape) < 0.3)
+    return ball.restrict(inside, outside), x, g, inside
+
+
+@given(parts())
+def test_l0_with_pixels_in_and_out_against_every_support(part):
+    """A pixel in goes to its best end, also where that earns nothing, and spends one of the k; out it stays put."""
+    ball, x, g, inside = part
+    s, h = ball.maximize(x, g), ball.support(x, g)
+    for i in range(len(x)):
+        one = row(ball, x, i)
+        exact = best_support_with(one, g[i], inside[i])
+        assert h[i] == pytest.approx(exact, abs=1e-14)
+        assert g[i] @ s[i] == pytest.approx(exact, abs=1e-14)
+        assert np.count_nonzero((s[i] != 0) | inside[i]) <= one.radius
+        assert ((s[i] >= one.down) & (s[i] <= one.up)).all()
+
+
+@given(parts())
+def test_forced_pixels_against_every_support(part):
+    ball, x, g, inside = part
+    undecided = ball.undecided(x)
+    into, out = ball.forced(x, g)
+    for i in range(len(x)):
+        one = row(ball, x, i)
+        movable = (one.down < 0) | (one.up > 0)
+        assert np.array_equal(undecided[i], movable & ~inside[i] & (inside[i].sum() < one.radius))
+        for j in np.flatnonzero(undecided[i]):
+            assert into[i, j] == pytest.approx(best_support_with(one, g[i], inside[i], forced_in=(j,)), abs=1e-14)
+            assert out[i, j] == pytest.approx(best_support_with(one, g[i], inside[i], forced_out=(j,)), abs=1e-14)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(st.data())
+def test_a_restricted_set_is_the_set_with_that_mask_and_box(norm, data):
+    """Pixels out are pixels off the mask, `lo` and `hi` a smaller box: written out, the same set."""
+    ball, x, g = data.draw(ball_cases((norm,)))
+    rng = data.draw(generators)
+    outside = rng.random(x.shape) < 0.4
+    low, high = x - rng.integers(0, 5, x.shape) / 8, x + rng.integers(0, 5, x.shape) / 8
+    part = ball.restrict(None, outside, low, high)
+    for i in range(len(x)):
+        whole, one = row(ball, x, i), row(part, x, i)
+        assert np.array_equal(one.down, np.where(outside[i], 0, np.maximum(whole.down, low[i] - x[i])))
+        assert np.array_equal(one.up, np.where(outside[i], 0, np.minimum(whole.up, high[i] - x[i])))
+        assert part.support(x, g)[i] == pytest.approx(oracles.support(one, g[i]), rel=SHARP, abs=SHARP)
+    assert (part.maximize(x, g)[outside] == 0).all()
+    assert not part.undecided(x)[outside].any()
+    twice = ball.restrict(None, outside).restrict(None, None, low, high)
+    assert np.array_equal(twice.maximize(x, g), part.maximize(x, g))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_part_may_be_a_single_point(norm):
+    """Every pixel out: the set is s = 0, one image at a time, spread, picked and narrowed."""
+    x, g = np.full((2, 3), 0.5), np.ones((2, 3))
+    part = BALLS[norm](1, mask=np.array([True, True, False])).restrict(None, np.array([[True] * 3, [False] * 3]))
+    assert part.support(x, g)[0] == 0
+    assert part.support(x, g)[1] > 0
+    assert part.rows(np.array([0]), 2).support(x[:1], g[:1]).tolist() == [0]
+    assert (part.spread().maximize(x[:, None], g[:, None])[0] == 0).all()
+    assert part.columns(np.array([2]), 3).support(x[:, 2:], g[:, 2:]).tolist() == [0, 0]
+
+
+@given(ball_cases())
+def test_columns_are_the_ball_with_the_other_pixels_held(case):
+    ball, x, g = case
+    index = np.flatnonzero(np.arange(x.shape[1]) % 2 == 0)
+    held = np.ones(x.shape[1], bool)
+    held[index] = False
+    if ball.norm == "l0":
+        ball = ball.restrict(~held & (np.arange(x.shape[1]) < 1))
+    part, whole = ball.columns(index, x.shape[1]), ball.restrict(None, held)
+    np.testing.assert_allclose(part.support(x[:, index], g[:, index]), whole.support(x, g), rtol=0, atol=1e-14)
+    assert np.array_equal(part.maximize(x[:, index], g[:, index]), whole.maximize(x, g)[:, index])
+    assert np.array_equal(part.undecided(x[:, index]), whole.undecided(x)[:, index])
+
+
+@given(ball_cases(("l1", "l2", "linf")))
+def test_only_l0_counts_pixels(case):
+    ball, x, g = case
+    assert not ball.undecided(x).any()
+    for h in ball.forced(x, g):
+        np.testing.assert_allclose(h, np.broadcast_to(ball.support(x, g)[:, None], x.shape), rtol=1e-14, atol=1e-14)
+
+
+@given(generators, st.integers(1, 12), st.integers(1, 3))
+def test_the_k_largest_by_a_plain_sort(rng, d, n):
+    """Ties, mostly: few values, k from 0 to beyond d, one a row.  The lowest index wins, and only positive scores."""
+    score, k = rng.integers(-1, 3, (n, d)) / 2, rng.integers(0, d + 2, n)
+    chosen = _largest(score, k)
+    for i in range(n):
+        order = sorted((j for j in range(d) if score[i, j] > 0), key=lambda j: (-score[i, j], j))
+        assert np.flatnonzero(chosen[i]).tolist() == sorted(order[: k[i]])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(st.data())
+def test_the_widest_radius_covers_the_box_and_no_smaller_one_does(norm, data):
+    ball, x, _ = data.draw(ball_cases((norm,), images=st.just(1)))
+    down, up = ball.room(x)
+    radius = ball.widest(x)
+    assert radius > 0
+    farthest = np.where(up > -down, up, down)
+    assert oracles.size(norm, farthest[0]) == pytest.approx(radius, rel=1e-14) or (farthest == 0).all()
+    assert ball.with_radius(radius).contains(x, farthest).all()
+
+
+def test_an_infinite_count_of_pixels_is_every_pixel():
+    x, g = np.full((1, 3), 0.5), np.array([[1.0, -2, 0]])
+    assert L0(np.inf).maximize(x, g).tolist() == [[0.5, -0.5, 0]]
+    assert L0(np.inf).support(x, g).tolist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("upper", "gap", "asked"), [(5, 0, 4), (5, 0.2, 3), (5, 0.19, 4), (5, 0.4, 2), (2, 0, 1), (1, 0, 0), (10, 0.5, 4)]
+)
+def test_l0_asks_for_the_fewest_pixels_whose_refutation_closes_the_gap(upper, gap, asked):
+    assert L0.asks(upper, gap) == asked
+    assert L0.proves(asked) == asked + 1  # refuting k pixels leaves at least k + 1
+    assert L0.proves(asked) >= (1 - gap) * upper
+    assert asked == 0 or L0.proves(asked - 1) < (1 - gap) * upper
+
+
+@pytest.mark.parametrize("kind", [L1, L2, LInf])
+def test_other_norms_ask_for_the_radius_itself(kind):
+    assert kind.asks(2.0, 0.25) == 1.5
+    assert kind.proves(1.5) == 1.5
+    assert 1.0 < kind.retreat(1.0, 1.5) < 1.5
 
 
 # ---------------------------------------------------------------- bad input
