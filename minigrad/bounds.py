@@ -45,6 +45,7 @@ from minigrad.relax import Lines, lines
 
 UNIT = 2.0**-53
 LARGEST = 1e6  # weights above this are sketched in double precision: single has 7 digits
+RANGE = 9  # and so are layers whose product is beyond 10^+-RANGE: squares of gradients must fit, below 1e38
 TINY = np.finfo(float).tiny
 
 
@@ -99,7 +100,8 @@ class Region:
 
     def sketch(self) -> Region:
         """The same in single precision, without rounding terms: to look for good multipliers at half the cost."""
-        if any(np.abs(layer.W).max() > LARGEST for layer in self.net.dense):
+        sizes = [max(np.abs(layer.W).max(), TINY) for layer in self.net.dense]
+        if max(sizes) > LARGEST or abs(np.log10(sizes).sum()) > RANGE:
             return replace(self, sound=False)
         sign = None if self.sign is None else _single(self.sign)
         net, x = single(self.net), self.x.astype(np.float32)

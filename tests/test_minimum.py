@@ -262,6 +262,23 @@ def test_images_are_handed_over_one_by_one():
     assert [cert.x.tolist() for cert in certs] == x.tolist()
 
 
+@pytest.mark.parametrize("power", [-6, 6, 16, 40])
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+def test_the_scale_of_the_weights_does_not_matter(power, norm):
+    """Each layer times 2^power: the same classifier, to the last bit; four layers of 2^16 square to more than 1e38."""
+    rng = np.random.default_rng(0)
+    net, x = real_net([6, 5, 4, 4, 1], rng), rng.random((2, 6))
+    y = net.predict(x)
+    scaled = MLP.from_arrays(
+        [(layer.W * 2.0**power, layer.b * 2.0 ** (power * (k + 1))) for k, layer in enumerate(net.dense)]
+    )
+    plain, other = (certified_minimum(model, x, y, norm, **LIMIT) for model in (net, scaled))
+    for a, b in zip(plain, other, strict=True):
+        assert a.optimal and b.optimal
+        assert b.lower <= a.upper and a.lower <= b.upper
+        assert b.upper == pytest.approx(a.upper, rel=0.011)  # the gap asked for
+
+
 # ---------------------------------------------------------------- the edges of the claim
 
 
