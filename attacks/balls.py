@@ -140,11 +140,13 @@ class L0(Ball):
         return part
 
     def segments(self, x: Array) -> tuple[Array, Array, float] | None:
-        if self.left().any():
-            return None  # which pixels move is not decided
+        if self.undecided(x).any():
+            return None
         down, up = self.room(x)
-        inside = np.broadcast_to(self.inside if self.inside is not None else False, x.shape)
-        return down * inside, up * inside, np.inf
+        may = self._free(x) & (self.left()[..., None] > 0)
+        if self.inside is not None:
+            may |= self.inside
+        return down * may, up * may, np.inf
 
     @classmethod
     def proves(cls, radius: float) -> float:
@@ -194,11 +196,9 @@ class L0(Ball):
         return s * (np.arange(len(s)) != pixels[:, None])  # one pixel less
 
     def undecided(self, x: Array) -> Array:
-        down, up = self.room(x)
-        free = (down < 0) | (up > 0)
-        if self.inside is not None:
-            free &= ~self.inside
-        return free & (self.left()[..., None] > 0)
+        """Those not in that can move, unless all of them may (or none)."""
+        free, left = self._free(x), self.left()
+        return free & ((left > 0) & (left < np.count_nonzero(free, axis=-1)))[..., None]
 
     def forced(self, x: Array, g: Array) -> tuple[Array, Array]:
         """If i must be in, it takes the place of the k-th best; if it must stay out, the next best takes its place."""
@@ -223,6 +223,12 @@ class L0(Ball):
         earned = np.cumsum(np.sort(np.abs(g) * self.reach(x, g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
         short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
         return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))
+
+    def _free(self, x: Array) -> Array:
+        """Pixels that can move and are not in, (..., d)."""
+        down, up = self.room(x)
+        free = (down < 0) | (up > 0)
+        return free if self.inside is None else free & ~self.inside
 
     def _gain(self, x: Array, g: Array) -> Array:
         """What each pixel earns at its best end, (..., d): `up` if g > 0, else `down`."""

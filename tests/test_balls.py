@@ -386,8 +386,8 @@ def test_forced_pixels_against_every_support(part):
     into, out = ball.forced(x, g)
     for i in range(len(x)):
         one = row(ball, x, i)
-        movable = (one.down < 0) | (one.up > 0)
-        assert np.array_equal(undecided[i], movable & ~inside[i] & (inside[i].sum() < one.radius))
+        free = ((one.down < 0) | (one.up > 0)) & ~inside[i]
+        assert np.array_equal(undecided[i], free & (0 < one.radius - inside[i].sum() < free.sum()))
         for j in np.flatnonzero(undecided[i]):
             assert into[i, j] == pytest.approx(best_support_with(one, g[i], inside[i], forced_in=(j,)), abs=1e-14)
             assert out[i, j] == pytest.approx(best_support_with(one, g[i], inside[i], forced_out=(j,)), abs=1e-14)

@@ -155,7 +155,7 @@ def test_decided_pixels_against_every_support(case, seed):
     inside, outside = decide_pixels(known, found.bound[:, 0], found.A[:, 0])
     full = [s for s in supports if len(s) == min(left, len(free))]  # to pay for more pixels never hurts
     for i in range(d):
-        if i not in free or left == 0:
+        if i not in free or left == 0 or left >= len(free):  # no pixel is chosen at the cost of another
             assert not inside[0, i] and not outside[0, i]
             continue
         with_i = [gain[list(s)].sum() + gain[given_in].sum() for s in full if i in s]
