@@ -1,0 +1,211 @@
+"""`make bench-proofs`: the certified minimum on the reference networks, and others on the same questions.
+
+    python tests/benchmarks/proofs.py [--only NAME ...] [--images N] [--workers W]
+
+`table`    how many images are closed within which time; the limit is per image, one BLAS thread a worker
+`rivals`   big-M MILP in SciPy's HiGHS (tests/oracles.py), and Marabou where `maraboupy` is installed, side by side
+`queries`  certify a share of the attack's eps, one image at a time: the questions of alpha-beta-CROWN's published figures
+`cost`     nodes a second, the share of matrix products, and how time grows with k, eps and width
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+
+import oracles
+
+from attacks import L0, LInf, certified_minimum, saliency_map, smallest_eps
+from attacks.campaign import campaign
+from attacks.nodes import Question
+from attacks.prove import workers
+from attacks.search import Search
+from data import load_mnist
+from minigrad import MLP
+
+# network, norm, images, seconds an image, the times asked about
+ROWS = (
+    ("784-128-64-1", "l0", 200, 60, (0.05, 0.1, 10, 60)),
+    ("784-64-32-1", "l0", 200, 60, (0.05, 0.1, 10)),
+    ("784-32-1", "linf", 100, 10, (0.1, 1)),
+    ("784-64-32-1", "linf", 100, 60, (10,)),
+    ("784-128-64-1", "linf", 100, 60, (30, 60)),
+    ("784-32-1", "l1", 100, 20, (10,)),
+    ("784-32-1", "l2", 100, 20, (10,)),
+    ("784-32-10", "l0", 100, 20, (20,)),
+    ("784-32-10", "linf", 100, 20, (20,)),
+)
+
+
+def images(name: str, count: int) -> tuple[MLP, np.ndarray, np.ndarray]:
+    """A reference network and the first test fours (or digits) that it gets right, with their classes."""
+    net = MLP.load(HERE / "nets" / f"{name}.npz")
+    _, _, x, y = load_mnist((4, 9)) if net.sizes[-1] == 1 else load_mnist()
+    x, y = (x, y) if net.sizes[-1] > 1 else (x[y == 0], y[y == 0])
+    x = x[: 2 * count].astype(np.float64)
+    right = np.flatnonzero(net.predict(x) == y[: 2 * count])[:count]
+    return net, x[right], y[right]
+
+
+def table(options: argparse.Namespace) -> None:
+    for name, norm, count, limit, times in ROWS:
+        net, x, y = images(name, min(count, options.images))
+        with tempfile.TemporaryDirectory() as folder, workers(options.workers) as pool:
+            start = time.perf_counter()
+            path = Path(folder) / "c.jsonl"
+            found = campaign(net, x, y, path, executor=pool, norm=norm, time_limit=limit)
+            whole = time.perf_counter() - start
+        seconds = np.array([c.seconds for c in found])
+        closed = np.array([c.optimal for c in found])
+        within = ", ".join(f"{100 * np.mean(closed & (seconds <= t)):.0f}% in {t:g} s" for t in times)
+        left = [c for c in found if not c.optimal]
+        rest = f"; {len(left)} open, least lower/upper {min(c.lower / c.upper for c in left):.3f}" if left else ""
+        better = sum(c.upper < c.attack for c in found)
+        print(
+            f"{name:13s} {norm:4s} {len(x)} images: closed {within}; median {np.median(seconds):.3f} s, largest "
+            f"{seconds.max():.1f} s{rest}; attack bettered on {better}; all in {whole:.0f} s",
+            flush=True,
+        )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(f"peak memory of a worker {peak:.2f} GiB (asked: < 2)")
+
+
+def rivals(options: argparse.Namespace) -> None:
+    for name, norm, count in (("784-32-1", "linf", 8), ("784-64-32-1", "linf", 4), ("784-64-32-1", "l0", 6)):
+        net, x, y = images(name, count)
+        attack = saliency_map(net, x, y) if norm == "l0" else smallest_eps(net, x, y)
+        ours, milp, marabou = [], [], []
+        for i in range(count):
+            start = time.perf_counter()
+            certified_minimum(net, x[i : i + 1], y[i : i + 1], norm)
+            ours.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            oracles.milp_minimum(net, x[i], int(y[i]), norm, upper=attack.distance[i] * (1 + 1e-6), time_limit=60)
+            milp.append(time.perf_counter() - start)
+            if norm == "linf":
+                marabou.append(ask_marabou(net, x[i], 0.99 * attack.distance[i], 60))
+        print(f"{name} {norm}, {count} images, median seconds: ours {np.median(ours):.3f}")
+        others = {"big-M MILP, 60 at most": milp, "Marabou, one query at 0.99, 60 at most": marabou}
+        for other, spent in others.items():
+            if None in spent:
+                print(f"    {other}: skipped, not installed")
+            elif spent:
+                ratio = np.median(np.divide(spent, ours))
+                print(f"    {other}: {np.median(spent):.1f}, {ratio:.0f} times ours", flush=True)
+
+
+def ask_marabou(net: MLP, x: np.ndarray, eps: float, limit: int) -> float | None:
+    """Seconds that Marabou takes for "no s with |s|_inf <= eps gives N >= t", or None where it is not installed."""
+    try:
+        from maraboupy import Marabou, MarabouCore
+    except ImportError:
+        return None
+    query = MarabouCore.InputQuery()
+    count = sum(net.sizes) + sum(net.sizes[1:-1])
+    query.setNumberOfVariables(count)
+    for i, v in enumerate(x):
+        query.setLowerBound(i, float(max(0, v - eps)))
+        query.setUpperBound(i, float(min(1, v + eps)))
+    a, free = np.arange(len(x)), len(x)
+    for k, layer in enumerate(net.dense):
+        z = np.arange(free, free + len(layer.b))
+        free += len(z)
+        for j, row in enumerate(layer.W.T):
+            equation = MarabouCore.Equation()
+            for w, i in zip(row, a, strict=True):
+                equation.addAddend(float(w), int(i))
+            equation.addAddend(-1.0, int(z[j]))
+            equation.setScalar(-float(layer.b[j]))
+            query.addEquation(equation)
+        if k + 1 < len(net.dense):
+            a = np.arange(free, free + len(z))
+            free += len(z)
+            for before, after in zip(z, a, strict=True):
+                MarabouCore.addReluConstraint(query, int(before), int(after))
+        else:
+            query.setLowerBound(int(z[0]), float(net.threshold))
+    for i in range(len(x)):
+        query.markInputVariable(i, i)
+    options = Marabou.createOptions(timeoutInSeconds=limit, verbosity=0)
+    start = time.perf_counter()
+    MarabouCore.solve(query, options, "")
+    return time.perf_counter() - start
+
+
+def queries(options: argparse.Namespace) -> None:
+    for name in ("784-32-1", "784-64-32-1", "784-128-64-1"):
+        net, x, y = images(name, 10)
+        eps = smallest_eps(net, x, y).distance
+        for share in (0.90, 0.99):
+            seconds, closed = [], 0
+            for i in range(10):
+                start = time.perf_counter()
+                question = Question.of(net, x[i], int(y[i]), LInf(share * eps[i]))
+                closed += Search(question).run(start + 30).proved
+                seconds.append(time.perf_counter() - start)
+            middle, whole = np.median(seconds), sum(seconds)
+            print(f"{name} at {share:.2f}: {closed} of 10, median {middle:.2f} s, all {whole:.1f} s", flush=True)
+
+
+def cost(options: argparse.Namespace) -> None:
+    net, x, y = images("784-128-64-1", 10)
+    eps, pixels = smallest_eps(net, x, y).distance, saliency_map(net, x, y).distance
+    profile = cProfile.Profile()
+    profile.enable()
+    start = time.perf_counter()
+    done = [Search(Question.of(net, x[i], 0, LInf(0.99 * eps[i]))).run(start + 60) for i in (2, 4)]
+    whole = time.perf_counter() - start
+    profile.disable()
+    rows = pstats.Stats(profile).stats
+    shares = sorted(((own / whole, f"{Path(file).name}:{name}") for (file, _, name), (_, _, own, _, _) in rows.items()))
+    nodes = sum(len(o.tree) for o in done)
+    print(f"linf, two hard images: {nodes / whole:.0f} nodes/s; of the time (matrix products are bounds.py:times)")
+    print("   " + ", ".join(f"{name} {100 * share:.0f}%" for share, name in shares[::-1][:8]))
+    for i, k in ((0, int(pixels[0]) - 1), (9, int(pixels[9]) - 1)):
+        spent = []
+        for r in range(1, k + 1):
+            start = time.perf_counter()
+            Search(Question.of(net, x[i], 0, L0(r))).run(start + 60)
+            spent.append(f"{r}: {time.perf_counter() - start:.2f}")
+        print(f"l0, image {i}, seconds by k:  {'  '.join(spent)}")
+    spent = []
+    for share in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
+        start = time.perf_counter()
+        Search(Question.of(net, x[9], 0, LInf(share * eps[9]))).run(start + 60)
+        spent.append(f"{share}: {time.perf_counter() - start:.2f}")
+    print(f"linf, image 9, seconds by share of the attack's eps:  {'  '.join(spent)}")
+    for name in ("784-32-1", "784-64-32-1", "784-128-64-1"):
+        net, x, y = images(name, 10)
+        start = time.perf_counter()
+        for norm in ("l0", "linf"):
+            found = certified_minimum(net, x, y, norm, time_limit=30)
+            print(f"width {name}, {norm}: median {np.median([c.seconds for c in found]):.3f} s")
+
+
+SECTIONS = {"table": table, "rivals": rivals, "queries": queries, "cost": cost}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--images", type=int, default=200, help="at most this many a row")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    for name in options.only:
+        print(f"\n{name}", flush=True)
+        SECTIONS[name](options)
+
+
+if __name__ == "__main__":
+    main()
