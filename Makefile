@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test lint bench wheel clean
+.PHONY: help .venv report test lint bench bench-proofs wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test     run the tests"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
+	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make wheel    build dist/*.whl"
 	@echo "make .venv    only the virtual environment that the others use"
 	@echo "make clean    remove all that these commands made"
@@ -53,6 +54,9 @@ lint: .venv/dev
 
 bench: .venv/run
 	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)
+
+bench-proofs: .venv/run
+	$(IN_VENV) tests/benchmarks/proofs.py $(ARGS)
 
 wheel: .venv/made
 	rm -rf build dist

@@ -4,7 +4,7 @@
 
 `table`    how many images are closed within which time; the limit is per image, one BLAS thread a worker
 `rivals`   big-M MILP in SciPy's HiGHS (tests/oracles.py), and Marabou where `maraboupy` is installed, side by side
-`queries`  certify a share of the attack's eps, one image at a time: the questions of alpha-beta-CROWN's published figures
+`queries`  certify a share of the attack's eps, one image at a time: the questions alpha-beta-CROWN was measured on
 `cost`     nodes a second, the share of matrix products, and how time grows with k, eps and width
 """
 
