@@ -136,10 +136,11 @@ def root(question: Question, deadline: float) -> tuple[Question, Nodes]:
     the smallest bound goes on alone.
     """
     question, nodes = condense(question, Nodes.root(question))
-    alone = question.joint is None
+    alone, number = question.joint is None, len(nodes)
+    nodes = tightened(question, nodes, STEPS)
     for _ in range(ROOT_ROUNDS):
-        before, number = np.max(nodes.bound), len(nodes)
-        nodes = work(question, nodes)
+        before = np.max(nodes.bound, initial=0.0)
+        nodes = tightened(question, contracted(question, nodes, CONTRACT_STEPS), STEPS)
         if not alone:
             nodes = nodes.take(np.argsort(nodes.bound)[: len(nodes) == number])
             alone = True
@@ -152,11 +153,14 @@ def root(question: Question, deadline: float) -> tuple[Question, Nodes]:
 def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: int = CONTRACT_STEPS) -> Nodes:
     """Tighten and contract the nodes, and return those still open."""
     nodes = tightened(question, nodes, steps)
+    return tightened(question, contracted(question, nodes, contract_steps), steps)
+
+
+def contracted(question: Question, nodes: Nodes, steps: int) -> Nodes:
+    """The nodes with their intervals contracted, layer by layer, without those that hold no counterexample."""
     for k in range(len(nodes.l)):
         if len(nodes):
-            smaller = contract(
-                nodes.region(question), k, nodes.c, nodes.multipliers(), nodes.gamma[k], steps=contract_steps
-            )
+            smaller = contract(nodes.region(question), k, nodes.c, nodes.multipliers(), nodes.gamma[k], steps=steps)
             layers: dict[str, Any] = {
                 name: (*getattr(nodes, name)[:k], getattr(smaller, name), *getattr(nodes, name)[k + 1 :])
                 for name in ("l", "u", "gamma")
@@ -165,7 +169,7 @@ def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: i
             decided = np.where(nodes.sign[k] == 0, 1.0 * (smaller.l >= 0) - (smaller.u <= 0), nodes.sign[k])
             layers["sign"] = (*nodes.sign[:k], decided, *nodes.sign[k + 1 :])
             nodes = replace(nodes, **layers).take(np.flatnonzero(~smaller.empty))
-    return tightened(question, nodes, steps)
+    return nodes
 
 
 def tightened(question: Question, nodes: Nodes, steps: int) -> Nodes:

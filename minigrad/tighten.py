@@ -36,6 +36,7 @@ from minigrad.bounds import Region, Substitution, lower_slope, maximiser, substi
 from minigrad.inputs import Array
 
 CLEARLY = 1e-5  # a bound that is lower by less is not taken for lower: single precision has 7 digits
+REFUTED = 0.01  # bounds below 0 by more than this share of the first refute their sets: no need for better ones
 FALL = 0.1  # the last step of a run, as a share of the first
 SMALL = 1e-30  # beside the size of a gradient: 0 / 0 is no direction
 MEMORY = 0.9, 0.99  # of Adam's two moments
@@ -93,7 +94,8 @@ def tighten(
     mult : where to begin, default `Multipliers.start`
         Beginning where a parent ended needs few steps.  gamma moves only with `at`.
     steps : int
-        Substitutions after the first.  The bound never gets worse than the first.
+        Substitutions after the first, at most: with `at` None they end when every bound is clearly below 0.  The bound
+        never gets worse than the first.
     rate : float
         The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it.
     """
@@ -107,7 +109,7 @@ def tighten(
     margin, begin = c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
     best, adam = [a.copy() for a in now.arrays()], Adam(now.arrays())
     found = bound_rows(sketch, margin, now, begin)
-    bound = found.bound
+    bound = first = found.bound
     for t in range(steps):
         step = dtype.type(rate * FALL ** (t / steps))
         moves = adam.direction(gradient(sketch, margin, now, found))
@@ -121,6 +123,8 @@ def tighten(
         bound = np.where(better, found.bound, bound)
         for kept, a in zip(best, now.arrays(), strict=True):
             kept[better] = a[better]
+        if at is None and (bound < -REFUTED * np.abs(first)).all():
+            break
     mult = Multipliers.of([a.astype(np.float64) for a in best])
     return bound_rows(known, c, mult, at).bound, mult
 

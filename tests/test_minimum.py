@@ -80,7 +80,8 @@ def test_exact_against_every_linear_piece(norm):
         if cert.reason == BOUNDARY:
             assert cert.lower == 0 and truth[0] == 0
         elif not cert.optimal:
-            assert cert.reason == TIE and truth[0] < (1 - cert.gap / 2) * cert.upper
+            # a tie cannot be closed; whether that is noticed within the limit is up to the clock
+            assert cert.reason in (TIE, TIME) and truth[0] < (1 - cert.gap / 2) * cert.upper
         else:
             assert cert.reason == PROVED
             seen["reached"] += 1
