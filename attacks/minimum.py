@@ -1,9 +1,9 @@
 """The certified minimum: how small an adversarial perturbation can be, as an interval with a proof on one side.
 
     upper    the best attack, and any smaller witness that the proof comes across
-    lower    a first look at a ladder of radii with plain bounds; then a search (attacks/search.py) that refutes the
-             radius which closes the gap, `upper - 1` pixels or `(1 - gap) upper`; if that takes long, an easier
-             radius comes in between, so that a time-out leaves an interval worth having
+    lower    a search (attacks/search.py) that refutes the radius which closes the gap, `upper - 1` pixels or
+             `(1 - gap) upper`; if that takes long, a look at a ladder of radii with plain bounds and a search at an
+             easier radius come in between, so that a time-out leaves an interval worth having
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def certified_minimum(
     gap : float
         Stop at `lower >= (1 - gap) upper`.  Default 0 for "l0", 0.01 for the others, which take none below 1e-9.
     time_limit : float, seconds an image
-        0: the attack's `upper`, and `lower` from a first look.
+        0: the attack's `upper`, and `lower` from plain bounds alone.
     node_limit : int, optional
         Nodes a search, for runs that must not depend on the clock.
     mask, box, target
@@ -175,7 +175,6 @@ class _Image:
         elif self.start == 0:
             self.lower, self.reason = 0.0, BOUNDARY
         else:
-            self._first_look()
             self._close_the_gap()
         return self._certificate()
 
@@ -215,6 +214,7 @@ class _Image:
 
     def _close_the_gap(self) -> None:
         """Refute the radius that closes the gap; if that takes long, an easier one first, then go on with it."""
+        looked = False
         widest = self.ball.widest(self.x[None])
         goal, goal_radius, failed, turn = None, np.nan, np.inf, 0
         while not reached(self.task.ball.norm, self.lower, self.upper, self.task.gap):
@@ -222,6 +222,10 @@ class _Image:
             if radius != goal_radius:  # at first, and when the upper bound fell
                 goal, goal_radius, failed, turn = Search(self.question(radius)), radius, np.inf, 0
             on_goal = turn == 0 or (turn == 2 and failed == goal_radius)
+            if not looked and (not on_goal or time.perf_counter() >= self.deadline):
+                self._first_look()
+                looked = True
+                continue
             if not on_goal:
                 radius = self.kind.retreat(self.radius, failed)
             now, too_near = time.perf_counter(), radius - self.radius <= LEAST_STEP * radius

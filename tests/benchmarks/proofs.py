@@ -85,20 +85,21 @@ def table(options: argparse.Namespace) -> None:
 
 def rivals(options: argparse.Namespace) -> None:
     """The exact minimum, as a mixed-integer program finds it; and one query, as Marabou answers it."""
-    rows = (("784-32-1", "linf", 8), ("784-64-32-1", "linf", 3), ("784-32-1", "l0", 4), ("784-64-32-1", "l0", 3))
+    rows = (("784-32-1", "linf", 8), ("784-64-32-1", "linf", 3), ("784-32-1", "l0", 8), ("784-64-32-1", "l0", 3))
     for name, norm, count in rows:
         net, x, y = images(name, count)
         attack = saliency_map(net, x, y) if norm == "l0" else smallest_eps(net, x, y)
         spent: dict[str, list[float]] = {"ours": [], "MILP": [], "our query": [], "Marabou": []}
         notes = []
-        for i in range(count):
-            cert, seconds = clocked(certified_minimum, net, x[i : i + 1], y[i : i + 1], norm)
-            spent["ours"].append(seconds)
+        certs, whole = clocked(certified_minimum, net, x, y, norm)
+        before = (whole - sum(c.seconds for c in certs)) / count  # each image's part of the attack, which is batched
+        for i, cert in enumerate(certs):
+            spent["ours"].append(before + cert.seconds)
             upper = attack.distance[i] * (1 + 1e-6)
             milp, seconds = clocked(oracles.milp_minimum, net, x[i], int(y[i]), norm, upper=upper, time_limit=60)
             spent["MILP"].append(seconds)
             exact = f"[{milp.bound:.5g}, {milp.radius:.5g}]"
-            notes.append(f"[{cert[0].lower:.5g}, {cert[0].upper:.5g}] {exact}")
+            notes.append(f"[{cert.lower:.5g}, {cert.upper:.5g}] {exact}")
             if norm == "linf":
                 eps = 0.99 * attack.distance[i]
                 question = Question.of(net, x[i], int(y[i]), LInf(eps))
