@@ -211,6 +211,13 @@ class Ball:
         h = np.broadcast_to(self.support(x, g)[..., None], g.shape)
         return h, h
 
+    def together(self, x: Array, A: Array) -> tuple[Array, Array] | None:
+        """The s (d,) of this one set that maximises  sum_i A_i . (clip(x_i + s) - x_i),  and what each pixel earns.
+
+        x, A (n, d).  None where that is not known in closed form.  See attacks/together.py.
+        """
+        return None
+
     def reach(self, x: Array, g: Array) -> Array:
         """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
         ends = np.where(g > 0, self.box[1], self.box[0])  # (..., d) where each pixel would end

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.ball import Ball, _columns
+from attacks.together import best_moves
 from minigrad.inputs import Array
 
 __all__ = ["BALLS", "L0", "L1", "L2", "Ball", "LInf"]
@@ -55,6 +56,9 @@ class LInf(Ball):
     def segments(self, x: Array) -> tuple[Array, Array, float]:
         middle, half = self._centre(x)
         return middle - half, middle + half, np.inf
+
+    def together(self, x: Array, A: Array) -> tuple[Array, Array]:
+        return best_moves(*self.room(x), A, -np.asarray(self.radius), self.radius)
 
     def _centre(self, x: Array) -> tuple[Array, Array]:
         """The moves [low, high] that a pixel may make, as their middle and half their length."""
@@ -190,6 +194,11 @@ class L0(Ball):
             gain *= ~self.inside
         best = _sorted_largest(gain, int(np.max(self.left(), initial=0)))  # (..., k)
         return paid + np.sum(best * (np.arange(best.shape[-1]) < self.left()[..., None]), axis=-1)
+
+    def together(self, x: Array, A: Array) -> tuple[Array, Array]:
+        s, earned = best_moves(*self.room(x), A, -np.inf, np.inf)
+        chosen = _largest(earned, self.left())
+        return s * chosen, earned * chosen
 
     def shorter(self, s: Array) -> Array:
         pixels = np.flatnonzero(s)

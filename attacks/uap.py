@@ -1,8 +1,9 @@
 """One perturbation for a whole set of images: a single s with f(x_i) != f(clip(x_i + s)) for as many i as possible.
 
 Why one can exist at all: the gradients of different fours point much the same way, so a step that helps one of them
-helps the others. The maximiser of the *mean* gradient is the best answer to the averaged linearised network, and
-already a strong one; the iterative scheme then mends the images it leaves.
+helps the others.  The maximiser of the *mean* gradient is the best answer to the averaged linearised network, and
+already a strong one; the methods of `attacks/uap_methods.py` mend what it leaves, and `attacks/crowd.py` keeps the best
+s that any of them came across.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import Ball, LInf
-from attacks.result import MISCLASSIFIED, Problem, to_8bit
+from attacks.crowd import Crowd, fooled
+from attacks.result import MISCLASSIFIED, Problem
+from attacks.sign_gradient import pgd
+from attacks.uap_methods import PROGRAM_IMAGES, ascend, first_step, iterate, pixels, program
 from minigrad.inputs import Array, Seed, as_count, as_generator
-from minigrad.margin import Margin
+
+MENDING = 1  # pass of "iterative" in "best"
+METHODS = "best", "iterative", "margin", "lp"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +42,12 @@ class UniversalResult:
     tried : (n,) bool
         The images that were not misclassified already.
     history : tuple of float
-        The rate of every s that was measured on the whole set, in order; `s` is the best of them.
+        The rate of every s that was measured on the whole set, in order, s = 0 first; `s` is the best of them.
     reason : str
-        "all fooled", "passes spent", "no progress" when a pass changed nothing, or "already misclassified" when every
-        image was.
+        "all fooled", "steps spent", "no progress" when the last pass of "iterative" changed nothing, or "already
+        misclassified" when every image was.
+    path : tuple of (d,)
+        Where pixels are counted: s after each of its pixels, for the curve of the rate against pixels.
     """
 
     s: Array
@@ -51,6 +59,7 @@ class UniversalResult:
     history: tuple[float, ...]
     reason: str
     box: tuple[Array, Array]
+    path: tuple[Array, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -72,10 +81,10 @@ class UniversalResult:
         return self._box.apply(x, self.s)
 
     def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
-        """The same s measured on other images, held out for instance.  Raises ValueError for bad input."""
+        """The same s measured on other images, held out for instance, clipped.  Raises ValueError for bad input."""
         problem = Problem.of(net, x, y, self._box, target)
-        fooled, fooled_8bit = _fooled(problem, self.s)
-        return replace(self, fooled=fooled, fooled_8bit=fooled_8bit, tried=problem.start <= 0)
+        plain, in_bytes = fooled(problem, self.s)
+        return replace(self, fooled=plain, fooled_8bit=in_bytes, tried=problem.start <= 0)
 
 
 def universal(
@@ -84,29 +93,43 @@ def universal(
     y: ArrayLike,
     ball: Ball,
     *,
+    method: str = "best",
+    convention: str = "clip",
+    mixed: bool = False,
+    steps: int = 120,
     passes: int = 5,
     overshoot: float = 0.02,
     target: ArrayLike | None = None,
     rng: Seed = 0,
 ) -> UniversalResult:
-    """The iterative scheme of Moosavi-Dezfooli et al. (2017), algorithm 1, for any ball.
+    """One s in the ball that fools as many of the images as can be found.
 
-    Go through the images in random order.  Where clip(x_i + s) is not fooled yet, add the smallest step d that
-    crosses the linearised boundary there, m + g . d = 0 (that is `ball.radius_for`, the step of DeepFool), and
-    project s + d back to the ball.
+    "iterative" is algorithm 1 of Moosavi-Dezfooli et al. (2017), for any ball.  Departures: (1) the first s is the best
+    answer to the mean gradient, not 0.  (2) One linearised step an image and visit, not DeepFool run to the end; it is
+    lengthened by `overshoot`.  (3) The s of the best rate seen is returned, not the last.  (4) The rate is measured
+    after every pass, the last included, and the run stops when all are fooled or a pass changed nothing.
 
-    Departures: (1) the first s is the maximiser of the mean gradient, not 0.  (2) One linearised step an image and
-    visit, not DeepFool run to the end; it is lengthened by `overshoot`.  (3) The s of the best rate seen is returned,
-    not the last.  (4) The rate is measured after every pass, the last included, and the run stops when all are fooled
-    or a pass changed nothing.
+    "margin" ascends a smooth count of the fooled, then the worst margin; where pixels are counted it paints one pixel
+    at a time.  "lp" solves linear programs for the best worst margin of the linearised network (Linf and L1).  On an
+    affine network with `convention="inside"` and at most 200 images it is optimal; nothing of the kind is claimed for
+    "clip".  "best" uses all that apply, each from the best s so far, until all images are fooled; a single image is
+    given to `pgd` first, and of more than 200 the programs are left out.
 
     Parameters
     ----------
     net, x, y, target
         As in `saliency_map`: n images of any classes, each to become anything else, or `target`.
     ball : LInf, L0, L1 or L2
-        Its radius (one number) and mask (one for all images) bound s; its box bounds the images, `clip(x_i + s)`.
+        Its radius (one number) and mask (one for all images) bound s; its box bounds the images.
+    method : "best", "iterative", "margin" or "lp"
+    convention : "clip" or "inside"
+        Each image clips x_i + s to the box, or every x_i + s is inside it by itself (`attacks/crowd.py`).
+    mixed : bool
+        Insist on images of at least two classes.
+    steps : int
+        Of "margin", 250 images each.
     passes : int
+        Of "iterative", at most.
     overshoot : float
         >= 0, relative.
     rng : seed or Generator
@@ -119,76 +142,59 @@ def universal(
     Raises
     ------
     ValueError
-        Bad input, before any work.
+        Bad input, before any work; "lp" with a ball that is not polyhedral.
     """
-    passes = as_count(passes, "passes")
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    steps, passes = as_count(steps, "steps"), as_count(passes, "passes")
     if not 0 <= overshoot < np.inf:
         raise ValueError(f"overshoot: expected a number >= 0, got {overshoot}")
-    problem = Problem.of(net, x, y, ball, target)
-    if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
-        shapes = np.shape(ball.radius), np.shape(ball.mask)
-        raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {shapes}")
     rng = as_generator(rng)
-    x, lo, hi = problem.x, *ball.box
-    free = replace(ball, box=(np.min(lo - hi), np.max(hi - lo)))  # where s itself lives: any number that can matter
-    zero = np.zeros(x.shape[1])
-    s, best, history = zero, zero, [0.0]
-    reason = "passes spent" if len(problem.open) else MISCLASSIFIED
-    if len(problem.open):
-        _, g = problem.margin.rows(problem.open).value_and_gradient(x[problem.open])
-        s = free.maximize(zero, g.mean(axis=0))
-        best, history = _keep_best(problem, s, best, history)
-    for _ in range(passes):
-        if history[-1] == 1 or not len(problem.open):
-            break
-        before = s
-        for i in rng.permutation(problem.open):
-            s = _visit(
-                problem.margin.rows(np.array([i])), x[i : i + 1], s, ball.rows(np.array([i]), len(x)), free, overshoot
-            )
-        if np.array_equal(s, before):
-            reason = "no progress"
-            break
-        best, history = _keep_best(problem, s, best, history)
-    if max(history) == 1:
-        reason = "all fooled"
-    if not free.contains(zero, best):
+    crowd = Crowd.of(net, x, y, ball, target, convention, mixed)
+    zero = np.zeros_like(crowd.best)
+    counted = crowd.free.undecided(zero[None]).any()
+    if method == "lp" and crowd.free.segments(zero[None]) is None:
+        raise ValueError(f'method: "lp" is for Linf and L1, got a ball of norm {ball.norm}')
+    path: list[Array] = []
+    moved = True
+    if len(crowd.rows) and method == "iterative":
+        moved = iterate(crowd, first_step(crowd), passes, overshoot, rng)
+    elif len(crowd.rows) and method == "lp":
+        program(crowd, rng)
+    elif len(crowd.rows):
+        if method == "best" and len(crowd.rows) == 1:
+            _alone(crowd, net)
+        if not crowd.done:
+            first_step(crowd)
+        if counted:
+            path = pixels(crowd)
+        elif not crowd.done:
+            ascend(crowd, steps, rng)
+        if method == "best" and not crowd.done:
+            if len(crowd.rows) <= PROGRAM_IMAGES:
+                program(crowd, rng)
+            iterate(crowd, crowd.best, min(passes, MENDING), overshoot, rng)
+    if not crowd.free.contains(zero, crowd.best):
         raise AssertionError(f"s is outside its {ball.norm} ball or mask")
-    fooled, fooled_8bit = _fooled(problem, best)
+    plain, in_bytes = fooled(crowd.problem, crowd.best)
+    reason = "steps spent" if moved else "no progress"
     return UniversalResult(
-        best,
-        float(ball.distance(best)),
-        ball.norm,
-        fooled,
-        fooled_8bit,
-        problem.start <= 0,
-        tuple(history),
-        reason,
-        (lo, hi),
+        s=crowd.best,
+        radius=float(ball.distance(crowd.best)),
+        norm=ball.norm,
+        fooled=plain,
+        fooled_8bit=in_bytes,
+        tried=crowd.problem.start <= 0,
+        history=tuple(crowd.history),
+        reason=MISCLASSIFIED if not len(crowd.rows) else "all fooled" if crowd.done else reason,
+        box=ball.box,
+        path=tuple(path),
     )
 
 
-def _visit(margin: Margin, x: Array, s: Array, ball: Ball, free: Ball, overshoot: float) -> Array:
-    """`s` after one image `x` (1, d) had its say."""
-    now = ball.apply(x, s)
-    m, g = margin.value_and_gradient(now)
-    if m[0] > 0:
-        return s
-    needed = ball.radius_for(now, g, -m)  # (1,)
-    length = np.where(np.isfinite(needed), needed, ball.radius)
-    length = np.where(needed > 0, length, ball.scaled(1e-6).radius)  # on the boundary: any step, or one pixel
-    d = ball.with_radius(length).scaled(1 + overshoot).maximize(now, g)[0]
-    return free.project(np.zeros_like(s), s + d)
-
-
-def _keep_best(problem: Problem, s: Array, best: Array, history: list[float]) -> tuple[Array, list[float]]:
-    rate = float(_fooled(problem, s)[0][problem.open].mean())
-    return (s if rate > max(history) else best), [*history, rate]
-
-
-def _fooled(problem: Problem, s: Array) -> tuple[Array, Array]:
-    """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each."""
-    x_adv = problem.ball.apply(problem.x, s)
-    rounded = np.where(s == 0, problem.x, to_8bit(x_adv))
-    tried = problem.start <= 0
-    return (problem.margin.value(x_adv) > 0) & tried, (problem.margin.value(rounded) > 0) & tried
+def _alone(crowd: Crowd, net: Any) -> None:
+    """A crowd of one: the perturbation of `pgd` is as good an s as any."""
+    i, ball = crowd.rows, crowd.problem.ball
+    one = crowd.problem.margin.rows(i)
+    found = pgd(net, crowd.problem.x[i], one.y, ball.rows(i, len(crowd.problem.x)), target=one.target)
+    crowd.measure((found.x_adv - found.x)[0])

@@ -1,0 +1,127 @@
+"""A set of images that share one s: where s may be, what it does to all of them, and the best one seen.
+
+Two conventions.  With "clip" every image answers s in its own box, `clip(x_i + s, lo, hi)`, so s may be anything that
+can matter to one of them.  With "inside" every `x_i + s` is in the box by itself: the box of s is the intersection of
+the images' boxes, max_i (lo - x_i) <= s <= min_i (hi - x_i), and s acts on all images alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import Ball
+from attacks.result import Problem, to_8bit
+from minigrad.inputs import Array
+
+CONVENTIONS = "clip", "inside"
+
+
+@dataclass(eq=False)
+class Crowd:
+    """n images, the set of s, and the best s so far.
+
+    Attributes
+    ----------
+    problem : Problem
+    inside : bool
+        The convention.
+    free : Ball
+        Where s itself lives: the ball about s = 0, with the box of the convention.
+    best : (d,)
+        The s that fools most images; among equals, the one with the largest worst margin.
+    history : the rate of every s measured
+    """
+
+    problem: Problem
+    inside: bool
+    free: Ball
+    best: Array
+    history: list[float] = field(default_factory=list)
+    worst: float = -np.inf
+
+    @classmethod
+    def of(
+        cls,
+        net: Any,
+        x: ArrayLike,
+        y: ArrayLike,
+        ball: Ball,
+        target: ArrayLike | None = None,
+        convention: str = "clip",
+        mixed: bool = False,
+    ) -> Crowd:
+        """Check everything before any work.  Raises ValueError with one sentence."""
+        if convention not in CONVENTIONS:
+            raise ValueError(f'convention: expected "clip" or "inside", got {convention!r}')
+        problem = Problem.of(net, x, y, ball, target)
+        if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
+            shapes = np.shape(ball.radius), np.shape(ball.mask)
+            raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {shapes}")
+        classes = np.unique(problem.margin.y)
+        if mixed and len(classes) < 2:
+            raise ValueError(f"y: expected images of at least two classes in a mixed set, got only class {classes[0]}")
+        down, up = (np.broadcast_to(end - problem.x, problem.x.shape) for end in ball.box)  # (n, d) whatever the mask
+        one = (np.max, np.min) if convention == "inside" else (np.min, np.max)
+        free = replace(ball, box=(one[0](down, axis=0), one[1](up, axis=0)))
+        crowd = cls(problem, convention == "inside", free, np.zeros(problem.x.shape[1]))
+        crowd.measure(crowd.best)
+        return crowd
+
+    @property
+    def rows(self) -> Array:
+        """The images to fool: those not misclassified already."""
+        return self.problem.open
+
+    @property
+    def done(self) -> bool:
+        """Whether the best s fools them all, or there are none."""
+        return not len(self.rows) or max(self.history) == 1
+
+    def points(self, s: Array, rows: Array) -> Array:
+        """`clip(x + s)` of the images `rows`."""
+        return self.problem.ball.rows(rows, len(self.problem.x)).apply(self.problem.x[rows], s)
+
+    def measure(self, s: Array) -> float:
+        """The share that `s` fools; it is kept if it is the best."""
+        if not len(self.rows):
+            return float("nan")
+        m = self.problem.margin.rows(self.rows).value(self.points(s, self.rows))
+        rate, worst = float(np.mean(m > 0)), float(m.min())
+        if not self.history or (rate, worst) > (max(self.history), self.worst):
+            self.best, self.worst = s, worst
+        self.history.append(rate)
+        return rate
+
+    def slopes(self, s: Array, rows: Array) -> tuple[Array, Array, Array]:
+        """Margins (r,) of the images `rows` wearing s, their gradients (r, d), and those by s: 0 where clipped."""
+        x, now = self.problem.x[rows], self.points(s, rows)
+        m, g = self.problem.margin.rows(rows).value_and_gradient(now)
+        return m, g, np.where((now != x + s) & (s != 0), 0.0, g)
+
+    def oracle(
+        self, A: Array, x: Array, rows: Array, radius: Any = None, outside: Array | None = None
+    ) -> Array:
+        """The s that maximises  sum_i A_i . delta_i(s),  delta_i how image `rows[i]`, now at `x[i]`, answers s.
+
+        Another radius, and pixels to leave out, on request.
+        """
+        own = self.problem.ball.rows(rows, len(self.problem.x))
+        together, ball = (False, self.free) if self.inside else (True, own)
+        part = (ball if radius is None else ball.with_radius(radius)).restrict(None, outside)
+        answer = part.together(x, A) if together else None
+        if answer is not None:
+            return answer[0]
+        part = (self.free if radius is None else self.free.with_radius(radius)).restrict(None, outside)
+        return part.maximize(np.zeros(x.shape[1]), A.sum(axis=0))
+
+
+def fooled(problem: Problem, s: Array) -> tuple[Array, Array]:
+    """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each; False if misclassified already."""
+    x_adv = problem.ball.apply(problem.x, s)
+    rounded = np.where(s == 0, problem.x, to_8bit(x_adv))
+    tried = problem.start <= 0
+    return (problem.margin.value(x_adv) > 0) & tried, (problem.margin.value(rounded) > 0) & tried
