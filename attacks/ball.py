@@ -193,6 +193,16 @@ class Ball:
         """Radii below `upper`, rising, for a first look."""
         return upper * np.arange(1, count) / count
 
+    @classmethod
+    def whole(cls, radius: float) -> float:
+        """`radius`, or the next that makes sense."""
+        return radius
+
+    @classmethod
+    def between(cls, low: float, high: float, share: float) -> float | None:
+        """A radius between the two, or None if they are as good as one: nearer than `share`."""
+        return (low + high) / 2 if high - low > share * high else None
+
     def widest(self, x: Array) -> float:
         """A radius > 0 at which S is the whole box, for one image `x` (1, d)."""
         down, up = self.room(x)

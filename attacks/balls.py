@@ -168,6 +168,14 @@ class L0(Ball):
     def ladder(cls, upper: float, count: int = 16) -> Array:
         return np.arange(1, min(upper, count))
 
+    @classmethod
+    def whole(cls, radius: float) -> float:
+        return max(1.0, float(np.ceil(radius)))
+
+    @classmethod
+    def between(cls, low: float, high: float, share: float) -> float | None:
+        return float((low + high) // 2) if high - low > 1 else None
+
     def left(self) -> Array:
         """How many pixels may still join those that are in, (...)."""
         paid = 0 if self.inside is None else np.count_nonzero(self.inside, axis=-1)

@@ -27,6 +27,29 @@ def png(figure: Figure, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
+def read_grey(path: Any) -> Array:
+    """An image file as (height, width) in [0, 1]: the mean of its colours, 0 where it is transparent.
+
+    Raises
+    ------
+    ValueError, OSError
+        No picture that can be read.
+    """
+    import matplotlib.image
+
+    try:
+        v = np.asarray(matplotlib.image.imread(path))
+    except (SyntaxError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"{path}: expected an image file, such as a PNG, that can be read") from error
+    v = v / 255.0 if v.dtype.kind == "u" else v.astype(np.float64)
+    if v.ndim == 2:
+        return v
+    colours = v[..., : 3 if v.shape[-1] > 2 else 1].mean(axis=-1)
+    return colours * v[..., -1] if v.shape[-1] in (2, 4) else colours
+
+
 def square(v: Array) -> Array:
     """`(d,)` as a picture, `(side, side)`.  Raises ValueError if d is not a square."""
     side = round(len(v) ** 0.5)

@@ -1,0 +1,111 @@
+"""Spectacles, drawn as a mask: the pixels an accessory covers, and nothing about networks.
+
+Why is the researcher wearing such stylish glasses?  Because an accessory is a perturbation that is confined to a mask,
+as strong as it likes, the same on every photograph (Sharif, Bhagavatula, Bauer and Reiter 2016).
+
+Two rims at the points with  |dist - r| < t  from their centres, a bridge between them and temples at the sides.  `dist`
+makes the style: the Euclidean distance for round ones, the larger of the two differences for square ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.inputs import Array
+
+HEIGHT, THICKNESS = 9.0, 0.55  # of the eyes, and half the line's, on a picture of 28 x 28
+MARGIN = 2  # pixels left free at the sides: the glasses may slip by that
+
+Style = tuple[float, float, Callable[[Array, Array], Array]]  # radius, distance of a centre from the middle, `dist`
+STYLES: dict[str, Style] = {
+    "round": (4.0, 5.5, lambda dy, dx: np.hypot(dy, dx)),
+    "square": (3.6, 5.5, lambda dy, dx: np.maximum(1.15 * np.abs(dy), np.abs(dx))),
+    "aviator": (4.2, 5.7, lambda dy, dx: np.hypot(np.where(dy > 0, 0.85, 1.25) * dy, dx)),
+    "half": (4.5, 5.5, lambda dy, dx: np.where(dy <= 0.6, np.hypot(dy, dx), np.inf)),
+}
+
+
+def glasses_mask(shape: tuple[int, int] = (28, 28), style: str = "round") -> Array:
+    """A pair of glasses, `shape` bool: rims, bridge and temples; 6 to 9% of the pixels.
+
+    Parameters
+    ----------
+    shape : (height, width), at least 20 pixels each
+    style : "round", "square", "aviator" or "half"
+
+    Raises
+    ------
+    ValueError
+        An unknown style, or a picture too small to draw on.
+    """
+    if style not in STYLES:
+        raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
+    if len(shape) != 2 or min(shape) < 20:
+        raise ValueError(f"shape: expected a height and a width of at least 20 pixels, got {shape}")
+    radius, apart, dist = STYLES[style]
+    h, w = shape
+    unit = min(h, w) / 28
+    y, x = np.mgrid[:h, :w] / unit
+    middle, side = (w - 1) / 2 / unit, np.abs(x - (w - 1) / 2 / unit)  # the two halves mirror each other
+    line = np.abs(y - (HEIGHT - 1)) < THICKNESS
+    rims = np.abs(dist(y - HEIGHT, side - apart) - radius) < THICKNESS
+    bridge = line & (side < apart - radius + 0.3)
+    temples = line & (side > apart + radius - 0.3) & (side <= middle - MARGIN)
+    return rims | bridge | temples
+
+
+def place(mask: ArrayLike, shift: tuple[int, int]) -> Array:
+    """The mask (height, width) moved by `shift` = (down, right) pixels.
+
+    Raises
+    ------
+    ValueError
+        A shift that pushes part of the mask out of the picture.
+    """
+    mask = as_mask(mask)
+    if np.shape(shift) != (2,) or np.asarray(shift).dtype.kind not in "iu":
+        raise ValueError(f"shift: expected two whole numbers (down, right), got {shift!r}")
+    size = np.array(mask.shape)
+    spots = np.argwhere(mask)  # (p, 2)
+    moved = spots + np.asarray(shift)
+    if (moved < 0).any() or (moved >= size).any():
+        low, high = -spots.min(axis=0), size - 1 - spots.max(axis=0)
+        raise ValueError(
+            f"shift: expected {low[0]}..{high[0]} down and {low[1]}..{high[1]} right, so that the mask stays in the "
+            f"picture, got {tuple(int(v) for v in shift)}"
+        )
+    out = np.zeros_like(mask)
+    out[tuple(moved.T)] = True
+    return out
+
+
+def as_mask(mask: ArrayLike | str | PathLike[str], d: int | None = None) -> Array:
+    """A mask (height, width) of booleans, from an array or an image file (light pixels are the mask).
+
+    Raises
+    ------
+    ValueError, OSError
+        Not a picture of booleans, none of them True, not `d` pixels; a file that cannot be read.
+    """
+    value: Any = mask
+    if isinstance(mask, (str, PathLike)):
+        from attacks.plots import read_grey
+
+        value = read_grey(mask) > 0.5
+    value = np.asarray(value)
+    side = int(np.sqrt(value.size))
+    if value.ndim == 1 and side**2 == value.size:
+        value = value.reshape(side, side)
+    if value.ndim != 2 or value.dtype != bool or not value.any():
+        raise ValueError(
+            f"mask: expected a picture (height, width) of booleans with at least one True, got shape {value.shape} of "
+            f"{value.dtype} with {np.count_nonzero(value)} not zero"
+        )
+    if d is not None and value.size != d:
+        raise ValueError(f"mask: expected {d} pixels as the images have, got {value.size} of shape {value.shape}")
+    return value

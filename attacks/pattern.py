@@ -1,0 +1,259 @@
+"""One pattern for a mask, worn by every image: glasses that make each four a nine, wherever they sit.
+
+An accessory covers what is behind it.  With p the values at the mask's pixels and M_delta the mask moved by delta,
+
+    x_i  ->  x_i with  x_i[M_delta] = p,            g_p = sum_i w_i (dm_i/dx)[M_delta]
+
+so the gradient by p is the image gradient read off at the mask.  The pattern maximises
+
+    mean over images and shifts of  -log(1 + exp(-m_i / tau))   -   smoothness * mean |p_a - p_b|  over neighbours a, b
+
+by the steps of `attacks.uap_methods.ascend` on the box.  Its two weights: `shifts` are the places the glasses may slip
+to, each as likely as the others (the expectation over transformations of Athalye et al. 2018); `smoothness` is what a
+unit of total variation costs, in units of the smooth count: prints and lenses have no pixel noise (Sharif et al. 2016,
+eq. 3).  Their third term, printability, is moot here: every grey can be printed.
+
+Glasses that merely hide the digit are no attack, so each result carries its controls: the same mask filled with black,
+white, random values and the best constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import LInf
+from attacks.certificate import Certificate
+from attacks.glasses import as_mask, place
+from attacks.minimum import certified_minimum
+from attacks.result import MISCLASSIFIED, Problem, to_8bit
+from attacks.uap_methods import BATCH, smooth_weight, unit
+from minigrad.inputs import Array, Seed, as_count, as_generator
+from minigrad.mlp import MLP
+
+GREYS, DRAWS = 11, 5  # constants and random fillings that serve as controls
+
+
+@dataclass(frozen=True, eq=False)
+class Accessory:
+    """A pattern on a mask and what it does, measured from the pattern itself.
+
+    Attributes
+    ----------
+    pattern : (p,)
+        The value of each pixel of the mask, in row order.
+    mask : (height, width) bool
+    shifts : tuple of (down, right)
+    fooled, fooled_8bit : (n, shifts) bool
+        Which images wearing it are flipped at which place, in floats and with the pattern rounded to bytes.
+    tried : (n,) bool
+        The images that were not misclassified already.
+    controls : dict
+        The rate at each place, (shifts,), of "black", "white", "random" (mean of five) and "constant" (the best of 11).
+    history : tuple of float
+        The objective of every pattern that was measured on the whole set.
+    reason : "all fooled", "steps spent" or "already misclassified"
+    """
+
+    pattern: Array
+    mask: Array
+    shifts: tuple[tuple[int, int], ...]
+    fooled: Array
+    fooled_8bit: Array
+    tried: Array
+    controls: dict[str, Array]
+    history: tuple[float, ...]
+    reason: str
+    box: tuple[float, float]
+
+    @property
+    def rates(self) -> Array:
+        """The share fooled at each place, among the images tried, (shifts,); NaN if there are none."""
+        return self.fooled[self.tried].mean(axis=0) if self.tried.any() else np.full(len(self.shifts), np.nan)
+
+    @property
+    def rate(self) -> float:
+        """The mean of `rates`."""
+        return float(self.rates.mean())
+
+    @property
+    def rate_8bit(self) -> float:
+        """`rate` after rounding the pattern to bytes."""
+        return float(self.fooled_8bit[self.tried].mean()) if self.tried.any() else float("nan")
+
+    def apply(self, x: Array, shift: tuple[int, int] = (0, 0)) -> Array:
+        """The images (n, d) wearing it, moved by `shift`."""
+        return wear(np.asarray(x, np.float64), place(self.mask, shift), self.pattern)
+
+    def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> Accessory:
+        """The same pattern and controls measured on other images.  Raises ValueError for bad input."""
+        problem = Problem.of(net, x, y, LInf(np.inf, self.box), target)
+        return _measured(problem, replace(self, tried=problem.start <= 0))
+
+
+def accessory(
+    net: Any,
+    x: ArrayLike,
+    y: ArrayLike,
+    mask: ArrayLike | str | PathLike[str],
+    *,
+    shifts: Any = ((0, 0),),
+    smoothness: float = 0.0,
+    steps: int = 120,
+    target: ArrayLike | None = None,
+    box: tuple[float, float] = (0.0, 1.0),
+    rng: Seed = 0,
+) -> Accessory:
+    """One pattern inside the mask, any value in the box, that fools as many images as can be found at all its places.
+
+    Parameters
+    ----------
+    net, x, y
+        As in `saliency_map`.
+    mask : (height, width) or (d,) of booleans, or an image file
+        `glasses_mask()`, for instance.
+    shifts : sequence of (down, right)
+        Where the mask may sit; every place counts the same.
+    smoothness : float >= 0
+        The price of one unit of mean difference between neighbouring pixels of the mask (module docstring).
+    steps : int
+        Gradient steps a place, 250 images each, at most 360 in all.
+    target : class, optional
+        Impersonation: become this class.  Without: dodging, anything but one's own.
+    box : (lo, hi), two numbers
+
+    Raises
+    ------
+    ValueError
+        Bad input, before any work; a shift that pushes the mask out of the picture.
+    """
+    steps = as_count(steps, "steps")
+    if not 0 <= smoothness < np.inf:
+        raise ValueError(f"smoothness: expected a number >= 0, got {smoothness!r}")
+    if np.ndim(box[0]) or np.ndim(box[1]):
+        raise ValueError("box: one pattern at several places needs two numbers (lo, hi), got arrays")
+    problem = Problem.of(net, x, y, LInf(np.inf, box), target)
+    mask = as_mask(mask, problem.x.shape[1])
+    listed = np.asarray(shifts)
+    if listed.ndim != 2 or listed.shape[1] != 2 or not len(listed) or listed.dtype.kind not in "iu":
+        raise ValueError(f"shifts: expected pairs of whole numbers (down, right), at least one, got {shifts!r}")
+    places = tuple((int(down), int(right)) for down, right in listed)
+    spots = [np.flatnonzero(place(mask, shift)) for shift in places]
+    start = np.full(np.count_nonzero(mask), (box[0] + box[1]) / 2.0)
+    best, history = start, list[float]()
+    if len(problem.open):
+        best, history = _ascend(problem, mask, spots, start, smoothness, steps, as_generator(rng))
+    empty = np.zeros((len(problem.x), len(places)), bool)
+    found = Accessory(
+        best, mask, places, empty, empty, problem.start <= 0, {}, tuple(history), "steps spent", problem.ball.box
+    )
+    found = _measured(problem, found)
+    reason = "all fooled" if found.rate == 1 else MISCLASSIFIED if not len(problem.open) else found.reason
+    return replace(found, reason=reason)
+
+
+def _ascend(
+    problem: Problem,
+    mask: Array,
+    spots: list[Array],
+    p: Array,
+    smoothness: float,
+    steps: int,
+    rng: np.random.Generator,
+) -> tuple[Array, list[float]]:
+    """The pattern with the best objective seen, and the objectives of those measured."""
+    rows, (lo, hi) = problem.open, problem.ball.box
+    tau = float(np.mean(np.abs(problem.start[rows]))) / 4 or 1.0
+    first, second = neighbours(mask)
+    steps = int(min(steps * len(spots), max(3 * steps, len(spots))))
+    best, history, G = p, list[float](), np.zeros_like(p)
+    for t in range(steps):
+        spot, some = spots[t % len(spots)], rng.permutation(rows)[:BATCH]
+        worn = problem.x[some]
+        worn[:, spot] = p
+        m, g = problem.margin.rows(some).value_and_gradient(worn)
+        slope = (smooth_weight(m, tau) @ g)[spot] / len(some) / tau  # of the mean of -log(1 + exp(-m / tau))
+        sign = np.sign(p[first] - p[second]) / max(len(first), 1)
+        np.subtract.at(slope, first, smoothness * sign)
+        np.add.at(slope, second, smoothness * sign)
+        G = 0.9 * G + unit(slope)
+        fade = (1 + np.cos(np.pi * t / steps)) / 2
+        end = np.where(G > 0, hi, np.where(G < 0, lo, p))  # the oracle of the box
+        p = p + (0.01 + 0.49 * fade) * (end - p)
+        if t + 1 in (steps // 2, 3 * steps // 4, steps):
+            rate = np.mean([_flipped(problem, spot, p)[rows].mean() for spot in spots])
+            value = float(rate - smoothness * np.abs(p[first] - p[second]).mean()) if len(first) else float(rate)
+            if not history or value > max(history):
+                best = p
+            history.append(value)
+    return best, history
+
+
+def neighbours(mask: Array) -> tuple[Array, Array]:
+    """The pairs of mask pixels that touch at a side, as two arrays of positions in the pattern."""
+    number = np.cumsum(mask.ravel()).reshape(mask.shape) - 1
+    down, right = mask[:-1] & mask[1:], mask[:, :-1] & mask[:, 1:]
+    first = np.concatenate([number[:-1][down], number[:, :-1][right]])
+    return first, np.concatenate([number[1:][down], number[:, 1:][right]])
+
+
+def wear(x: Array, mask: Array, p: ArrayLike) -> Array:
+    """The images `x` (n, d) with the values `p` at the pixels of `mask`."""
+    worn = x.copy()
+    worn[:, np.flatnonzero(mask)] = p
+    return worn
+
+
+def _flipped(problem: Problem, spot: Array, p: ArrayLike) -> Array:
+    worn = problem.x.copy()
+    worn[:, spot] = p
+    return (problem.margin.value(worn) > 0) & (problem.start <= 0)
+
+
+def _measured(problem: Problem, found: Accessory) -> Accessory:
+    """The same pattern with everything measured on the images of `problem`."""
+    spots = [np.flatnonzero(place(found.mask, shift)) for shift in found.shifts]
+    (lo, hi), rng = found.box, np.random.default_rng(0)
+    if not ((found.pattern >= lo) & (found.pattern <= hi)).all():
+        raise AssertionError("the pattern is outside the box")
+
+    def rates(fillings: list[Any]) -> Array:
+        """Of every filling at every place, (fillings, shifts)."""
+        tried = found.tried
+        flips = [[_flipped(problem, spot, p)[tried].mean() for spot in spots] for p in fillings]
+        return np.array(flips) if tried.any() else np.full((len(fillings), len(spots)), np.nan)
+
+    greys = rates(list(np.linspace(lo, hi, GREYS)))
+    noise = rates([rng.uniform(lo, hi, len(found.pattern)) for _ in range(DRAWS)])
+    best = greys[np.argmax(greys.mean(axis=1))]
+    controls = {"black": greys[0], "white": greys[-1], "random": noise.mean(axis=0), "constant": best}
+    in_bytes = to_8bit(found.pattern)
+    return replace(
+        found,
+        fooled=np.stack([_flipped(problem, spot, found.pattern) for spot in spots], axis=1),
+        fooled_8bit=np.stack([_flipped(problem, spot, in_bytes) for spot in spots], axis=1),
+        controls=controls,
+    )
+
+
+def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) -> list[Certificate]:
+    """The fewest pixels of the mask that suffice for each image, as certificates of `certified_minimum`, norm "l0".
+
+    `lower = inf` is the proof that no filling of the whole mask flips the image.  Options and errors: see there.
+    """
+    d = np.shape(x)[-1]
+    return certified_minimum(net, x, y, "l0", mask=as_mask(mask, d).ravel(), **limits)
+
+
+def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) -> list[Certificate]:
+    """Whether some filling of the mask flips each image, as certificates of `certified_minimum`, norm "linf".
+
+    `upper` finite: `x_adv` is such a filling.  `lower = inf`: proved, there is none.  Neither: the time was too short.
+    How strong the filling must be is not asked (the gap is wide open).  Options and errors: see there.
+    """
+    d = np.shape(x)[-1]
+    return certified_minimum(net, x, y, "linf", gap=0.999, mask=as_mask(mask, d).ravel(), **limits)
