@@ -72,9 +72,25 @@ def table(r: dict[str, Any]) -> str:
             (f"  one s for all, eps {u['eps']:.3f}", f"{100 * u['rate_held_out']:5.1f}% flipped, unseen")
             for u in r["universal"]
         ),
+        *_fixed(r["fixed_pixels"]),
+        (f"  glasses of {r['glasses']['pixels']} pixels", _glasses(r["glasses"])),
         ("time", f"{r['seconds']['all']:.1f} s"),
     ]
     return "\n".join(f"{name:32s} {text}" for name, text in rows)
+
+
+def _fixed(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    last = rows[-1:] if rows else []
+    return [(f"  {p['pixels']} fixed pixels", f"{100 * p['rate_held_out']:5.1f}% flipped, unseen") for p in last]
+
+
+def _glasses(g: dict[str, Any]) -> str:
+    best, slip = g["heights"][str(g["height"])], g["slipping"]
+    control = 100 * max(best["controls"].values())
+    return (
+        f"{100 * best['rate_held_out']:5.1f}% flipped, unseen; at most {control:.1f}% by plain ones; "
+        f"slipping by a pixel {100 * slip['rate_held_out']:.1f}%"
+    )
 
 
 def _found(one: dict[str, Any], form: str, b: int) -> str:

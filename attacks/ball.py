@@ -189,7 +189,7 @@ class Ball:
         return max(0.9 * failed, (proved + failed) / 2)
 
     @classmethod
-    def ladder(cls, upper: float, count: int = 16) -> Array:
+    def ladder(cls, upper: float, count: int = 8) -> Array:
         """Radii below `upper`, rising, for a first look."""
         return upper * np.arange(1, count) / count
 

@@ -103,14 +103,33 @@ even that is below 0, nothing in S works. If not, assume m ≥ 0 and shrink what
 <p>To certify a whole set: <code>python -m attacks prove</code>.</p>
 
 <h2>5. One perturbation for all of them</h2>
-<p>Look for a single s that flips as many images as possible when it is added to each (and clipped). The derivatives of different {a}s point much the same way, so
-start from the maximiser of their mean, then visit the images in turn and add, for each that still resists, the
-smallest step that crosses its boundary, projected back to |s| ≤ eps. It is made from training images and measured on test images it never saw.
-(<code>attacks/uap.py</code>)</p>
+<p>Look for a single s that flips as many images as possible when it is added to each (and clipped). In words: take all images at once and ask which way each
+would like to move; the derivatives of different {a}s point much the same way, so go where their mean points, as far as eps allows. Look again at the images as they are
+now. Those that are fooled for good need no more help, those that are hopeless get little, those at the edge get most: that is the slope of a smooth count of
+the fooled. Average their wishes over the last few steps, take a step, stay inside |s| ≤ eps, take shorter steps towards the end, and keep the best s that
+was seen. It is made from training images and measured on test images it never saw. (<code>attacks/uap.py</code>, <code>attacks/uap_methods.py</code>)</p>
 <table><tr><th>eps<th>fooled, training images<th>fooled, unseen test images<th>after rounding to bytes</tr>{every}</table>
 <p class="answer">At eps 0.10 one s flips <strong>{100 * at["rate_held_out"]:.1f}%</strong> of the unseen test images.</p>
 {figure("universal.png", "The universal s, beside the mean derivative that it follows.")}
 {figure("universal_grid.png", f"Unseen {a}s without s (above) and with it (below).")}
+<p>How far is that from the best possible? An s that fools an image is at least as large as the image's own certified minimum, and one that fools all of a set makes
+every weighted sum of their margins positive: where a bound of such a sum is below 0, no s works (<code>attacks/uap_bound.py</code>).</p>
+<p class="answer">{_set_proved(r["universal_minimum"]["linf"], "eps {}", 4)} {_set_proved(r["universal_minimum"]["l0"], "{} fixed pixels", 0)}</p>
+{figure("universal_eps.png", "The share that one s fools against eps. In the shaded zone no s can be: proved for the first few test images.")}
+{figure("universal_pixels.png", "The same for fixed pixels: the same few pixels, painted the same way, on every image.")}
+{figure("fixed_pixels.png", "The fixed pixels (s = 1 paints white, s = -1 black), beside the mean derivative.")}
+{_mixed(r, a, b)}
+<h2>6. Why is the researcher wearing such stylish glasses?</h2>
+<p>Because glasses are a perturbation in disguise. Nobody can repaint a whole photograph of himself, but everybody may put on a frame: a few pixels, always the
+same ones, painted as boldly as one likes, worn on every photograph. So the set of allowed changes is not "a little, everywhere" but "anything, inside a mask",
+and the attack is the universal one confined to it: find one pattern for the frame that makes the network read every {a} as a {b}
+(Sharif, Bhagavatula, Bauer and Reiter 2016 did it to face recognition). It is found like s above, over the pixels of the frame alone
+(<code>attacks/pattern.py</code>; the frame: <code>attacks/glasses.py</code>). Glasses that merely hide the digit are no attack, so the same frame is tried in black, in
+white, in random grey and in the best single grey.</p>
+{_glasses_answer(r["glasses"], a)}
+{figure("glasses.png", f"Unseen {a}s, all wearing the same glasses, and the controls: the same frame filled with black, white, random grey.")}
+{figure("glasses_heights.png", "The same frame at other heights, each with the best pattern found for it.")}
+{_heights_answer(r["glasses"], a)}
 
 <h2>How this was made</h2>
 <p>Seed {r["seed"]}, {escape(", ".join(f"{name} {number}" for name, number in r["versions"].items()))}. Every number is in <code>results.json</code>, the network in <code>model.npz</code>.
@@ -134,6 +153,55 @@ def _eps_proved(p: dict[str, Any]) -> str:
         return "Proved: no eps works, however large."
     why = "" if p["optimal"] else f" ({p['reason']})"
     return f"eps = {_number(p['upper'], 5)} works; <strong>nothing below {_number(p['lower'], 5)} does: proved</strong>{why}."
+
+
+def _set_proved(u: dict[str, Any], form: str, digits: int) -> str:
+    n, lower, upper = u["images"], form.format(_number(u["lower"], digits)), form.format(_number(u["upper"], digits))
+    if u["lower"] is None:
+        return f"For the first {n} images together: proved, no s of any size fools them all."
+    found = f"{upper} found" if u["upper"] is not None else "none was found"
+    return f"For the first {n} images together: <strong>no s with less than {lower} fools them all: proved</strong>; {found}."
+
+
+def _mixed(r: dict[str, Any], a: int, b: int) -> str:
+    if "mixed" not in r["universal_minimum"]:
+        return ""
+    rates = ", ".join(f"{100 * row['rate']:.0f}% at eps {row['eps']:.2f}" for row in r["mixed"])
+    u = r["universal_minimum"]["mixed"]
+    return (
+        f"<p>And a mixed set, half {a}s that should become {b}s and half the reverse? What helps one hurts the other: the best s found "
+        f"fools {rates}. {_set_proved(u, 'eps {}', 4)}</p>"
+    )
+
+
+def _glasses_answer(g: dict[str, Any], a: int) -> str:
+    best, slip = g["heights"][str(g["height"])], g["slipping"]
+    controls = ", ".join(f"{name} {100 * rate:.1f}%" for name, rate in best["controls"].items())
+    frame = g["frame_pixels_proved"]
+    few = (
+        f"On the image shown, {_number(frame['upper'], 0)} of the frame's pixels are enough, and at least {_number(frame['lower'], 0)} are needed: proved."
+        if frame["upper"] is not None
+        else "On the image shown no filling of the frame was found to work."
+    )
+    return (
+        f'<p class="answer">A frame of {g["pixels"]} pixels fools <strong>{100 * best["rate_held_out"]:.1f}%</strong> of the unseen {a}s '
+        f"({100 * best['rate_held_out_8bit']:.1f}% in bytes); the same frame filled otherwise: {controls}. Made to survive a slip of one pixel in any direction, "
+        f"it fools {100 * slip['rate_held_out']:.1f}% on average over the nine places. {few}</p>"
+    )
+
+
+def _heights_answer(g: dict[str, Any], a: int) -> str:
+    rows = "".join(
+        f"<tr><td>{int(rows):+d}<td>{100 * h['rate_held_out']:.1f}%<td>{100 * max(h['controls'].values()):.1f}%<td>{h['promise']:.2f}"
+        f"<td>{h['fillings']['works']}<td>{h['fillings']['proved_none']}<td>{h['fillings']['undecided']}"
+        for rows, h in g["heights"].items()
+    )
+    return (
+        "<table><tr><th>rows down<th>fooled<th>best control<th>promised<th>some filling works<th>none does: proved<th>undecided</tr>"
+        f"{rows}</table><p>Why it fails where it fails: \"promised\" is what the mean linearised {a} gains when every pixel of the frame goes to its better end, as a share of "
+        "what it needs. Below 1 the frame crosses too few pixels that matter. And where a control does nearly as well as the pattern, the plain frame hides or completes the "
+        "digit: that is no attack. The last three columns take the first images one by one, each with a filling of its own, by branch and bound.</p>"
+    )
 
 
 def _number(value: float | None, digits: int = 4) -> str:

@@ -32,7 +32,7 @@ from attacks.glasses import as_mask, place
 from attacks.minimum import certified_minimum
 from attacks.result import MISCLASSIFIED, Problem, to_8bit
 from attacks.uap_methods import BATCH, smooth_weight, unit
-from minigrad.inputs import Array, Seed, as_count, as_generator
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
 
 GREYS, DRAWS = 11, 5  # constants and random fillings that serve as controls
@@ -86,8 +86,8 @@ class Accessory:
         return float(self.fooled_8bit[self.tried].mean()) if self.tried.any() else float("nan")
 
     def apply(self, x: Array, shift: tuple[int, int] = (0, 0)) -> Array:
-        """The images (n, d) wearing it, moved by `shift`."""
-        return wear(np.asarray(x, np.float64), place(self.mask, shift), self.pattern)
+        """The images (n, d) wearing it, moved by `shift`.  Raises ValueError for bad input."""
+        return wear(as_images(x, self.mask.size), place(self.mask, shift), self.pattern)
 
     def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> Accessory:
         """The same pattern and controls measured on other images.  Raises ValueError for bad input."""
@@ -132,18 +132,16 @@ def accessory(
         Bad input, before any work; a shift that pushes the mask out of the picture.
     """
     steps = as_count(steps, "steps")
-    if not 0 <= smoothness < np.inf:
+    if np.ndim(smoothness) or np.asarray(smoothness).dtype.kind not in "iuf" or not 0 <= smoothness < np.inf:
         raise ValueError(f"smoothness: expected a number >= 0, got {smoothness!r}")
-    if np.ndim(box[0]) or np.ndim(box[1]):
+    ball = LInf(np.inf, box)
+    if any(np.ndim(end) for end in ball.box):
         raise ValueError("box: one pattern at several places needs two numbers (lo, hi), got arrays")
-    problem = Problem.of(net, x, y, LInf(np.inf, box), target)
+    problem = Problem.of(net, x, y, ball, target)
     mask = as_mask(mask, problem.x.shape[1])
-    listed = np.asarray(shifts)
-    if listed.ndim != 2 or listed.shape[1] != 2 or not len(listed) or listed.dtype.kind not in "iu":
-        raise ValueError(f"shifts: expected pairs of whole numbers (down, right), at least one, got {shifts!r}")
-    places = tuple((int(down), int(right)) for down, right in listed)
+    places = _places(shifts)
     spots = [np.flatnonzero(place(mask, shift)) for shift in places]
-    start = np.full(np.count_nonzero(mask), (box[0] + box[1]) / 2.0)
+    start = np.full(np.count_nonzero(mask), (ball.box[0] + ball.box[1]) / 2.0)
     best, history = start, list[float]()
     if len(problem.open):
         best, history = _ascend(problem, mask, spots, start, smoothness, steps, as_generator(rng))
@@ -154,6 +152,16 @@ def accessory(
     found = _measured(problem, found)
     reason = "all fooled" if found.rate == 1 else MISCLASSIFIED if not len(problem.open) else found.reason
     return replace(found, reason=reason)
+
+
+def _places(shifts: Any) -> tuple[tuple[int, int], ...]:
+    try:
+        listed = np.asarray(shifts)
+    except ValueError:  # rows of different lengths
+        listed = np.zeros(0)
+    if listed.ndim != 2 or listed.shape[1] != 2 or not len(listed) or listed.dtype.kind not in "iu":
+        raise ValueError(f"shifts: expected pairs of whole numbers (down, right), at least one, got {shifts!r}")
+    return tuple((int(down), int(right)) for down, right in listed)
 
 
 def _ascend(
@@ -224,8 +232,9 @@ def _measured(problem: Problem, found: Accessory) -> Accessory:
     def rates(fillings: list[Any]) -> Array:
         """Of every filling at every place, (fillings, shifts)."""
         tried = found.tried
-        flips = [[_flipped(problem, spot, p)[tried].mean() for spot in spots] for p in fillings]
-        return np.array(flips) if tried.any() else np.full((len(fillings), len(spots)), np.nan)
+        if not tried.any():
+            return np.full((len(fillings), len(spots)), np.nan)
+        return np.array([[_flipped(problem, spot, p)[tried].mean() for spot in spots] for p in fillings])
 
     greys = rates(list(np.linspace(lo, hi, GREYS)))
     noise = rates([rng.uniform(lo, hi, len(found.pattern)) for _ in range(DRAWS)])
@@ -245,7 +254,7 @@ def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any
 
     `lower = inf` is the proof that no filling of the whole mask flips the image.  Options and errors: see there.
     """
-    d = np.shape(x)[-1]
+    d = as_images(x).shape[1]
     return certified_minimum(net, x, y, "l0", mask=as_mask(mask, d).ravel(), **limits)
 
 
@@ -255,5 +264,5 @@ def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) 
     `upper` finite: `x_adv` is such a filling.  `lower = inf`: proved, there is none.  Neither: the time was too short.
     How strong the filling must be is not asked (the gap is wide open).  Options and errors: see there.
     """
-    d = np.shape(x)[-1]
+    d = as_images(x).shape[1]
     return certified_minimum(net, x, y, "linf", gap=0.999, mask=as_mask(mask, d).ravel(), **limits)

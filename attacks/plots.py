@@ -198,6 +198,40 @@ def before_after(x: Array, x_adv: Array, verdicts: Sequence[str], columns: int =
     return png(figure, dpi=110)
 
 
+def rate_curve(
+    radius: Array, rates: dict[str, tuple[Array, Array]], own: Array, lower: float, xlabel: str
+) -> bytes:
+    """The share that one s fools as the radius grows, and what is proved of it for a few images.
+
+    `rates`: name -> (radius, rate).  `own` (n,): the images' own certified minima, of which no more than those <= r can
+    be fooled at radius r; below `lower` no s fools them all.
+    """
+    figure, axes = _axes(xlabel, "share fooled")
+    top = float(max(np.max(r) for r, _ in rates.values()))
+    steps = np.sort(own[np.isfinite(own)])
+    most = np.searchsorted(steps, radius, side="right") / len(own)  # (r,) the quantile bound
+    most = np.where(radius < lower, np.minimum(most, 1 - 1 / len(own)), most)
+    zone: dict[str, Any] = {"color": BLUE, "alpha": 0.25, "linewidth": 0}
+    axes.fill_between(radius, most, 1.03, step="post", label="proved for these: no s does that", **zone)
+    for (name, (r, rate)), colour, mark in zip(rates.items(), (VERMILION, GREEN), ("o-", "s--"), strict=True):
+        axes.plot(r, rate, mark, color=colour, label=name, markersize=5)
+    axes.set(ylim=(0, 1.03), xlim=(0, 1.02 * top or 1))
+    axes.legend(fontsize=9, loc="center right")
+    return png(figure)
+
+
+def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]]) -> bytes:
+    """Rows of pictures: a name, its images, and what the network says under each."""
+    columns = len(rows[0][1])
+    figure = Figure(figsize=(1.2 * columns + 0.6, 1.5 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, images, verdicts) in zip(grid, rows, strict=True):
+        for axes, v, verdict in zip(line, images, verdicts, strict=True):
+            picture(axes, v, caption=verdict)
+        line[0].set_ylabel(name, fontsize=9)
+    return png(figure, dpi=120)
+
+
 def training(history: dict[str, list[float]]) -> bytes:
     """Loss and accuracy, epoch by epoch."""
     figure = Figure(figsize=(7, 3), layout="constrained")

@@ -17,7 +17,9 @@ import numpy as np
 
 from attacks.balls import LInf
 from attacks.page import page
-from attacks.study import SHOWN_EPS, Clock, Study, confidence, numbers, study
+from attacks.pattern import wear
+from attacks.study import Clock, Study, confidence, numbers, study
+from attacks.study_sets import SHOWN_EPS
 from data import load_folder, load_mnist
 from minigrad import MLP, fit
 from minigrad.files import check_writable, npz_bytes, write_whole
@@ -26,6 +28,7 @@ from minigrad.margin import Margin
 
 REFERENCE = (128, 64, 1)  # widths after the pixels
 UNIVERSAL_IMAGES = 1000  # training images from which the universal s is made
+OTHERS = 100  # test images of the second digit, some of which join a mixed set
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Network:
     accuracy: float  # on the test images of both digits
     crowd: Array  # (m, d) training images of the first digit that it gets right
     images: Array  # (n, d) test images of the first digit that it gets right
+    others: Array  # some test images of the second digit that it gets right
     number: Array  # (n,) their positions among the test images of that digit
     wrong: int  # test images of that digit misclassified already
 
@@ -100,8 +104,9 @@ def prepare(options: Options, clock: Clock) -> Network:
         raise ValueError(f"the network gets {len(number)} of {len(own)} test images right, expected at least 1")
     if options.image is not None and options.image not in number:
         raise ValueError(f"image: expected one that the network gets right, got {options.image}, already misclassified")
-    accuracy = net.accuracy(x_test, y_test)
-    return Network(net, history, accuracy, crowd, own[right], number, int((~right).sum()))
+    others = x_test[y_test == 1][:OTHERS].astype(np.float64)
+    accuracy, others = net.accuracy(x_test, y_test), others[net.predict(others) == 1]
+    return Network(net, history, accuracy, crowd, own[right], others, number, int((~right).sum()))
 
 
 def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> dict[str, bytes]:
@@ -110,7 +115,7 @@ def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> 
 
     i, x = s.shown, s.images[s.shown]
     before = caption(digits, s.start[i])
-    _, held_out = s.universals[SHOWN_EPS]
+    _, held_out = s.sets.universals[SHOWN_EPS]
     wearing = held_out.apply(s.images)
     worn = Margin.of(s.net, s.images, np.zeros(len(s.images), int)).value(wearing)
     ways = (
@@ -142,6 +147,11 @@ def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> 
             {"mean": s.smallest.mean_distance, "shown": s.smallest.distance[i]},
         ),
         "universal.png": plots.universal_pictures(held_out.s, s.mean_gradient),
+        "universal_eps.png": plots.rate_curve(*_curve(s, "linf"), "eps, largest change of a pixel"),
+        "universal_pixels.png": plots.rate_curve(*_curve(s, "l0"), "pixels, the same for every image"),
+        "fixed_pixels.png": plots.universal_pictures(s.sets.fixed.s, s.mean_gradient),
+        "glasses.png": plots.wearing(_glasses(s, digits)),
+        "glasses_heights.png": plots.wearing(_heights(s, digits)),
         "universal_grid.png": plots.before_after(s.images[:24], wearing[:24], [verdict(digits, m) for m in worn[:24]]),
     }
     if s.sparse.trace is not None:
@@ -170,6 +180,42 @@ def _curves(s: Study) -> tuple[Array, dict[str, Array], dict[str, float]]:
         "network, towards the best s found": margin.value(ball.apply(many, bent)),
     }
     return eps, curves, {"smallest eps found": float(s.smallest.distance[i])}
+
+
+def _curve(s: Study, norm: str) -> tuple[Array, dict[str, tuple[Array, Array]], Array, float]:
+    """The arguments of `plots.rate_curve`: rates on unseen images, on the few, and what is proved of those."""
+    sets = s.sets
+    if norm == "linf":
+        unseen = [(eps, held_out.rate) for eps, (_, held_out) in sets.universals.items()]
+    else:
+        unseen = [(0.0, 0.0), *((k + 1, held_out) for k, (_, held_out) in enumerate(sets.by_pixels))]
+    few = sets.few[norm]
+    rates = {"all unseen images": unseen, f"the first {len(sets.minima[norm].own)}, s made for them": few}
+    top = max(r for pairs in rates.values() for r, _ in pairs)
+    curves = {name: (np.array(pairs)[:, 0], np.array(pairs)[:, 1]) for name, pairs in rates.items()}
+    return np.linspace(0, 1.02 * top, 600), curves, sets.minima[norm].own, sets.minima[norm].lower
+
+
+def _glasses(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+    """Eight images without glasses, with them, and with the controls."""
+    _, worn, _ = s.sets.glasses[s.sets.height]
+    x, random = s.images[:8], np.random.default_rng(0).uniform(size=len(worn.pattern))
+    rows = [("no glasses", x), ("the pattern", worn.apply(x))]
+    for name, filling in (("black", 0.0), ("white", 1.0), ("random", random)):
+        rows.append((name, wear(x, worn.mask, filling)))
+    return [(name, images, _verdicts(s, images, digits)) for name, images in rows]
+
+
+def _heights(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+    """The image shown, with the glasses at each height."""
+    x = s.images[s.shown : s.shown + 1]
+    images = np.concatenate([worn.apply(x) for _, worn, _ in s.sets.glasses.values()])
+    shares = [f"{100 * worn.rate:.0f}% fooled here" for _, worn, _ in s.sets.glasses.values()]
+    return [("", images, [f"{v}\n{share}" for v, share in zip(_verdicts(s, images, digits), shares, strict=True)])]
+
+
+def _verdicts(s: Study, images: Array, digits: tuple[int, int]) -> list[str]:
+    return [verdict(digits, m) for m in Margin.of(s.net, images, np.zeros(len(images), int)).value(images)]
 
 
 def verdict(digits: tuple[int, int], m: float) -> str:
@@ -208,7 +254,8 @@ def run(options: Options) -> dict[str, Any]:
     network = prepare(options, clock)
     net = network.net
     seconds = options.proof_seconds
-    s = study(net, network.crowd, network.images, network.number, options.image, options.seed, clock, seconds)
+    sets = network.crowd, network.images, network.others, network.number
+    s = study(net, *sets, options.image, options.seed, clock, seconds)
     figures = clock("draw", lambda: draw(s, options.digits, network.history))
     results = _without_nan(
         {

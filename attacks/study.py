@@ -21,13 +21,11 @@ from attacks.minimum import certified_minimum
 from attacks.result import AttackResult
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
-from attacks.uap import UniversalResult, universal
+from attacks.study_sets import SHOWN_EPS, SetStudy, set_numbers, study_sets
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
 PAPERNOT_IMAGES = 200  # pairs of pixels are slower; this many show the difference
-UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
-SHOWN_EPS = 0.10
 
 
 class Clock:
@@ -63,7 +61,7 @@ class Study:
     box_step: AttackResult
     ascent: AttackResult
     smallest: AttackResult
-    universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the training images, on the images
+    sets: SetStudy  # one s for many images, and the glasses
     mean_gradient: Array  # (d,) over the training images
     proved: dict[str, Certificate]  # norm: the certified minimum of the image shown
 
@@ -72,6 +70,7 @@ def study(
     net: Any,
     crowd: Array,
     images: Array,
+    others: Array,
     number: Array,
     image: int | None,
     seed: int,
@@ -79,6 +78,8 @@ def study(
     proof_seconds: float = 7.0,
 ) -> Study:
     """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
+
+    `others` are images of class 1, classified so, for a set of both.
 
     `image` is the number of the image to show; by default the first that needs the median number of pixels.  At most
     half of `proof_seconds` goes to its certified pixels, the rest to its certified eps.
@@ -91,10 +92,6 @@ def study(
 
     def step(root: Array) -> AttackResult:
         return fgsm(net, images, y, LInf(np.where(np.isfinite(root), root * (1 + 1e-9), 1.0)))
-
-    def one_for_all() -> dict[float, tuple[UniversalResult, UniversalResult]]:
-        found = {eps: universal(net, crowd, np.zeros(len(crowd), int), LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
-        return {eps: (result, result.on(net, images, y)) for eps, result in found.items()}
 
     def prove(norm: str, seconds: float) -> Certificate:
         row = slice(shown, shown + 1)
@@ -126,7 +123,7 @@ def study(
         box_step=clock("small: one step, exact in the box", lambda: step(box_root)),
         ascent=clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS))),
         smallest=clock("small: the smallest eps", lambda: smallest_eps(net, images, y)),
-        universals=clock("universal: one perturbation for all", one_for_all),
+        sets=study_sets(net, crowd, images, others, shown, seed, clock, proof_seconds),
         proved={"l0": pixels, "linf": clock("proof: the smallest eps", lambda: prove("linf", left))},
         mean_gradient=Margin.of(net, crowd, np.zeros(len(crowd), int)).value_and_gradient(crowd)[1].mean(axis=0),
     )
@@ -183,18 +180,7 @@ def numbers(s: Study) -> dict[str, Any]:
         "one_step_in_the_box": measured(s.box_step),
         "pgd": measured(s.ascent) | {"eps": SHOWN_EPS},
         "smallest_eps": measured(s.smallest),
-        "universal": [
-            {
-                "eps": eps,
-                "radius": on_set.radius,
-                "rate_on_set": on_set.rate,
-                "rate_held_out": held_out.rate,
-                "rate_held_out_8bit": held_out.rate_8bit,
-                "reason": on_set.reason,
-                "history": list(on_set.history),
-            }
-            for eps, (on_set, held_out) in s.universals.items()
-        ],
+        **set_numbers(s.sets),
     }
 
 

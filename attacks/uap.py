@@ -18,10 +18,11 @@ from attacks.balls import Ball, LInf
 from attacks.crowd import Crowd, fooled
 from attacks.result import MISCLASSIFIED, Problem
 from attacks.sign_gradient import pgd
-from attacks.uap_methods import PROGRAM_IMAGES, ascend, first_step, iterate, pixels, program
+from attacks.uap_methods import ascend, first_step, iterate, pixels, program
 from minigrad.inputs import Array, Seed, as_count, as_generator
 
 MENDING = 1  # pass of "iterative" in "best"
+PROGRAM_HELPS = 50  # images: of more, a linear program that minds the worst fools fewer
 METHODS = "best", "iterative", "margin", "lp"
 
 
@@ -113,7 +114,7 @@ def universal(
     at a time.  "lp" solves linear programs for the best worst margin of the linearised network (Linf and L1).  On an
     affine network with `convention="inside"` and at most 200 images it is optimal; nothing of the kind is claimed for
     "clip".  "best" uses all that apply, each from the best s so far, until all images are fooled; a single image is
-    given to `pgd` first, and of more than 200 the programs are left out.
+    given to `pgd` first, and of more than 50 the programs are left out.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ def universal(
         elif not crowd.done:
             ascend(crowd, steps, rng)
         if method == "best" and not crowd.done:
-            if len(crowd.rows) <= PROGRAM_IMAGES:
+            if len(crowd.rows) <= PROGRAM_HELPS:
                 program(crowd, rng)
             iterate(crowd, crowd.best, min(passes, MENDING), overshoot, rng)
     if not crowd.free.contains(zero, crowd.best):

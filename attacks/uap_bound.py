@@ -17,11 +17,13 @@ the sum is stronger.
             theorem that mixture is where the bound's slope is taken.
 
 Since every image must be fooled, each image's neurons may be bounded over its own counterexamples
-(minigrad/contract.py), and a pixel that one of them cannot do without is paid for by all.
+(minigrad/contract.py), a pixel that one of them cannot do without is paid for by all, and one that ruins one of them is
+left alone by s.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +41,9 @@ CUTS, ALPHA_STEPS = 24, 3
 RATE = 0.1  # of the steps in alpha
 
 
-def refuted(net: MLP, crowd: Crowd, radius: float, image: Array, c: Array) -> Array | None:
+def refuted(
+    net: MLP, crowd: Crowd, radius: float, image: Array, c: Array, deadline: float = np.inf
+) -> Array | None:
     """Weights (r,) that prove that no s of `radius` fools all the images, or None.
 
     Parameters
@@ -48,7 +52,11 @@ def refuted(net: MLP, crowd: Crowd, radius: float, image: Array, c: Array) -> Ar
         The image of each row.
     c : (r, K)
         Its margin, `m = c . (N - t)`: an s that fools all images makes all of these positive.
+    deadline : of `time.perf_counter`
+        None soon after it.
     """
+    if not applies(crowd):
+        return None
     n = len(crowd.problem.x)
     x = crowd.problem.x[image]
     ball = crowd.problem.ball.with_radius(radius).rows(image, n)
@@ -68,6 +76,8 @@ def refuted(net: MLP, crowd: Crowd, radius: float, image: Array, c: Array) -> Ar
         if closed is not None:
             return _only(closed, len(x))
         for k in range(len(known.l)):
+            if time.perf_counter() > deadline:
+                return None
             smaller = contract(known, k, c, mult, more[k], steps=CONTRACT_STEPS)
             if smaller.empty.any():
                 return _only(int(np.argmax(smaller.empty)), len(x))
@@ -83,6 +93,12 @@ def refuted(net: MLP, crowd: Crowd, radius: float, image: Array, c: Array) -> Ar
     return _weigh(crowd, known, radius, image, c, mult)
 
 
+def applies(crowd: Crowd) -> bool:
+    """Whether the s that is best for a weighted sum is known exactly."""
+    x = crowd.problem.x
+    return crowd.inside or crowd.problem.ball.together(x, np.zeros_like(x)) is not None
+
+
 def _only(row: int, n: int) -> Array:
     return np.eye(n)[row]
 
@@ -90,7 +106,8 @@ def _only(row: int, n: int) -> Array:
 def _pixels(known: Region, ball: Ball, c: Array, mult: Multipliers) -> tuple[Ball, int | None]:
     """The sets after each image's own bound decided pixels; or the row in which that is a contradiction.
 
-    If more pixels are in than may change, no other pixel can, and the bound soon falls below 0 by itself.
+    Every s that fools all images fools each, so what one row says of its pixels holds for all.  If more pixels are in
+    than may change, no other pixel can, and the bound soon falls below 0 by itself.
     """
     if not ball.undecided(known.x).any():
         return ball, None
@@ -98,7 +115,8 @@ def _pixels(known: Region, ball: Ball, c: Array, mult: Multipliers) -> tuple[Bal
     inside, outside = decide_pixels(known, found.bound[:, 0], found.A[:, 0])
     if (inside & outside).any():
         return ball, int(np.argmax((inside & outside).any(axis=1)))
-    return ball.restrict(np.broadcast_to(inside.any(axis=0), inside.shape), outside), None
+    inside, outside = (np.broadcast_to(some.any(axis=0), some.shape) for some in (inside, outside))
+    return ball.restrict(inside, outside), None
 
 
 def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, mult: Multipliers) -> Array | None:
@@ -134,7 +152,8 @@ def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, m
                 )
             if lp.status != 0:
                 break
-            w, p = lp.x[:r] / lp.x[:r].sum(), -lp.ineqlin.marginals
+            w, p = np.maximum(lp.x[:r], 0), -lp.ineqlin.marginals  # a solver's 0 may be -1e-9, which proves nothing
+            w /= w.sum()
         if best < 0 or lp.status != 0:
             break
         mixed = (known.x + np.einsum("s,sid->id", p / max(p.sum(), 1e-300), np.stack(answers))).astype(sketch.x.dtype)
@@ -149,8 +168,15 @@ def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, m
 
 
 def _answer(crowd: Crowd, known: Region, radius: float, image: Array, A: Array) -> Array:
-    """`delta_i(s)`, (r, d), of the s that maximises `sum_i A_i . delta_i(s)`."""
-    s = crowd.oracle(A, known.x, image, radius)
+    """`delta_i(s)`, (r, d), of the s that maximises `sum_i A_i . delta_i(s)`.
+
+    s itself leaves the pixels alone that were ruled out: the best s of the larger set, with those cut off afterwards,
+    earns less than others do.
+    """
+    assert isinstance(known.ball, Ball)
+    mask = known.ball.mask
+    ruled_out = None if mask is None else np.logical_not(np.all(np.atleast_2d(mask), axis=0))
+    s = crowd.oracle(A, known.x, image, radius, ruled_out)
     down, up = known.ball.room(known.x)
     return np.clip(s, down, up)
 

@@ -20,15 +20,15 @@ from attacks.balls import BALLS, Ball
 from attacks.crowd import Crowd
 from attacks.minimum import Task
 from attacks.uap import UniversalResult, universal
-from attacks.uap_bound import refuted
-from minigrad.inputs import Array, Seed
+from attacks.uap_bound import applies, refuted
+from minigrad.inputs import Array, Seed, as_generator
 
 QUANTILE = 0.7  # of the time goes to the images' own minima
 GAP = 0.05  # to which those are wanted
-TRIES = 12  # radii beyond the largest own minimum, each half as large again
+TRIES = 12  # radii from the largest own minimum on, each half as large again, but the last is the whole box
 REACH = 2.0  # times the quantile bound: no larger radius is asked about
 HARDEST = 16  # images of largest own minimum that take part in the weighted bound
-FINE = 0.01  # radii nearer than this share are not told apart
+FINE = 0.02  # radii nearer than this share are not told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +99,15 @@ def universal_minimum(
         every image is misclassified already.
     """
     begun = time.perf_counter()
-    if np.ndim(share) or not isinstance(share, (int, float, np.number)) or not 0 < share <= 1:
+    if np.ndim(share) or np.asarray(share).dtype.kind not in "iuf" or not 0 < share <= 1:
         raise ValueError(f"share: expected a number in (0, 1], got {share!r}")
     task = Task.of(net, x, y, norm, GAP if norm != "l0" else None, time_limit, None, mask, box, target)
     kind = BALLS[norm]
     crowd = Crowd.of(net, task.x, task.y, kind(1, box=box, mask=mask), target, convention, mixed)
     if not len(crowd.rows):
         raise ValueError("x: expected images that one s can still fool, got a set that is misclassified already")
-    need = int(np.ceil(share * len(crowd.rows) - 1e-9))
+    as_generator(rng)  # refuses what is none
+    need = max(1, int(np.ceil(share * len(crowd.rows) - 1e-9)))
     at_least = (need - 0.5) / len(crowd.rows)
 
     own = _own_minima(task, crowd.rows, need)
@@ -149,7 +150,7 @@ def _found(
     ball = crowd.problem.ball
     widest = crowd.free.widest(np.zeros((1, len(crowd.best))))
     radius, failed, result = min(start, widest), 0.0, None
-    for _ in range(TRIES):
+    for left in reversed(range(TRIES)):
         tried = find(ball.with_radius(ball.whole(radius)))
         if tried.rate >= at_least:
             result = tried
@@ -157,7 +158,7 @@ def _found(
         failed = radius
         if radius >= widest:
             break
-        radius = min(1.5 * radius, widest)
+        radius = min(1.5 * radius, widest) if left > 1 else widest
     if result is None:
         return np.inf, None
     while (middle := ball.between(failed, result.radius, FINE)) is not None:
@@ -181,7 +182,7 @@ def _weighted(
     step = 2 * FINE
     while time.perf_counter() < deadline and (middle := ball.between(refuted_at, high, FINE)) is not None:
         radius, step = min(middle, ball.whole(refuted_at * (1 + step))), 3 * step  # a little more at first
-        found = refuted(task.net, crowd, radius, *rows)
+        found = refuted(task.net, crowd, radius, *rows, deadline)
         if found is None:
             high = radius
         else:
@@ -193,8 +194,7 @@ def _rows(task: Task, crowd: Crowd, own: Array) -> tuple[Array, Array] | None:
     """The image and row `c` of each margin that must be positive, or None where the weighted bound does not apply."""
     rows = np.sort(crowd.rows[np.argsort(-own[crowd.rows], kind="stable")[:HARDEST]])
     k, y = task.net.sizes[-1], task.y[rows]
-    zero = np.zeros((1, task.x.shape[1]))
-    if not crowd.inside and crowd.problem.ball.together(zero, zero) is None:
+    if not applies(crowd):
         return None
     if k == 1:
         return rows, np.where(y == 0, 1.0, -1.0)[:, None]

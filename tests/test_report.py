@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+import attacks.study_sets
 from attacks import report
 from attacks.__main__ import main, table
 from attacks.report import Options, run
@@ -15,10 +16,26 @@ from minigrad import MLP
 from minigrad.margin import Margin
 
 FIGURES = {
+    "universal_eps", "universal_pixels", "fixed_pixels", "glasses", "glasses_heights",
     "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
     "universal_grid", "margin_by_pixels", "margin_by_eps", "training",
 }  # fmt: skip
-SMALL = {"subset": 200, "epochs": 3, "proof_seconds": 0}
+SMALL = {"subset": 60, "epochs": 6, "proof_seconds": 0}
+
+
+QUICK = {
+    "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4, "HEIGHTS": (0, 12),
+    "SLIPS": ((0, 0), (1, 0)), "PROVED": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Fewer sets, heights and places: these tests are about the job, and the sets have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in QUICK.items():
+            patch.setattr(attacks.study_sets, name, value)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +57,9 @@ def test_numbers_can_be_measured_again_from_the_saved_network(written):
     r = json.loads((out / "results.json").read_text())
     net = MLP.load(out / "model.npz")
     _, _, x, y = load_mnist((4, 9))
-    fours = x[y == 0][:200].astype(float)
+    fours = x[y == 0][: SMALL["subset"]].astype(float)
     wrong = int((net.predict(fours) == 1).sum())
-    assert r["images"] == {"correct": 200 - wrong, "already_misclassified": wrong}
+    assert r["images"] == {"correct": SMALL["subset"] - wrong, "already_misclassified": wrong}
     shown = fours[r["shown"]["image"]]
     m, g = Margin.of(net, shown[None], [0]).value_and_gradient(shown[None])
     assert r["shown"]["margin"] == pytest.approx(m[0], rel=1e-12)
@@ -109,7 +126,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     assert main([*where, "--subset", "200", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
-    other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "6"]
+    other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "1"]
     assert main([*other, "--out", str(tmp_path / "c")]) == 0
     assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
     proved = json.loads((tmp_path / "c" / "results.json").read_text())["shown"]["proved"]
@@ -147,7 +164,7 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypa
     there = tmp_path / "report"
     there.mkdir()
     (there / "index.html").write_text("the old report")
-    code = main(["--model", str(out / "model.npz"), "--subset", "30", "--out", str(there)])
+    code = main(["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--out", str(there)])
     assert code == 130 and "interrupted" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in there.iterdir()} == {"index.html": "the old report"}
 
@@ -164,7 +181,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch
 
     monkeypatch.setattr(report, "write_whole", full)
     monkeypatch.setattr(report, "draw", lambda *_: {"overview.png": b"a picture"})
-    assert main(["--model", str(out / "model.npz"), "--subset", "30", "--out", str(tmp_path / "r")]) == 2
+    assert main(["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--out", str(tmp_path / "r")]) == 2
     assert "No space left" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "r").iterdir()} == {path.name for path in calls[:2]}
 

@@ -1,0 +1,189 @@
+"""The measurements of the last two questions: one perturbation for all, and the glasses.  See study.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attacks.balls import L0, LInf
+from attacks.certificate import Certificate
+from attacks.glasses import glasses_mask, place
+from attacks.pattern import Accessory, accessory, any_filling, smallest_mask
+from attacks.uap import UniversalResult, universal
+from attacks.uap_minimum import UniversalMinimum, universal_minimum
+from minigrad.inputs import Array
+from minigrad.margin import Margin
+
+UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
+SHOWN_EPS = 0.10
+MIXED_EPS = (0.10, 0.20, 0.30, 0.50)
+FEW_EPS = (0.02, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10)
+PIXELS = 15  # fixed pixels, the same for every image
+FEW = 20  # images of the set whose smallest radius is bounded from below, and half as many of each digit in the mixed
+STYLE, SLIPS = "round", tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
+HEIGHTS = (-3, 0, 5, 12)  # rows by which the glasses are moved on a picture of 28 rows
+WEARERS, PROVED = 500, 10  # training images for the pattern; images for which a mask is judged by proof
+PROOF_SHARE = {"linf": 0.5, "l0": 0.25, "mixed": 0.25}  # of the seconds that go to bounds
+
+
+@dataclass(frozen=True, eq=False)
+class SetStudy:
+    """One s for many images, and one pattern for a mask.  "On the images" is: on images that it was not made from."""
+
+    universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the crowd, on the images
+    fixed: UniversalResult  # of L0(PIXELS), on the crowd
+    by_pixels: list[tuple[float, float]]  # after each pixel of it: the rate on the crowd, on the images
+    few: dict[str, list[tuple[float, float]]]  # norm: radius and rate on the first few images
+    minima: dict[str, UniversalMinimum]  # norm: of the first few images; "mixed": of both digits, Linf
+    mixed: dict[float, UniversalResult]  # eps: on a few images of each digit, each to become the other
+    glasses: dict[int, tuple[Accessory, Accessory, list[Certificate]]]
+    # height: on the crowd, on the images, and whether any filling flips the first images
+    promise: dict[int, float]  # height: what the mean linearised image gains by the frame, as a share of what it needs
+    height: int  # the best one: the largest rate on the crowd
+    slipping: tuple[Accessory, Accessory]  # made for nine places about that height: on the crowd, on the images
+    frame: Certificate  # of the shown image: the fewest pixels of the mask there
+
+
+def study_sets(
+    net: Any, crowd: Array, images: Array, others: Array, shown: int, seed: int, clock: Any, seconds: float
+) -> SetStudy:
+    """Everything for one class against the other: made from `crowd` (m, d), measured on `images` (n, d), both class 0.
+
+    `others` are images of class 1, for the mixed set; about `seconds` go to lower bounds.  Needs square images of at
+    least 20 x 20 pixels.
+    """
+    zeros, y = np.zeros(len(crowd), int), np.zeros(len(images), int)
+    few, few_y = images[:FEW], np.zeros(len(images[:FEW]), int)
+
+    def one_for_all() -> dict[float, tuple[UniversalResult, UniversalResult]]:
+        found = {eps: universal(net, crowd, zeros, LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
+        return {eps: (result, result.on(net, images, y)) for eps, result in found.items()}
+
+    def rates(fixed: UniversalResult) -> list[tuple[float, float]]:
+        return [(_rate(net, s, crowd), _rate(net, s, images)) for s in fixed.path]
+
+    universals = clock("universal: one perturbation for all", one_for_all)
+    fixed = clock("universal: the fewest fixed pixels", lambda: universal(net, crowd, zeros, L0(PIXELS), rng=seed))
+    mixed_x = np.concatenate([images[: FEW // 2], others[: FEW // 2]])
+    mixed_y = np.repeat([0, 1], [len(images[: FEW // 2]), len(others[: FEW // 2])])
+
+    def bound(norm: str, x: Array, labels: Array, share: float, mixed: bool = False) -> UniversalMinimum:
+        return universal_minimum(net, x, labels, norm, time_limit=share * seconds, mixed=mixed, rng=seed)
+
+    def bounds() -> dict[str, UniversalMinimum]:
+        found = {norm: bound(norm, few, few_y, PROOF_SHARE[norm]) for norm in ("linf", "l0")}
+        if len(np.unique(mixed_y)) == 2:
+            found["mixed"] = bound("linf", mixed_x, mixed_y, PROOF_SHARE["mixed"], True)
+        return found
+
+    minima = clock("universal: what no s can do", bounds)
+    mixed = {eps: universal(net, mixed_x, mixed_y, LInf(eps), rng=seed) for eps in MIXED_EPS}
+    few_rates: dict[str, list[tuple[float, float]]] = {
+        "linf": [(eps, universal(net, few, few_y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
+        "l0": list(enumerate([0.0, *(_rate(net, s, few) for s in universal(net, few, few_y, L0(PIXELS)).path)])),
+    }
+    glasses, height = clock("glasses: at several heights", lambda: _heights(net, crowd, images, seed))
+    mask = glasses[height][0].mask
+
+    def slip() -> tuple[Accessory, Accessory]:
+        made = accessory(net, crowd[:WEARERS], zeros[:WEARERS], mask, shifts=SLIPS, rng=seed)
+        return made, made.on(net, images, y)
+
+    return SetStudy(
+        universals,
+        fixed,
+        rates(fixed),
+        few_rates,
+        minima,
+        mixed,
+        glasses,
+        {rows: _promise(net, images, made.mask) for rows, (made, _, _) in glasses.items()},
+        height,
+        clock("glasses: slipping by a pixel", slip),
+        smallest_mask(net, images[shown : shown + 1], [0], mask, time_limit=seconds / 10)[0],
+    )
+
+
+def _heights(
+    net: Any, crowd: Array, images: Array, seed: int
+) -> tuple[dict[int, tuple[Accessory, Accessory, list[Certificate]]], int]:
+    side = round(crowd.shape[1] ** 0.5)
+    frame = glasses_mask((side, side), STYLE)
+    found = {}
+    for rows in HEIGHTS:
+        mask = place(frame, (round(rows * side / 28), 0))
+        made = accessory(net, crowd[:WEARERS], np.zeros(len(crowd[:WEARERS]), int), mask, rng=seed)
+        judged = any_filling(net, images[:PROVED], np.zeros(len(images[:PROVED]), int), mask, time_limit=0.3)
+        found[rows] = made, made.on(net, images, np.zeros(len(images), int)), judged
+    return found, max(found, key=lambda rows: found[rows][0].rate)
+
+
+def _promise(net: Any, x: Array, mask: Array) -> float:
+    """`sum over the mask of max(mean g (hi - x), mean g (lo - x))  /  mean -m`: 1 is just enough."""
+    m, g = Margin.of(net, x, np.zeros(len(x), int)).value_and_gradient(x)
+    white, black = np.mean(g * (1 - x), axis=0), np.mean(-g * x, axis=0)  # (d,)
+    return float(np.maximum(white, black)[mask.ravel()].sum() / -m.mean())
+
+
+def set_numbers(s: SetStudy) -> dict[str, Any]:
+    """Every number of it, ready for JSON."""
+    return {
+        "universal": [
+            {
+                "eps": eps,
+                "radius": on_set.radius,
+                "rate_on_set": on_set.rate,
+                "rate_held_out": held_out.rate,
+                "rate_held_out_8bit": held_out.rate_8bit,
+                "reason": on_set.reason,
+                "history": list(on_set.history),
+            }
+            for eps, (on_set, held_out) in s.universals.items()
+        ],
+        "fixed_pixels": [
+            {"pixels": k + 1, "rate_on_set": on_set, "rate_held_out": held_out}
+            for k, (on_set, held_out) in enumerate(s.by_pixels)
+        ],
+        "universal_minimum": {
+            name: {"lower": u.lower, "upper": u.upper, "quantile": u.quantile, "images": len(u.own)}
+            for name, u in s.minima.items()
+        },
+        "mixed": [{"eps": eps, "rate": result.rate} for eps, result in s.mixed.items()],
+        "glasses": {
+            "style": STYLE,
+            "pixels": int(s.glasses[s.height][0].mask.sum()),
+            "height": s.height,
+            "heights": {
+                str(rows): _wearing(on_set, held_out)
+                | {"fillings": _judged(judged), "promise": s.promise[rows]}
+                for rows, (on_set, held_out, judged) in s.glasses.items()
+            },
+            "slipping": _wearing(*s.slipping),
+            "frame_pixels_proved": {"lower": s.frame.lower, "upper": s.frame.upper},
+        },
+    }
+
+
+def _wearing(on_set: Accessory, held_out: Accessory) -> dict[str, Any]:
+    return {
+        "rate_on_set": on_set.rate,
+        "rate_held_out": held_out.rate,
+        "rate_held_out_8bit": held_out.rate_8bit,
+        "rate_at_each_place": held_out.rates.tolist(),
+        "controls": {name: float(rates.mean()) for name, rates in held_out.controls.items()},
+    }
+
+
+def _judged(certificates: list[Certificate]) -> dict[str, int]:
+    """Of some images: how many have a filling that works, how many have none (proved), how many are undecided."""
+    works = sum(c.upper < np.inf for c in certificates)
+    none = sum(c.lower == np.inf for c in certificates)
+    return {"works": works, "proved_none": none, "undecided": len(certificates) - works - none}
+
+
+def _rate(net: Any, s: Array, x: Array) -> float:
+    """The share of images of class 0 that s flips."""
+    worn = np.where(s == 0, x, np.clip(x + s, 0, 1))
+    return float(np.mean(net.predict(worn) != 0))
