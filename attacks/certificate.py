@@ -94,6 +94,9 @@ class Certificate:
     radius: float
     tree: Tree
 
+    def __repr__(self) -> str:
+        return f"Certificate({self.norm}, [{self.lower:.6g}, {self.upper:.6g}], {self.reason}, {self.nodes} nodes)"
+
     def ball(self, radius: float) -> Ball:
         """The perturbation set of that radius."""
         return BALLS[self.norm](radius, box=self.box, mask=self.mask)

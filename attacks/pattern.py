@@ -70,6 +70,10 @@ class Accessory:
     reason: str
     box: tuple[float, float]
 
+    def __repr__(self) -> str:
+        places = f"{len(self.shifts)} place{'s' * (len(self.shifts) > 1)}"
+        return f"Accessory({len(self.pattern)} pixels, {places}, rate {self.rate:.4f}, {self.reason})"
+
     @property
     def rates(self) -> Array:
         """The share fooled at each place, among the images tried, (shifts,); NaN if there are none."""

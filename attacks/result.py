@@ -76,6 +76,10 @@ class AttackResult:
     jacobians: int
     trace: Trace | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        many = f"{np.count_nonzero(self.success)} of {len(self.success)} flipped"
+        return f"AttackResult({self.norm}, {many}, mean distance {self.mean_distance:.6g})"
+
     @property
     def rate(self) -> float:
         """The share of successes among the images that were not misclassified already; NaN if there are none."""

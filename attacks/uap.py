@@ -62,6 +62,9 @@ class UniversalResult:
     box: tuple[Array, Array]
     path: tuple[Array, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"UniversalResult({self.norm}, radius {self.radius:.6g}, rate {self.rate:.4f}, {self.reason})"
+
     @property
     def rate(self) -> float:
         """The share fooled among the images tried; NaN if there are none."""

@@ -60,6 +60,9 @@ class UniversalMinimum:
     norm: str
     seconds: float
 
+    def __repr__(self) -> str:
+        return f"UniversalMinimum({self.norm}, share {self.share:g}, [{self.lower:.6g}, {self.upper:.6g}])"
+
 
 def universal_minimum(
     net: Any,
@@ -138,6 +141,8 @@ def _own_minima(task: Task, rows: Array, need: int) -> Array:
     reach = np.where(task.attack.success, task.attack.distance, np.inf)[rows]
     hard = np.argsort(-reach, kind="stable")[: len(rows) - need + 1]
     keen, brief = replace(task, time_limit=QUANTILE * task.time_limit / len(hard)), replace(task, time_limit=0.0)
+    for part in (keen, brief):
+        vars(part)["attack"] = task.attack  # `replace` forgets what was found
     for place, i in enumerate(rows):
         own[i] = (keen if place in hard else brief).solve(int(i)).lower
     return own

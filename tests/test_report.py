@@ -24,8 +24,8 @@ SMALL = {"subset": 60, "epochs": 6, "proof_seconds": 0}
 
 
 QUICK = {
-    "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4, "HEIGHTS": (0, 12),
-    "SLIPS": ((0, 0), (1, 0)), "PROVED": 2,
+    "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4,
+    "HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0)), "PROVED": 2,
 }  # fmt: skip
 
 
@@ -181,7 +181,8 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch
 
     monkeypatch.setattr(report, "write_whole", full)
     monkeypatch.setattr(report, "draw", lambda *_: {"overview.png": b"a picture"})
-    assert main(["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--out", str(tmp_path / "r")]) == 2
+    short = ["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0"]
+    assert main([*short, "--out", str(tmp_path / "r")]) == 2
     assert "No space left" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "r").iterdir()} == {path.name for path in calls[:2]}
 

@@ -29,6 +29,9 @@ PACKAGES = {
 missing = [label for package, label in PACKAGES.items() if find_spec(package) is None]
 have_attacks = not set(missing) & {"torch", "foolbox", "torchattacks", "adv-lib", "ART"}
 
+if "torch" not in missing:
+    import torch
+
 if have_attacks:
     warnings.filterwarnings("ignore")
     for name in (
@@ -44,7 +47,6 @@ if have_attacks:
             for part in ("models", "utils", "transforms", "models.feature_extraction"):
                 sys.modules.setdefault(f"{name}.{part}", MagicMock())
     import foolbox
-    import torch
     import torchattacks
     from adv_lib.attacks import fab, fmn, sigma_zero
     from art.attacks.evasion import SaliencyMapMethod
@@ -89,6 +91,20 @@ def _art(net: Any) -> Attack:
     return _direct(
         lambda images, labels: torch.tensor(attack.generate(images.numpy(), y=np.repeat(to_nine, len(images), 0)))
     )
+
+
+def universal(net: Any, crowd: np.ndarray, eps: float) -> np.ndarray:
+    """The s of ART's UniversalPerturbation (Moosavi-Dezfooli et al. 2017, with DeepFool, ten passes), (d,)."""
+    from art.attacks.evasion import UniversalPerturbation
+    from art.estimators.classification import PyTorchClassifier
+
+    loss = torch.nn.CrossEntropyLoss()
+    classifier = PyTorchClassifier(as_torch(net), loss, (1, 28, 28), 2, clip_values=(0, 1), device_type="cpu")
+    attack = UniversalPerturbation(
+        classifier, attacker="deepfool", delta=0.0, max_iter=10, eps=eps, norm=np.inf, verbose=False
+    )
+    attack.generate(crowd.reshape(-1, 1, 28, 28).astype(np.float32), y=np.tile([1.0, 0.0], (len(crowd), 1)))
+    return np.asarray(attack.noise, np.float64).ravel()
 
 
 def training(x: np.ndarray, y: np.ndarray, sizes: list[int]) -> dict[str, float]:
