@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -110,7 +111,8 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes with one BLAS thread each: two threads on one core wait for each other."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=spawn, initializer=_leave_with_parent)
     try:
         yield pool
     finally:
@@ -120,6 +122,18 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent is gone: a pool whose parent is killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def summary(certificates: list[Certificate]) -> dict[str, Any]:

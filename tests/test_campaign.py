@@ -42,6 +42,14 @@ def same(a: Certificate, b: Certificate) -> bool:
     ) and (a.tree.layer, a.tree.index, a.tree.child) == (b.tree.layer, b.tree.index, b.tree.child)
 
 
+def runs(pid: int) -> bool:
+    """Whether that process exists and is more than an entry nobody has collected yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("norm", ["l0", "linf"])
 def test_one_worker_two_workers_threads_and_none_give_the_same_certificates(task, tmp_path, norm):
     net, x, y = task
@@ -93,8 +101,14 @@ def test_a_kill_in_the_middle_of_a_run_from_the_command_line(tmp_path):
     log = tmp_path / "a" / "certificates.jsonl"
     while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
         time.sleep(0.002)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers_left = [int(pid) for pid in children.read_text().split()] if children.exists() else []
     process.send_signal(signal.SIGKILL)
     process.wait()
+    gone = time.monotonic() + 30
+    while any(runs(pid) for pid in workers_left):
+        assert time.monotonic() < gone, "the workers outlive the process that was killed"
+        time.sleep(0.02)
     for out in ("a", "b"):
         done = subprocess.run([*command, str(tmp_path / out)], cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
