@@ -1,0 +1,196 @@
+"""Can one tell?  Numbers that are larger for attacked images than for clean ones, and how well they separate the two.
+
+Each detector is a score (n,) of images (n, d): what clean training images never do.  What they need to know of the
+training images is learned once, by `Memory.of`.
+
+    unused       ink on pixels that no training image ever uses
+    isolated     pixels that differ from the median of their 3 x 3 neighbourhood, the largest differences weighing most
+    subspace     the part of the image outside the training set's leading principal components
+    squeezed     how far the logits move when fine detail is removed: median filter, one bit a pixel (Xu et al. 2018)
+    neighbour    the distance to the nearest training image
+    combined     a logistic function of the five, fitted to clean and attacked *training* images
+
+A threshold is a quantile of the scores of clean training images, so the share of false alarms is chosen without
+looking at an attack, let alone at a test image.  The detectors that move pixels about need pictures: square images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.inputs import Array, Seed, as_generator, as_images
+
+COMPONENTS, NEIGHBOURS = 60, 3000  # principal components kept; training images compared with
+FALSE_ALARMS = 0.01
+FEWEST = 20  # training images that a quantile of 1% can be read off, roughly
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What the detectors know: the network, and the clean training images it was built from.
+
+    Attributes
+    ----------
+    used : (d,) bool      pixels that some training image uses
+    mean : (d,)
+    basis : (d, r)        the leading right singular vectors of the centred training images
+    some : (m, d)         training images to be near to
+    """
+
+    net: Any
+    used: Array
+    mean: Array
+    basis: Array
+    some: Array
+
+    @classmethod
+    def of(cls, net: Any, x: Array, components: int = COMPONENTS, rng: Seed = 0) -> Memory:
+        """Learn from clean training images (n, d), square pictures.
+
+        Raises
+        ------
+        ValueError
+            Fewer images than components, images that are not square.
+        """
+        x = as_images(x)
+        side = round(x.shape[1] ** 0.5)
+        if side**2 != x.shape[1]:
+            raise ValueError(f"x: expected square images, whose pixels have neighbours, got {x.shape[1]} pixels")
+        if not 1 <= components <= min(x.shape):
+            raise ValueError(f"x: expected at least {components} images and pixels, one a component, got {x.shape}")
+        mean = x.mean(axis=0)
+        _, basis = np.linalg.eigh((x - mean).T @ (x - mean))  # (d, d), by rising eigenvalue
+        some = as_generator(rng).permutation(len(x))[:NEIGHBOURS]
+        return cls(net, np.any(x > 0, axis=0), mean, basis[:, : -components - 1 : -1], x[some])
+
+
+def unused(memory: Memory, x: Array) -> Array:
+    """`sum of x_i over the pixels that no training image uses`, (n,)."""
+    return x[:, ~memory.used].sum(axis=1)
+
+
+def isolated(memory: Memory, x: Array) -> Array:
+    """`sum over pixels of |x - median_3x3(x)|^4`, (n,): a stroke is wider than one pixel, and its edge is grey."""
+    return ((x - _median(x, 3)) ** 4).sum(axis=1)
+
+
+def subspace(memory: Memory, x: Array) -> Array:
+    """`|(I - V V^T)(x - mean)|_2`, (n,), V the leading principal directions."""
+    centred = x - memory.mean
+    return np.linalg.norm(centred - (centred @ memory.basis) @ memory.basis.T, axis=1)
+
+
+def squeezed(memory: Memory, x: Array) -> Array:
+    """`max(|N(x) - N(median_2x2(x))|_1, |N(x) - N(round(x))|_1)`, (n,): attacks live in detail no digit needs."""
+    N = np.asarray(memory.net.logits(x))
+    changes = [np.abs(N - memory.net.logits(simple)).sum(axis=1) for simple in (_median(x, 2), np.round(x))]
+    return np.maximum(*changes)
+
+
+def neighbour(memory: Memory, x: Array) -> Array:
+    """`min over training images t of |x - t|_2`, (n,); |x - t|^2 = |x|^2 - 2 x . t + |t|^2, one matrix product."""
+    square = (x**2).sum(axis=1)[:, None] - 2 * x @ memory.some.T + (memory.some**2).sum(axis=1)  # (n, m)
+    same = square <= 1e-9  # a training image is not its own neighbour
+    return np.sqrt(np.where(same, np.inf, square).min(axis=1))
+
+
+DETECTORS: dict[str, Callable[[Memory, Array], Array]] = {
+    f.__name__: f for f in (unused, isolated, subspace, squeezed, neighbour)
+}
+
+
+def scores(memory: Memory, x: Array) -> Array:
+    """The five scores of each image, (n, 5), in the order of `DETECTORS`."""
+    return np.stack([detector(memory, x) for detector in DETECTORS.values()], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """`w . standardised(log(1 + scores)) + b`: positive where an attack is likelier than not."""
+
+    middle: Array
+    size: Array
+    w: Array
+    b: float
+
+    @classmethod
+    def fit(cls, clean: Array, attacked: Array, weight: float = 1e-3) -> Combined:
+        """Fit to the scores (n, 5) of clean and (m, 5) of attacked training images, both classes weighing the same.
+
+        Minimises  mean_clean log(1 + e^v) + mean_attacked log(1 + e^-v) + weight |w|^2  by L-BFGS.
+
+        Raises
+        ------
+        ValueError
+            Either set is empty.
+        """
+        from scipy.optimize import minimize
+
+        if not len(clean) or not len(attacked):
+            raise ValueError(f"expected clean and attacked images, got {len(clean)} and {len(attacked)}")
+        features = np.log1p(np.concatenate([clean, attacked]))
+        middle, size = features.mean(axis=0), features.std(axis=0)
+        size = np.where(size > 0, size, 1)
+        A = (features - middle) / size
+        sign = np.repeat([1.0, -1.0], [len(clean), len(attacked)])  # log(1 + exp(sign v))
+        share = np.repeat([1 / len(clean), 1 / len(attacked)], [len(clean), len(attacked)])
+
+        def loss(p: Array) -> tuple[float, Array]:
+            v = sign * (A @ p[:-1] + p[-1])
+            slope = share * sign * 0.5 * (1 + np.tanh(v / 2))
+            value = share @ np.logaddexp(0, v) + weight * p[:-1] @ p[:-1]
+            return float(value), np.append(slope @ A + 2 * weight * p[:-1], slope.sum())
+
+        p = minimize(loss, np.zeros(A.shape[1] + 1), jac=True, method="L-BFGS-B").x
+        return cls(middle, size, p[:-1], float(p[-1]))
+
+    def __call__(self, s: Array) -> Array:
+        """The combined score of scores (n, 5), (n,)."""
+        return (np.log1p(s) - self.middle) / self.size @ self.w + self.b
+
+
+def auc(clean: Array, attacked: Array) -> float:
+    """`P(attacked > clean) + P(equal) / 2`, the area under the ROC curve (Mann and Whitney 1947)."""
+    order = np.sort(clean)
+    below, upto = np.searchsorted(order, attacked), np.searchsorted(order, attacked, side="right")
+    return float(np.mean(below + upto) / 2 / len(clean))
+
+
+def auc_interval(clean: Array, attacked: Array, draws: int = 500, rng: Seed = 0) -> tuple[float, float]:
+    """The 2.5% and 97.5% quantiles of `auc` over bootstrap samples of both sets."""
+    rng = as_generator(rng)
+    values = [auc(rng.choice(clean, len(clean)), rng.choice(attacked, len(attacked))) for _ in range(draws)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> float:
+    """The score above which an image is called attacked: a share `false_alarms` of clean training images is above it.
+
+    Raises
+    ------
+    ValueError
+        Too few images for the quantile.
+    """
+    if len(clean_training) < FEWEST:
+        raise ValueError(f"expected at least {FEWEST} clean training images, got {len(clean_training)}")
+    return float(np.quantile(clean_training, 1 - false_alarms, method="higher"))
+
+
+def roc(clean: Array, attacked: Array) -> tuple[Array, Array]:
+    """False alarms and detections at every threshold, from (0, 0) to (1, 1)."""
+    at = np.unique(np.concatenate([clean, attacked]))[::-1]
+    counts = [len(v) - np.searchsorted(np.sort(v), at, side="left") for v in (clean, attacked)]
+    return np.append(0.0, counts[0] / len(clean)), np.append(0.0, counts[1] / len(attacked))
+
+
+def _median(x: Array, size: int) -> Array:
+    """The median filter of each picture, (n, d)."""
+    from scipy.ndimage import median_filter
+
+    side = round(x.shape[1] ** 0.5)
+    return median_filter(x.reshape(-1, side, side), size=(1, size, size), mode="nearest").reshape(x.shape)

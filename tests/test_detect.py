@@ -1,0 +1,164 @@
+"""Detectors against slow and obvious versions, the area under the curve against all pairs, thresholds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attacks.detect import (
+    DETECTORS,
+    Combined,
+    Memory,
+    auc,
+    auc_interval,
+    isolated,
+    neighbour,
+    roc,
+    scores,
+    squeezed,
+    subspace,
+    threshold,
+    unused,
+)
+from minigrad import MLP
+
+values = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12).map(np.array)
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """Sixty pictures of 6 x 6 pixels, whose last column nobody uses."""
+    rng = np.random.default_rng(0)
+    x = rng.random((60, 36)) * (np.arange(36) % 6 < 5)
+    net = MLP.init([36, 5, 1], rng=0)
+    return Memory.of(net, x, components=8), x
+
+
+def test_what_training_images_never_do(memory):
+    m, x = memory
+    assert np.array_equal(m.used.reshape(6, 6), np.broadcast_to(np.arange(6) < 5, (6, 6)))
+    assert (unused(m, x) == 0).all()
+    changed = x.copy()
+    changed[:, 5], changed[:, 11] = 0.25, 0.5
+    assert unused(m, changed).tolist() == [0.75] * 60
+
+
+def test_a_single_pixel_is_isolated_and_a_stroke_is_not(memory):
+    m, _ = memory
+    dot, stroke = np.zeros((2, 6, 6))
+    dot[2, 3] = 1
+    stroke[:, 2:4] = 1
+    assert isolated(m, np.stack([dot.ravel(), stroke.ravel()])).tolist() == [1, 0]
+
+
+def test_the_distance_to_the_subspace_by_least_squares(memory):
+    m, x = memory
+    np.testing.assert_allclose(m.basis.T @ m.basis, np.eye(8), atol=1e-12)
+    centred = x - x.mean(axis=0)
+    leading = np.linalg.svd(centred, full_matrices=False)[2][:8].T
+    slow = [np.linalg.norm(c - leading @ np.linalg.lstsq(leading, c, rcond=None)[0]) for c in centred]
+    np.testing.assert_allclose(subspace(m, x), slow, rtol=1e-9)
+    inside = m.mean + np.random.default_rng(1).normal(size=(5, 8)) @ m.basis.T
+    assert subspace(m, inside).max() < 1e-12
+
+
+def test_neighbours_by_brute_force_and_no_image_is_its_own(memory):
+    m, x = memory
+    other = np.random.default_rng(2).random((7, 36))
+    slow = np.linalg.norm(other[:, None] - x[None], axis=2).min(axis=1)
+    np.testing.assert_allclose(neighbour(m, other), slow, rtol=1e-9)
+    distance = np.linalg.norm(x[:, None] - x[None], axis=2) + 1e9 * np.eye(60)
+    np.testing.assert_allclose(neighbour(m, x), distance.min(axis=1), rtol=1e-9)
+
+
+def test_squeezing_moves_the_logits_only_where_there_is_detail(memory):
+    m, _ = memory
+    flat = np.stack([np.zeros(36), np.ones(36)])
+    assert squeezed(m, flat).tolist() == [0, 0]
+    x = np.random.default_rng(3).random((4, 36))
+    one_bit = np.abs(m.net.logits(x) - m.net.logits(np.round(x)))[:, 0]
+    assert (squeezed(m, x) >= one_bit).all()
+
+
+def test_scores_are_the_five_in_order(memory):
+    m, x = memory
+    s = scores(m, x[:3])
+    assert s.shape == (3, len(DETECTORS)) == (3, 5)
+    for j, detector in enumerate(DETECTORS.values()):
+        assert np.array_equal(s[:, j], detector(m, x[:3]))
+
+
+@given(values, values)
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(clean, attacked):
+    pairs = np.sign(attacked[:, None] - clean[None])
+    assert auc(clean, attacked) == pytest.approx(np.mean((pairs + 1) / 2), abs=1e-12)
+    false, found = roc(clean, attacked)
+    assert (false[0], found[0], false[-1], found[-1]) == (0, 0, 1, 1)
+    assert (np.diff(false) >= 0).all() and (np.diff(found) >= 0).all()
+    assert np.trapezoid(found, false) == pytest.approx(auc(clean, attacked), abs=1e-12)
+
+
+@settings(max_examples=20)
+@given(values, values)
+def test_the_interval_of_the_area_is_ordered_and_repeatable(clean, attacked):
+    low, high = auc_interval(clean, attacked, draws=50, rng=1)
+    assert 0 <= low <= high <= 1
+    assert (low, high) == auc_interval(clean, attacked, draws=50, rng=1)
+
+
+def test_the_interval_holds_the_true_area_about_as_often_as_it_says():
+    """Normal scores one apart: the area is Phi(1 / sqrt 2) = 0.7602; 95 of 100 intervals hold it, within 3 sigma."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(100):
+        low, high = auc_interval(rng.normal(size=80), 1 + rng.normal(size=80), draws=200, rng=rng)
+        held += low <= 0.76025 <= high
+    assert 88 <= held <= 100
+
+
+@given(st.integers(100, 400), st.integers(0, 10))
+def test_no_more_false_alarms_than_asked_on_the_training_images(n, seed):
+    clean = np.random.default_rng(seed).normal(size=n)
+    bar = threshold(clean, 0.01)
+    assert np.mean(clean > bar) <= 0.01
+    assert np.mean(clean >= bar) > 0.01 - 1 / n  # and not many fewer
+
+
+def test_the_combination_finds_the_detector_that_tells():
+    rng = np.random.default_rng(0)
+    clean, attacked = rng.random((200, 5)), rng.random((100, 5))
+    attacked[:, 3] += 3
+    both = Combined.fit(clean, attacked)
+    assert auc(both(clean), both(attacked)) == 1
+    assert both.w[3] > 5 * np.abs(np.delete(both.w, 3)).max()
+
+
+def test_both_sets_weigh_the_same_in_the_combination():
+    """At the optimum the slope by b is 0: the mean doubt about the clean is the mean doubt about the attacked."""
+    rng = np.random.default_rng(1)
+    clean, attacked = rng.random((300, 5)), 0.3 + rng.random((30, 5))
+    both = Combined.fit(clean, attacked)
+    doubts = np.mean(1 / (1 + np.exp(-both(clean)))), np.mean(1 / (1 + np.exp(both(attacked))))
+    assert doubts[0] == pytest.approx(doubts[1], abs=1e-4)
+    assert 0.05 < doubts[0] < 0.5
+
+
+def test_a_detector_that_never_moves_is_no_trouble():
+    clean, attacked = np.zeros((30, 5)), np.zeros((30, 5))
+    attacked[:, 0] = 1
+    both = Combined.fit(clean, attacked)
+    assert np.isfinite(both(attacked)).all() and (both(attacked) > both(clean)).all()
+
+
+@pytest.mark.parametrize(
+    ("work", "sentence"),
+    [
+        (lambda: Memory.of(None, np.zeros((5, 36))), "expected at least 60 images and pixels, one a component"),
+        (lambda: Memory.of(None, np.zeros((80, 35))), "expected square images, whose pixels have neighbours, got 35"),
+        (lambda: Combined.fit(np.zeros((0, 5)), np.zeros((3, 5))), "expected clean and attacked images, got 0 and 3"),
+        (lambda: threshold(np.zeros(3)), "expected at least 20 clean training images, got 3"),
+    ],
+)
+def test_bad_input_gets_one_sentence(work, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        work()
