@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -144,6 +144,12 @@ class Task:
         if self.ball.norm == "l0":
             return saliency_map(self.net, self.x, self.y, **how)
         return smallest_eps(self.net, self.x, self.y, norm=self.ball.norm, **how)
+
+    def limited(self, gap: float, time_limit: float) -> Task:
+        """The same task, its attack included, with another gap and time limit."""
+        part = replace(self, gap=gap, time_limit=time_limit)
+        part.__dict__["attack"] = self.attack  # where cached_property keeps it
+        return part
 
     def solve(self, i: int) -> Certificate:
         """The certificate of image `i`."""

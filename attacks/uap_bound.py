@@ -125,7 +125,7 @@ def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, m
 
     sketch, r = known.sketch(), len(image)
     now = Multipliers.of([a.astype(sketch.x.dtype) for a in mult.arrays()])
-    margin, adam = c.astype(sketch.x.dtype), Adam(now.arrays())
+    margin, adam = c.astype(sketch.x.dtype), Adam(now.arrays()[:-1])  # gamma stays 1
     w, answers = np.full(r, 1 / r), list[Array]()  # each (r, d): delta_i(s) of one s
     best, best_w, best_mult = np.inf, w, mult
     for _ in range(CUTS):
@@ -158,7 +158,7 @@ def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, m
             break
         mixed = (known.x + np.einsum("s,sid->id", p / max(p.sum(), 1e-300), np.stack(answers))).astype(sketch.x.dtype)
         for _ in range(ALPHA_STEPS):
-            moves = adam.direction(gradient(sketch, margin, now, replace(found, point=mixed[:, None])))
+            moves = adam.direction(gradient(sketch, margin, now, replace(found, point=mixed[:, None]))[:-1])
             K = len(now.alpha)
             for k in range(K):
                 np.clip(now.alpha[k] - RATE * moves[k], 0, 1, out=now.alpha[k])

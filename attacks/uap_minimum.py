@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from attacks.uap_bound import applies, refuted
 from minigrad.inputs import Array, Seed, as_generator
 
 QUANTILE = 0.7  # of the time goes to the images' own minima
-GAP = 0.05  # to which those are wanted
+GAPS = 0.2, 0.05, 0.0  # to which those are wanted, one after the other while there is time
 TRIES = 12  # radii from the largest own minimum on, each half as large again, but the last is the whole box
 REACH = 2.0  # times the quantile bound: no larger radius is asked about
 HARDEST = 16  # images of largest own minimum that take part in the weighted bound
@@ -104,7 +104,7 @@ def universal_minimum(
     begun = time.perf_counter()
     if np.ndim(share) or np.asarray(share).dtype.kind not in "iuf" or not 0 < share <= 1:
         raise ValueError(f"share: expected a number in (0, 1], got {share!r}")
-    task = Task.of(net, x, y, norm, GAP if norm != "l0" else None, time_limit, None, mask, box, target)
+    task = Task.of(net, x, y, norm, None, time_limit, None, mask, box, target)
     kind = BALLS[norm]
     crowd = Crowd.of(net, task.x, task.y, kind(1, box=box, mask=mask), target, convention, mixed)
     if not len(crowd.rows):
@@ -135,16 +135,22 @@ def _own_minima(task: Task, rows: Array, need: int) -> Array:
     """Certified lower bounds of the images `rows` by themselves, (n,).
 
     For a quantile bound of q it takes n - need + 1 images whose own bounds are q, so the time goes to those with the
-    largest distances; the others get what plain bounds prove.
+    largest upper bounds, as long as there are some that can still raise it; the others get what plain bounds prove.
+    Upper bounds fall on the way, where the proof comes across what the attack missed.
     """
-    own = np.full(len(task.x), np.nan)
-    reach = np.where(task.attack.success, task.attack.distance, np.inf)[rows]
-    hard = np.argsort(-reach, kind="stable")[: len(rows) - need + 1]
-    keen, brief = replace(task, time_limit=QUANTILE * task.time_limit / len(hard)), replace(task, time_limit=0.0)
-    for part in (keen, brief):
-        vars(part)["attack"] = task.attack  # `replace` forgets what was found
-    for place, i in enumerate(rows):
-        own[i] = (keen if place in hard else brief).solve(int(i)).lower
+    deadline = time.perf_counter() + QUANTILE * task.time_limit
+    own, upper = np.full(len(task.x), np.nan), np.where(task.attack.success, task.attack.distance, np.inf)
+    own[rows] = [task.limited(task.gap, 0.0).solve(int(i)).lower for i in rows]
+    for gap in GAPS if task.ball.norm == "l0" else GAPS[:-1]:
+        seen = np.zeros(len(own), bool)
+        while True:
+            open_ = rows[~seen[rows] & ((1 - gap) * upper[rows] > np.maximum(own[rows], np.sort(own[rows])[need - 1]))]
+            now = time.perf_counter()
+            if not len(open_) or now >= deadline:
+                break
+            i, number = int(open_[np.argmax(upper[open_])]), min(len(open_), len(rows) - need + 1)
+            certificate = task.limited(gap, (deadline - now) / number).solve(i)
+            own[i], upper[i], seen[i] = max(own[i], certificate.lower), certificate.upper, True
     return own
 
 
@@ -192,6 +198,8 @@ def _weighted(
             high = radius
         else:
             refuted_at, lower, weights = radius, ball.proves(radius), found
+            if radius >= crowd.free.widest(np.zeros((1, len(crowd.best)))):
+                return np.inf, weights
     return lower, weights
 
 

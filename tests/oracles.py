@@ -149,6 +149,29 @@ def smallest_radius(row, g, gain):
     return result.fun
 
 
+@quiet
+def best_worst_margin(norm, radius, m, G, down, up):
+    """Linf and L1: the largest t with  m_i + G_i . s >= t  for all i, over the s that keep every image in its box.
+
+    m (r,), G (r, d); down, up (n, d) the room of every image, 0 off the mask.  The variables are s, u >= |s| and t, and
+    each image's box is rows of its own.
+    """
+    d = G.shape[1]
+    eye, none, zero = np.eye(d), np.zeros((d, d)), np.zeros((d, 1))
+    size = np.c_[none, eye, zero] if norm == "linf" else np.r_[np.zeros(d), np.ones(d), 0][None]
+    blocks = [
+        (np.c_[eye, -eye, zero], np.zeros(d)),
+        (np.c_[-eye, -eye, zero], np.zeros(d)),
+        (size, np.full(len(size), radius)),
+        (np.c_[-G, np.zeros_like(G), np.ones(len(G))], m),
+        *((np.c_[eye, none, zero], v) for v in up),
+        *((np.c_[-eye, none, zero], -v) for v in down),
+    ]
+    A, b = np.concatenate([A for A, _ in blocks]), np.concatenate([b for _, b in blocks])
+    bounds = [(None, None)] * d + [(0, None)] * d + [(None, None)]
+    return -optimize.linprog(np.r_[np.zeros(2 * d), -1], A, b, bounds=bounds, method="highs").fun
+
+
 def fewest_pixels(row, m, g):
     """The least number of pixels that lift the affine margin m strictly above 0, or inf."""
     gains = sorted(np.maximum(g * row.down, g * row.up), reverse=True)

@@ -7,12 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attacks.uap
-from attacks import L0, L1, L2, LInf, fgsm, universal
+import attacks.uap_methods
+from attacks import L0, L1, L2, LInf, fgsm, pgd, universal
 from attacks.balls import BALLS
+from attacks.uap import METHODS
 from minigrad import MLP
 
 SUM = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N = x0 + x1 - 1
 LOW = np.array([[0.25, 0.25], [0.375, 0.375], [0.125, 0.75], [0.75, 0.75]])  # three noughts and a one
+
+
+def methods(norm):
+    """The methods that take a ball of this norm."""
+    return [method for method in METHODS if method != "lp" or norm in ("l1", "linf")]
 
 
 def shared(options):
@@ -22,14 +29,15 @@ def shared(options):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.data())
 def test_s_is_in_the_ball_and_every_number_follows_from_it(norm, data):
     net, x, y, options = data.draw(curved_cases())
     target = options.pop("target", None)
     options = shared(options)
     ball = BALLS[norm](2 if norm == "l0" else data.draw(st.sampled_from([0.0, 0.25, 1.0])), **options)
-    result = universal(net, x, y, ball, passes=3, target=target)
+    method, convention = data.draw(st.sampled_from(methods(norm))), data.draw(st.sampled_from(["clip", "inside"]))
+    result = universal(net, x, y, ball, method=method, convention=convention, steps=8, passes=2, target=target)
     assert ball.distance(result.s) <= ball.radius + 1e-12
     assert result.radius == ball.distance(result.s)
     assert not result.s[~np.broadcast_to(True if ball.mask is None else ball.mask, result.s.shape)].any()
@@ -40,24 +48,82 @@ def test_s_is_in_the_ball_and_every_number_follows_from_it(norm, data):
     assert np.array_equal(result.tried, tried)
     assert np.array_equal(result.fooled, fooled & tried)
     assert not tried.any() or result.rate == max(result.history) == (fooled & tried).sum() / tried.sum()
+    assert not tried.any() or result.history[0] == 0
     assert (result.reason == "all fooled") == (tried.any() and (fooled | ~tried).all())
 
 
-@given(affine_cases(images=st.just(1)), st.sampled_from([0.0625, 0.25, 1.0]))
-def test_one_image_and_linf_is_fooled_exactly_where_one_step_fools_it(case, eps):
-    """Linf: the clipped maximiser over free numbers is the maximiser in the box."""
-    net, x, y, options = case
-    ball = LInf(eps, **shared(options))
-    assert universal(net, x, y, ball).fooled[0] == fgsm(net, x, y, ball).success[0]
+@pytest.mark.parametrize("norm", NORMS)
+@settings(max_examples=20)
+@given(st.data())
+def test_one_image_of_an_affine_net_is_fooled_exactly_where_some_s_of_the_ball_fools_it(norm, data):
+    net, x, y, options = data.draw(affine_cases(images=st.just(1)))
+    ball = BALLS[norm](1 if norm == "l0" else data.draw(st.sampled_from([0.0625, 0.375, 1.0])), **shared(options))
+    method, convention = data.draw(st.sampled_from(METHODS[:3])), data.draw(st.sampled_from(["clip", "inside"]))
+    result = universal(net, x, y, ball, method=method, convention=convention, steps=4)
+    assert result.fooled[0] == fgsm(net, x, y, ball).success[0]  # exact on an affine network
 
 
 @pytest.mark.parametrize("norm", NORMS)
+@settings(max_examples=15)
 @given(st.data())
-def test_one_image_is_fooled_only_where_some_s_of_the_ball_fools_it(norm, data):
-    net, x, y, options = data.draw(affine_cases(images=st.just(1)))
-    ball = BALLS[norm](1 if norm == "l0" else 0.375, **shared(options))
-    possible = fgsm(net, x, y, ball).success[0]  # exact on an affine network
-    assert universal(net, x, y, ball).fooled[0] <= possible
+def test_one_image_is_fooled_wherever_pgd_fools_it(norm, data):
+    net, x, y, options = data.draw(curved_cases(images=st.just(1), activations=("relu", "tanh")))
+    target, options = options.pop("target", None), shared(options)
+    ball = BALLS[norm](1 if norm == "l0" else data.draw(st.sampled_from([0.25, 0.5])), **options)
+    convention = data.draw(st.sampled_from(["clip", "inside"]))
+    result = universal(net, x, y, ball, convention=convention, steps=1, target=target)
+    assert result.fooled[0] >= pgd(net, x, y, ball, target=target).success[0]
+
+
+HARD = [  # nothing but pgd fools them
+    (
+        L0(2),
+        (
+            [[0.5, 0.25, -2.0, 1.25], [0.5, -1.5, 1.0, 0.0], [-0.5, -0.25, -2.0, -1.25]],
+            [0.40625, 0.15625, 0.53125, 0.03125],
+        ),
+        ([[1.5], [1.0], [0.25], [-0.75]], [-1.421875]),
+        [[0.75, 1.0, 1.0]],
+    ),
+    (
+        L1(0.8),
+        (
+            [[-0.5, 1.5, 0.25, 1.75], [-0.5, 0.75, 1.25, 0.5], [1.25, 1.5, -0.25, 1.5]],
+            [0.40625, -0.59375, -0.34375, 0.28125],
+        ),
+        ([[-0.75], [1.75], [-0.5], [-1.75]], [0.9453125]),
+        [[0.25, 0.5, 0.25]],
+    ),
+    (
+        L2(0.6),
+        (
+            [[-1.25, -0.5, 1.0, 0.5], [0.5, -1.75, -0.75, -1.5], [-1.0, 0.75, 0.0, 1.5]],
+            [0.15625, -0.21875, 0.15625, -0.96875],
+        ),
+        ([[1.25], [2.0], [-1.25], [0.5]], [0.0078125]),
+        [[0.75, 0.25, 1.0]],
+    ),
+]
+
+
+@pytest.mark.parametrize(("ball", "first", "last", "x"), HARD, ids=lambda v: getattr(v, "norm", ""))
+def test_one_image_is_given_to_pgd(ball, first, last, x):
+    net, x = MLP.from_arrays([first, last]), np.array(x)
+    assert pgd(net, x, [0], ball).success[0]
+    assert universal(net, x, [0], ball, method="margin").rate == 0
+    result = universal(net, x, [0], ball)
+    assert (result.rate, result.reason, len(result.history)) == (1.0, "all fooled", 2 + len(result.path))
+
+
+def test_pgd_is_told_the_target(monkeypatch):
+    told = []
+    monkeypatch.setattr(attacks.uap, "pgd", lambda *a, target, **k: told.append(target) or pgd(*a, target=target, **k))
+    net = MLP.from_arrays([([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, -0.5, -0.5])])  # N = (0, x0 - 1/2, x1 - 1/2)
+    for target in (1, 2):
+        result = universal(net, LOW[:1], [0], LInf(0.375), target=target)
+        assert (result.rate, told.pop().tolist()) == (1.0, [target])
+    universal(net, LOW[:1], [0], LInf(0.375))
+    assert told == [None]
 
 
 @pytest.mark.parametrize("ball", [L0(1), L1(0.75), L2(0.55), LInf(0.4)])
@@ -76,7 +142,9 @@ def test_images_on_the_boundary_are_pushed_over_it(ball):
     edge = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
     result = universal(edge, np.array([[0.5, 0.5], [0.5, 0.5]]), [0, 1], ball)
     assert result.rate == 0.5  # one s cannot do both
-    flat = universal(net, np.array([[0.5]]), [0], ball)  # and where nothing has a slope, nothing moves
+    alone = universal(edge, np.array([[0.5, 0.5], [0.5, 0.5]]), [0, 1], ball, method="iterative")
+    assert alone.rate == 0.5
+    flat = universal(net, np.array([[0.5]]), [0], ball, method="iterative")  # where nothing has a slope, nothing moves
     assert flat.reason == "no progress"
 
 
@@ -87,7 +155,7 @@ def test_a_pass_mends_what_the_mean_gradient_leaves():
     """
     net = MLP.from_arrays([(np.diag([4.0, 1]), [-3.25, -0.25]), ([[1.0], [1.0]], [-0.5])])
     x = np.array([[0.875, 0.0], [0.0, 0.5]])
-    result = universal(net, x, [0, 0], L2(0.5), overshoot=1.0)
+    result = universal(net, x, [0, 0], L2(0.5), method="iterative", overshoot=1.0)
     assert result.history == (0.0, 0.5, 1.0)
     assert result.reason == "all fooled"
 
@@ -104,7 +172,8 @@ def test_each_image_moves_in_its_own_box():
     """N = relu(4 x0 - 3.25) + relu(x1 - 0.125) - 0.5: the second image needs pixel 1, which the first holds fast."""
     net = MLP.from_arrays([(np.diag([4.0, 1]), [-3.25, -0.125]), ([[1.0], [1.0]], [-0.5])])
     x, hi = np.array([[0.875, 0.0], [0.0, 0.375]]), np.array([[1.0, 0.0], [1.0, 1.0]])
-    assert universal(net, x, [0, 0], L1(0.5, (0.0, hi)), overshoot=1.5).history == (0.0, 0.5, 1.0)
+    result = universal(net, x, [0, 0], L1(0.5, (0.0, hi)), method="iterative", overshoot=1.5)
+    assert result.history == (0.0, 0.5, 1.0)
 
 
 # ---------------------------------------------------------------- which s is returned
@@ -113,7 +182,12 @@ def test_each_image_moves_in_its_own_box():
 def passes(monkeypatch, *moves):
     """Replace the visits: the k-th visit sets s to the k-th of `moves`."""
     left = list(moves)
-    monkeypatch.setattr(attacks.uap, "_visit", lambda *a: np.asarray(left.pop(0)))
+    monkeypatch.setattr(attacks.uap_methods, "visit", lambda *a: np.asarray(left.pop(0)))
+
+
+def idle(monkeypatch):
+    """The first s, the answer to the mean gradient, is 0 and fools nobody."""
+    monkeypatch.setattr(LInf, "together", lambda self, x, A: (np.zeros(A.shape[1]), np.zeros(A.shape[1])))
 
 
 ONE = np.array([[0.25, 0.25], [0.0, 0.0]])  # 0.5 and 1 are missing
@@ -122,56 +196,77 @@ ONE = np.array([[0.25, 0.25], [0.0, 0.0]])  # 0.5 and 1 are missing
 def test_an_s_outside_its_ball_is_an_error_not_a_result(monkeypatch):
     passes(monkeypatch, [0.3125, 0.3125], [0.3125, 0.3125])
     with pytest.raises(AssertionError, match="s is outside its linf ball"):
-        universal(SUM, ONE, [0, 0], LInf(0.125), passes=1)
+        universal(SUM, ONE, [0, 0], LInf(0.125), method="iterative", passes=1)
 
 
 def test_the_best_s_seen_is_returned_not_the_last(monkeypatch):
     good, bad = [0.3125, 0.3125], [-0.125, 0.0]
     passes(monkeypatch, good, good, bad, bad)
-    monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))  # so the first s fools nobody
-    result = universal(SUM, ONE, [0, 0], LInf(0.3125), passes=2)
+    idle(monkeypatch)
+    result = universal(SUM, ONE, [0, 0], LInf(0.3125), method="iterative", passes=2)
     assert result.history == (0.0, 0.0, 0.5, 0.0)
     assert result.s.tolist() == good
-    assert (result.rate, result.reason) == (0.5, "passes spent")
+    assert (result.rate, result.reason) == (0.5, "steps spent")
     assert result.fooled.tolist() == [True, False]
 
 
 def test_of_two_equal_rates_the_first_s_stays(monkeypatch):
     passes(monkeypatch, [0.25, 0.5], [0.25, 0.5], [0.5, 0.25], [0.5, 0.25])
-    monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
-    assert universal(SUM, ONE, [0, 0], LInf(0.5), passes=2).s.tolist() == [0.25, 0.5]
+    idle(monkeypatch)
+    assert universal(SUM, ONE, [0, 0], LInf(0.5), method="iterative", passes=2).s.tolist() == [0.25, 0.5]
+
+
+def test_of_two_equal_rates_the_larger_worst_margin_wins(monkeypatch):
+    passes(monkeypatch, [0.25, 0.375], [0.25, 0.375], [0.5, 0.25], [0.5, 0.25], [0.25, 0.375], [0.25, 0.375])
+    idle(monkeypatch)
+    result = universal(SUM, ONE, [0, 0], LInf(0.5), method="iterative", passes=3)
+    assert result.history == (0.0, 0.0, 0.5, 0.5, 0.5)
+    assert result.s.tolist() == [0.5, 0.25]
+
+
+def test_a_better_rate_wins_over_a_larger_worst_margin(monkeypatch):
+    """N = x0 - x1: the first s leaves the images at -0.125 both, the second at -0.5 and 0.25."""
+    net, x = MLP.from_arrays([([[1.0], [-1.0]], [0.0])]), np.array([[0.0, 0.25], [0.0, 0.25]])
+    hi = np.array([[1.0, 1.0], [0.0, 1.0]])
+    passes(monkeypatch, [0.0, -0.125], [0.0, -0.125], [0.75, 0.25], [0.75, 0.25])
+    idle(monkeypatch)
+    result = universal(net, x, [0, 0], LInf(0.75, (0.0, hi)), method="iterative", passes=2)
+    assert result.history == (0.0, 0.0, 0.0, 0.5)
+    assert result.s.tolist() == [0.75, 0.25]
 
 
 def test_an_image_misclassified_already_has_no_say(monkeypatch):
     passes(monkeypatch, [0.25, 0.5], [0.25, 0.5])  # a third visit would find the list empty
-    monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
-    result = universal(SUM, np.array([*ONE, [0.75, 0.75]]), [0, 0, 0], LInf(0.5), passes=1)
+    idle(monkeypatch)
+    result = universal(SUM, np.array([*ONE, [0.75, 0.75]]), [0, 0, 0], LInf(0.5), method="iterative", passes=1)
     assert result.rate == 0.5
 
 
 def test_success_in_the_last_pass_is_reported(monkeypatch):
     passes(monkeypatch, [0.5, 0.5], [0.5, 0.5625])
-    monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
-    result = universal(SUM, ONE, [0, 0], LInf(0.5625), passes=1)
+    idle(monkeypatch)
+    result = universal(SUM, ONE, [0, 0], LInf(0.5625), method="iterative", passes=1)
     assert result.history == (0.0, 0.0, 1.0)
     assert (result.rate, result.reason) == (1.0, "all fooled")
 
 
 def test_a_pass_that_changes_nothing_says_so():
     dead = MLP.from_arrays([(np.zeros((2, 1)), [-1.0])])
-    result = universal(dead, ONE, [0, 0], LInf(0.5))
+    result = universal(dead, ONE, [0, 0], LInf(0.5), method="iterative")
     assert (result.rate, result.reason) == (0.0, "no progress")
     assert not result.s.any()
 
 
 def test_impossible_sets_end_with_their_passes_or_without_progress():
-    result = universal(SUM, ONE, [0, 0], LInf(0.125), passes=2)
+    result = universal(SUM, ONE, [0, 0], LInf(0.125), method="iterative", passes=2)
     assert result.rate == 0
-    assert result.reason in ("passes spent", "no progress")
+    assert result.reason in ("steps spent", "no progress")
+    assert universal(SUM, ONE, [0, 0], LInf(0.125), steps=4).reason == "steps spent"
 
 
-def test_a_set_that_is_misclassified_already_is_named():
-    result = universal(SUM, LOW[3:], [0], LInf(0.5))
+@pytest.mark.parametrize("method", METHODS)
+def test_a_set_that_is_misclassified_already_is_named(method):
+    result = universal(SUM, LOW[3:], [0], LInf(0.5), method=method)
     assert result.reason == "already misclassified"
     assert np.isnan(result.rate)
     assert np.isnan(result.rate_8bit)
@@ -229,14 +324,21 @@ def test_one_s_flips_most_unseen_fours(reference, mnist49):
     assert np.abs(result.s).max() <= 0.15
 
 
-def test_same_seed_same_bytes():
+@pytest.mark.parametrize("convention", ["clip", "inside"])
+@pytest.mark.parametrize(
+    ("method", "ball"),
+    [(m, b) for b in (L2(0.4), L0(2), LInf(0.1), L1(0.5)) for m in methods(b.norm)],
+    ids=lambda v: getattr(v, "norm", v),
+)
+def test_same_seed_same_bytes(method, ball, convention):
     rng = np.random.default_rng(0)
     net = MLP.init([6, 5, 1], rng=rng)
     x = rng.uniform(size=(20, 6))
     y = net.predict(x)
-    a, b = (universal(net, x, y, L2(0.4), rng=7) for _ in range(2))
+    a, b = (universal(net, x, y, ball, method=method, convention=convention, steps=8, rng=7) for _ in range(2))
     assert a.s.tobytes() == b.s.tobytes()
     assert a.history == b.history
+    assert [s.tobytes() for s in a.path] == [s.tobytes() for s in b.path]
 
 
 def test_the_rate_with_passes_is_never_below_the_start():
@@ -245,7 +347,7 @@ def test_the_rate_with_passes_is_never_below_the_start():
     x = rng.uniform(size=(30, 6))
     y = net.predict(x)
     for norm, radius in (("l0", 2), ("l1", 0.8), ("l2", 0.5), ("linf", 0.3)):
-        result = universal(net, x, y, BALLS[norm](radius), passes=4)
+        result = universal(net, x, y, BALLS[norm](radius), method="iterative", passes=4)
         assert result.rate >= result.history[1] >= 0
         assert result.rate > 0
 
@@ -266,6 +368,13 @@ def test_the_rate_with_passes_is_never_below_the_start():
         ({"ball": 0.1}, "ball: expected LInf, L0, L1 or L2, got float"),
         ({"ball": LInf(np.full(4, 0.1))}, r"ball: one s for all images needs one radius and one mask, got shapes"),
         ({"ball": LInf(0.1, mask=np.ones((4, 2), bool))}, r"ball: one s .* got shapes .*\(4, 2\)"),
+        ({"ball": LInf(0.1, mask=np.ones(3, bool))}, r"mask: expected a shape that broadcasts to \(4, 2\), got \(3,\)"),
+        ({"method": "svd"}, "method: expected one of best, iterative, margin, lp, got 'svd'"),
+        ({"convention": "both"}, "convention: expected \"clip\" or \"inside\", got 'both'"),
+        ({"method": "lp", "ball": L2(0.1)}, 'method: "lp" is for Linf and L1, got a ball of norm l2'),
+        ({"method": "lp", "ball": L0(1)}, 'method: "lp" is for Linf and L1, got a ball of norm l0'),
+        ({"mixed": True}, "y: expected images of at least two classes in a mixed set, got only class 0"),
+        ({"steps": 0}, "steps: expected at least 1, got 0"),
         ({"passes": 0}, "passes: expected at least 1, got 0"),
         ({"passes": 2.0}, "passes: expected a whole number, got 2.0"),
         ({"overshoot": -0.1}, "overshoot: expected a number >= 0, got -0.1"),

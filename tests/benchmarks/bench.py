@@ -262,8 +262,9 @@ def glasses() -> None:
 
 def within(limit: float, work: Callable[..., np.ndarray], *args: object) -> np.ndarray | None:
     """What `work` returns, or None if it takes longer than `limit` seconds: then its process is killed."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.Process(target=lambda: theirs.send(work(*args)))
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    process = fork.Process(target=lambda: theirs.send(work(*args)))
     process.start()
     try:
         return ours.recv() if ours.poll(limit) else None

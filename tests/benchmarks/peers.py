@@ -101,7 +101,14 @@ def universal(net: Any, crowd: np.ndarray, eps: float) -> np.ndarray:
     loss = torch.nn.CrossEntropyLoss()
     classifier = PyTorchClassifier(as_torch(net), loss, (1, 28, 28), 2, clip_values=(0, 1), device_type="cpu")
     attack = UniversalPerturbation(
-        classifier, attacker="deepfool", delta=0.0, max_iter=10, eps=eps, norm=np.inf, verbose=False
+        classifier,
+        attacker="deepfool",
+        attacker_params={"verbose": False},
+        delta=0.0,
+        max_iter=10,
+        eps=eps,
+        norm=np.inf,
+        verbose=False,
     )
     attack.generate(crowd.reshape(-1, 1, 28, 28).astype(np.float32), y=np.tile([1.0, 0.0], (len(crowd), 1)))
     return np.asarray(attack.noise, np.float64).ravel()
