@@ -60,7 +60,8 @@ def visit(margin: Margin, x: Array, s: Array, ball: Ball, free: Ball, overshoot:
     length = np.where(np.isfinite(needed), needed, ball.radius)
     length = np.where(needed > 0, length, ball.scaled(1e-6).radius)  # on the boundary: any step, or one pixel
     d = ball.with_radius(length).scaled(1 + overshoot).maximize(now, g)[0]
-    return free.project(np.zeros_like(s), s + d)
+    at = np.where(d == 0, s, now[0] - x[0])  # a pixel that this image clips starts from where it is held
+    return free.project(np.zeros_like(s), at + d)
 
 
 def ascend(crowd: Crowd, steps: int, rng: np.random.Generator) -> None:
