@@ -45,8 +45,8 @@ class UniversalResult:
     history : tuple of float
         The rate of every s that was measured on the whole set, in order, s = 0 first; `s` is the best of them.
     reason : str
-        "all fooled", "steps spent", "no progress" when the last pass of "iterative" changed nothing, or "already
-        misclassified" when every image was.
+        "all fooled", "steps spent", "no progress" when the last pass of "iterative" changed nothing or no s was better
+        than 0, or "already misclassified" when every image was.
     path : tuple of (d,)
         Where pixels are counted: s after each of its pixels, for the curve of the rate against pixels.
     """
@@ -181,7 +181,7 @@ def universal(
     if not crowd.free.contains(zero, crowd.best):
         raise AssertionError(f"s is outside its {ball.norm} ball or mask")
     plain, in_bytes = fooled(crowd.problem, crowd.best)
-    reason = "steps spent" if moved else "no progress"
+    reason = "steps spent" if moved and crowd.best.any() else "no progress"
     return UniversalResult(
         s=crowd.best,
         radius=float(ball.distance(crowd.best)),

@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-import attacks.uap
+import attacks.uap_methods
 from attacks import L0, L1, L2, LInf, fgsm, pgd, saliency_map, smallest_eps, universal
 from attacks.result import Problem
 from minigrad import MLP
@@ -112,9 +112,9 @@ def test_art_universal_returns_the_best_s_not_the_last(monkeypatch, order):
     x = np.array([[0.25, 0.25]])
     rates = {1.0: [0.5, 0.5], 0.0: [0.0, 0.125]}
     moves = [np.array(rates[rate]) for rate in order]
-    monkeypatch.setattr(attacks.uap, "_visit", lambda *a: moves.pop(0))
+    monkeypatch.setattr(attacks.uap_methods, "visit", lambda *a: moves.pop(0))
     monkeypatch.setattr(LInf, "maximize", lambda self, x, g: np.zeros_like(g))
-    result = universal(SUM, x, [0], LInf(0.5), passes=2)
+    result = universal(SUM, x, [0], LInf(0.5), passes=2, method="iterative")
     assert result.rate == 1.0
     assert result.s.tolist() == rates[1.0]
     assert result.reason == "all fooled"  # also when it was the last pass that succeeded
