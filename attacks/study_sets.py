@@ -41,7 +41,7 @@ class SetStudy:
     glasses: dict[int, tuple[Accessory, Accessory, list[Certificate]]]
     # height: on the crowd, on the images, and whether any filling flips the first images
     promise: dict[int, float]  # height: what the mean linearised image gains by the frame, as a share of what it needs
-    height: int  # the best one: the largest rate on the crowd
+    height: int  # the best one: where, on the crowd, the pattern does most beyond the best plain filling
     slipping: tuple[Accessory, Accessory]  # made for nine places about that height: on the crowd, on the images
     frame: Certificate  # of the shown image: the fewest pixels of the mask there
 
@@ -117,7 +117,12 @@ def _heights(
         made = accessory(net, crowd[:WEARERS], np.zeros(len(crowd[:WEARERS]), int), mask, rng=seed)
         judged = any_filling(net, images[:PROVED], np.zeros(len(images[:PROVED]), int), mask, time_limit=0.3)
         found[rows] = made, made.on(net, images, np.zeros(len(images), int)), judged
-    return found, max(found, key=lambda rows: found[rows][0].rate)
+
+    def earned(rows: int) -> float:  # by the pattern, beyond what any plain filling does
+        made = found[rows][0]
+        return made.rate - max(float(rates.mean()) for rates in made.controls.values())
+
+    return found, max(found, key=earned)
 
 
 def _promise(net: Any, x: Array, mask: Array) -> float:

@@ -115,9 +115,9 @@ def universal(
 
     "margin" ascends a smooth count of the fooled, then the worst margin; where pixels are counted it paints one pixel
     at a time.  "lp" solves linear programs for the best worst margin of the linearised network (Linf and L1).  On an
-    affine network with `convention="inside"` and at most 200 images it is optimal; nothing of the kind is claimed for
-    "clip".  "best" uses all that apply, each from the best s so far, until all images are fooled; a single image is
-    given to `pgd` first, and of more than 50 the programs are left out.
+    affine network of two classes with `convention="inside"` and at most 200 images it is optimal; nothing of the kind
+    is claimed for "clip".  "best" uses all that apply, each from the best s so far, until all images are fooled; a
+    single image is given to `pgd` first, and of more than 50 the programs are left out.
 
     Parameters
     ----------

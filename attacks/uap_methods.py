@@ -60,12 +60,11 @@ def visit(margin: Margin, x: Array, s: Array, ball: Ball, free: Ball, overshoot:
     length = np.where(np.isfinite(needed), needed, ball.radius)
     length = np.where(needed > 0, length, ball.scaled(1e-6).radius)  # on the boundary: any step, or one pixel
     d = ball.with_radius(length).scaled(1 + overshoot).maximize(now, g)[0]
-    at = np.where(d == 0, s, now[0] - x[0])  # a pixel that this image clips starts from where it is held
-    return free.project(np.zeros_like(s), at + d)
+    return free.project(np.zeros_like(s), s + d)
 
 
 def ascend(crowd: Crowd, steps: int, rng: np.random.Generator) -> None:
-    """Two runs of Frank-Wolfe steps s <- project(s + a_t (oracle(G) - s)), with G a running sum of batch gradients.
+    """Two runs of Frank-Wolfe steps s <- project(s + a_t (argmax { G . v } - s)), G a running sum of batch gradients.
 
     The count of the fooled has no slope, so it is smoothed.  With tau a quarter of the mean |m| at the start,
 
@@ -120,9 +119,9 @@ def pixels(crowd: Crowd) -> list[Array]:
 def program(crowd: Crowd, rng: np.random.Generator) -> None:
     """max t  over s in the set and t <= m_i + J_i (s - s_0): the largest worst margin of the network linearised at s_0.
 
-    Asked again at the answer, from the best s seen.  On an affine network, with the convention "inside" and at most
-    `PROGRAM_IMAGES` images, the first answer is the optimum.  Otherwise clipped pixels count as fixed, and only a
-    random part of the images takes part.
+    Asked again at the answer, from the best s seen.  On an affine network of two classes, with the convention "inside"
+    and at most `PROGRAM_IMAGES` images, the first answer is the optimum.  Otherwise clipped pixels count as fixed, and
+    only a random part of the images takes part.
     """
     from scipy.optimize import linprog
 

@@ -141,7 +141,8 @@ def _own_minima(task: Task, rows: Array, need: int) -> Array:
     deadline = time.perf_counter() + QUANTILE * task.time_limit
     own, upper = np.full(len(task.x), np.nan), np.where(task.attack.success, task.attack.distance, np.inf)
     own[rows] = [task.limited(task.gap, 0.0).solve(int(i)).lower for i in rows]
-    for gap in GAPS if task.ball.norm == "l0" else GAPS[:-1]:
+    gaps = GAPS if task.ball.norm == "l0" else GAPS[:-1]
+    for later, gap in zip(range(len(gaps) - 1, -1, -1), gaps, strict=True):
         seen = np.zeros(len(own), bool)
         while True:
             open_ = rows[~seen[rows] & ((1 - gap) * upper[rows] > np.maximum(own[rows], np.sort(own[rows])[need - 1]))]
@@ -149,7 +150,7 @@ def _own_minima(task: Task, rows: Array, need: int) -> Array:
             if not len(open_) or now >= deadline:
                 break
             i, number = int(open_[np.argmax(upper[open_])]), min(len(open_), len(rows) - need + 1)
-            certificate = task.limited(gap, (deadline - now) / number).solve(i)
+            certificate = task.limited(gap, (deadline - now) / (number + later)).solve(i)
             own[i], upper[i], seen[i] = max(own[i], certificate.lower), certificate.upper, True
     return own
 
