@@ -35,7 +35,7 @@ from attacks.uap_methods import BATCH, smooth_weight, unit
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
 
-GREYS, DRAWS = 11, 5  # constants and random fillings that serve as controls
+GREYS, DRAWS = 6, 3  # constants and random fillings that serve as controls
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Accessory:
     tried : (n,) bool
         The images that were not misclassified already.
     controls : dict
-        The rate at each place, (shifts,), of "black", "white", "random" (mean of five) and "constant" (the best of 11).
+        The rate at each place, (shifts,), of "black", "white", "random" (mean of three), "constant" (best of six).
     history : tuple of float
         The objective of every pattern that was measured on the whole set.
     reason : "all fooled", "steps spent" or "already misclassified"

@@ -42,7 +42,7 @@ class Options:
     image: int | None = None
     model: Path | None = None
     data: Path | None = None
-    proof_seconds: float = 7.0  # about this long, for the image shown
+    proof_seconds: float = 8.0  # about this long, for the image shown
     subset: int | None = None  # use only this many images of each class; the tests do
 
 

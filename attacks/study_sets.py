@@ -19,13 +19,13 @@ from minigrad.margin import Margin
 UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
 SHOWN_EPS = 0.10
 MIXED_EPS = (0.10, 0.20, 0.30, 0.50)
-FEW_EPS = (0.02, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10)
+FEW_EPS = (0.02, 0.04, 0.06, 0.08)
 PIXELS = 15  # fixed pixels, the same for every image
 FEW = 20  # images of the set whose smallest radius is bounded from below, and half as many of each digit in the mixed
 STYLE, SLIPS = "round", tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 HEIGHTS = (-3, 0, 6, 12)  # rows by which the glasses are moved on a picture of 28 rows
-WEARERS, PROVED = 500, 10  # training images for the pattern; images for which a mask is judged by proof
-PROOF_SHARE = {"linf": 0.5, "l0": 0.25, "mixed": 0.25}  # of the seconds that go to bounds
+WEARERS, PROVED = 400, 10  # training images for the pattern; images for which a mask is judged by proof
+PROOF_SHARE = {"linf": 0.25, "l0": 0.1, "mixed": 0.15}  # of the seconds that go to bounds
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,11 +114,22 @@ def test_controls_are_the_same_mask_without_an_idea(case):
     assert np.array_equal(got.controls["black"], each(np.full(size, box[0])))
     assert np.array_equal(got.controls["white"], each(np.full(size, box[1])))
     rng = np.random.default_rng(0)
-    noise = np.mean([each(rng.uniform(*box, size)) for _ in range(5)], axis=0)
+    noise = np.mean([each(rng.uniform(*box, size)) for _ in range(3)], axis=0)
     np.testing.assert_allclose(got.controls["random"], noise, atol=1e-15)
-    constants = [each(np.full(size, grey)) for grey in np.linspace(*box, 11)]
+    constants = [each(np.full(size, grey)) for grey in np.linspace(*box, 6)]
     best = max(constants, key=np.mean)  # the first of them, as argmax takes it
     assert np.array_equal(got.controls["constant"], best)
+
+
+def test_the_best_constant_is_one_for_all_places():
+    """N = x0 - x2: white is best above, black below, and grey does both; wherever it sits, the mask is one pixel."""
+    net = MLP.from_arrays([([[1.0], [0.0], [-1.0], [0.0]], [0.0])])
+    mask = np.array([[True, False], [False, False]])
+    x = np.array([[0.25, 0.0, 0.75, 0.0], [0.5, 0.0, 0.5, 0.0]])
+    got = accessory(net, x, [0, 0], mask, shifts=[(0, 0), (1, 0)], steps=1)
+    assert got.controls["white"].tolist() == [1.0, 0.0]
+    assert got.controls["black"].tolist() == [0.0, 1.0]
+    assert got.controls["constant"].tolist() == [0.0, 1.0]  # the darkest of those with a mean of 1/2
 
 
 def test_apply_wears_it_in_the_same_order_everywhere():
@@ -391,6 +402,7 @@ def test_any_filling_against_every_corner(case):
             assert np.array_equal(cert.x_adv[~mask.ravel()], x[i][~mask.ravel()])
         if best == 0:  # a tie: neither a success nor a proof
             assert cert.upper == np.inf > cert.lower
+        assert cert.gap > 0.99  # how strong the filling must be is not asked
         cert.check(net)
 
 

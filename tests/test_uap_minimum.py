@@ -63,12 +63,13 @@ def gated(W, m, seen):
 
 @st.composite
 def gated_cases(draw, images=st.integers(1, 3), pixels=st.integers(2, 4)):
-    """`(W, m, seen)` in short binary fractions, m < 0: some within easy reach, some only just."""
+    """`(W, m, seen)` in short binary fractions, m < 0: some within easy reach, some only just, none by a tie."""
     rng, n, d = draw(generators), draw(images), draw(pixels)
     W = rng.integers(-8, 9, (n, d)) / 8 + draw(st.sampled_from([0, 1]))
     seen = rng.integers(0, 9, (n, d)) / 8
     room = np.maximum(W * (1 - seen), -W * seen).sum(axis=1)  # what an image alone can gain
-    m = -np.ceil(16 * room * rng.uniform(0.02, draw(st.sampled_from([0.3, 0.7])), n)) / 16 - 1 / 16
+    needed = np.ceil(16 * room * rng.uniform(0.02, draw(st.sampled_from([0.3, 0.7])), n)) / 16
+    m = -needed - 1 / 128  # gains are of 1/64
     return W, m, seen
 
 
