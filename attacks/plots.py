@@ -214,7 +214,9 @@ def rate_curve(
     zone: dict[str, Any] = {"color": BLUE, "alpha": 0.25, "linewidth": 0}
     axes.fill_between(radius, most, 1.03, step="post", label="proved for these: no s does that", **zone)
     for (name, (r, rate)), colour, mark in zip(rates.items(), (VERMILION, GREEN), ("o-", "s--"), strict=True):
-        axes.plot(r, rate, mark, color=colour, label=name, markersize=5)
+        whole = bool((r == np.round(r)).all())  # between whole numbers of pixels nothing changes
+        style = "steps-post" if whole else "default"
+        axes.plot(r, rate, mark, color=colour, label=name, markersize=5, drawstyle=style)
     axes.set(ylim=(0, 1.03), xlim=(0, 1.02 * top or 1))
     axes.legend(fontsize=9, loc="center right")
     return png(figure)
