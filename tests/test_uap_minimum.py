@@ -249,12 +249,15 @@ def test_weights_of_affine_networks_prove_it_in_exact_arithmetic(case, data):
     sign = np.where(y == 0, 1.0, -1.0)
     const, A = Margin.of(net, x, y).value(x), sign[:, None] * W
     radius = data.draw(st.sampled_from([1 / 16, 1 / 4, 5 / 8]))
-    crowd = Crowd.of(net, x, y, BALLS["linf"](1), None, convention)
-    weights = refuted(net, crowd, radius, np.arange(len(x)), sign[:, None])
-    if weights is None:
+    crowd, cuts = Crowd.of(net, x, y, BALLS["linf"](1), None, convention), data.draw(st.sampled_from([1, 24]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attacks.uap_bound, "CUTS", cuts)
+        weights = refuted(net, crowd, radius, np.arange(len(x)), sign[:, None])
+    if weights is None and cuts > 1:
         free = (-x).max(axis=0)[None], (1 - x).min(axis=0)[None]
         if convention == "inside":  # a bilinear game over convex sets: where all lose, some weights say so
             assert oracles.best_worst_margin("linf", radius, const, A, *free) > -1e-4  # single precision, and 72 cuts
+    if weights is None:
         return
     assert (weights >= 0).all() and weights.sum() == pytest.approx(1, abs=1e-12)
     assert best_sum("linf", weights, A, const, -x, 1 - x, radius, convention) < 0
@@ -299,6 +302,20 @@ def test_sets_of_both_classes_that_no_s_can_fool(norm, hasty):
     check_claims(got, np.full(6, True), 1.0)
     assert got.weights is not None
     assert got.lower >= (1 - 2 * FINE) * REACH * got.quantile
+
+
+@pytest.mark.parametrize(("seed", "radius"), [(4, 0.13), (8, 0.17), (11, 0.165)])
+def test_the_slopes_of_the_lines_are_sought_for_the_sum(seed, radius):
+    """Two images that pull apart, in a net of bends: with the slopes that are best for each alone, 0.11 at most."""
+    rng = np.random.default_rng(seed)
+    pairs = [(rng.normal(size=(a, b)), 0.3 * rng.normal(size=b)) for a, b in ((4, 6), (6, 5))]
+    pairs.append((rng.normal(size=(5, 1)), np.zeros(1)))
+    x = 0.3 + 0.4 * rng.random((2, 4))
+    net = MLP.from_arrays(pairs, threshold=MLP.from_arrays(pairs).logits(x).mean())
+    y = net.predict(x)
+    crowd = Crowd.of(net, x, y, BALLS["linf"](1), None, "inside", mixed=True)
+    weights = refuted(net, crowd, radius, *rows_of(net, y))
+    assert (weights > 0).all() and weights.sum() == pytest.approx(1, abs=1e-12)
 
 
 def tight(net, x, y, target, ball, s):
@@ -395,6 +412,24 @@ def test_a_box_for_every_image(norm, convention, hasty):
     assert got.lower <= truth * (1 + 1e-9)
     assert got.lower >= 0.9 * truth
     assert truth * (1 - 1e-9) <= got.upper <= 1.1 * truth
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+def test_boxes_of_their_own_for_several_rivals_and_a_set_with_one_misclassified(norm, convention, hasty):
+    """N = (0, x0 - 1/2, x1 - 1/2), to class 2: the last image is there already; x1 must rise by 1/4, x0 be below x1."""
+    net = MLP.from_arrays([([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, -0.5, -0.5])])
+    x = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75]])
+    box = np.array([[0.25, 0.0], [0.5, 0.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [1.0, 0.75], [1.0, 1.0]])
+    got = universal_minimum(net, x, [0, 1, 0], norm, convention=convention, box=box, target=2, time_limit=2)
+    check_claims(got, np.array([True, True, False]), 1.0)
+    if convention == "clip":  # s = (-1/4 -, 1/4 +): only the second image follows down
+        assert got.lower <= (2 if norm == "l0" else 0.25) <= got.upper * (1 + 1e-9)
+        assert got.upper <= (2 if norm == "l0" else 0.27)
+        assert got.lower >= (1 if norm == "l0" else 0.23)
+    else:  # no image may move x0 down, and x1 may rise by 1/4 at most
+        assert got.upper == np.inf
+        assert got.lower >= (2 if norm == "l0" else 0.23)
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
