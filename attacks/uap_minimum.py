@@ -93,7 +93,7 @@ def universal_minimum(
     convention, mixed, rng
         As in `universal`.  With "clip", L1, L2 and untargeted k >= 3 classes have the quantile bound alone.
     time_limit : float, seconds
-        About: a proof or a search that has begun is not cut off.  0: no proof, lower = 0 (or 1 pixel).
+        About: a proof or a search that has begun is not cut off.  0: what plain bounds prove.
 
     Raises
     ------

@@ -304,6 +304,70 @@ def test_sets_of_both_classes_that_no_s_can_fool(norm, hasty):
     assert got.lower >= (1 - 2 * FINE) * REACH * got.quantile
 
 
+@pytest.mark.parametrize("two_logits", [False, True])
+def test_a_set_that_no_s_in_the_whole_box_can_fool(two_logits, hasty):
+    """Each image alone needs 0.1 a pixel, and has it; both have 0.1 together, up and down: no radius is left."""
+    net = MLP.from_arrays([([[0.0, 1.0], [0.0, 1.0]], [1.0, 0.0])]) if two_logits else SUM
+    x = np.array([[0.40625, 0.40625], [0.59375, 0.59375]])
+    box = {"box": (0.3125, 0.6875), "convention": "inside", "mixed": True}
+    got = universal_minimum(net, x, [0, 1], "linf", time_limit=2, **box)
+    assert (got.lower, got.upper) == (np.inf, np.inf)
+    assert 0.9 * 0.09375 <= got.quantile <= 0.09375
+    assert got.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_two_logits_are_the_same_as_their_difference(hasty):
+    two = MLP.from_arrays([([[0.25, 1.25], [0.5, 1.5]], [1.0, 0.0])])
+    x = np.array([[0.25, 0.5], [0.5, 0.375], [0.4375, 0.5]])
+    one, other = (universal_minimum(net, x, [0, 0, 0], "linf", time_limit=2) for net in (SUM, two))
+    assert one.lower == pytest.approx(other.lower, rel=3 * FINE)
+    assert 0.12 <= other.lower <= 0.125 <= other.upper
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_any_of_three_classes_will_do_so_no_one_sum_must_be_positive(convention, hasty):
+    """N = (0, x0 - 1/2, x1 - 1/2): one image becomes a 1 most easily, the other a 2; 1/8 for both."""
+    net = MLP.from_arrays([([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, -0.5, -0.5])])
+    for x in ([[0.375, 0.125], [0.125, 0.375]], [[0.375, 0.375], [0.5, 0.375]]):
+        got = universal_minimum(net, np.array(x), [0, 0], "linf", convention=convention, time_limit=2)
+        assert got.weights is None
+        assert (1 - GAP) * 0.125 <= got.lower <= 0.125 <= got.upper <= 0.125 * (1 + 3 * FINE)
+
+
+def test_an_image_misclassified_already_has_no_say(hasty):
+    """It would have to stay what it is, 1/4 away, while the others need 1/16 down."""
+    x, y = np.array([[0.53125, 0.5], [0.625, 0.5], [0.5625, 0.5]]), [0, 1, 1]
+    got = universal_minimum(SUM, x, y, "linf", mixed=True, time_limit=2)
+    check_claims(got, np.array([False, True, True]), 1.0)
+    assert (1 - GAP) * 0.0625 <= got.lower <= 0.0625 <= got.upper <= 0.0625 * (1 + 3 * FINE)
+
+
+@pytest.mark.parametrize(("norm", "limit"), [("linf", 0.17), ("linf", 0.126), ("linf", 1.0), ("l0", 3), ("l0", 2)])
+def test_lower_is_the_largest_radius_that_was_refuted(norm, limit, hasty, monkeypatch):
+    """Of those asked about: between the quantile and `upper`, not beyond twice the quantile."""
+    asked = {}
+
+    def told(net, crowd, radius, image, c, deadline):
+        asked[radius] = radius < limit if norm == "linf" else radius <= limit
+        return np.eye(len(image))[0] if asked[radius] else None
+
+    monkeypatch.setattr(attacks.uap_minimum, "refuted", told)
+    x = np.array([[0.25, 0.5], [0.5, 0.25], [0.25, 0.625]]) if norm == "linf" else np.full((2, 4), 0.25)
+    net = SUM if norm == "linf" else MLP.from_arrays([(np.ones((4, 1)), [-3.125])])  # three pixels of 3/4, and 1/8
+    found = [0.24, 4.0][norm == "l0"]
+    monkeypatch.setattr(attacks.uap_minimum, "_found", lambda *a: (found, None))
+    got = universal_minimum(net, x, np.zeros(len(x)), norm, time_limit=5)
+    yes = [radius for radius, refuted in asked.items() if refuted]
+    kind = BALLS[norm]
+    assert got.lower == max([got.quantile, *(kind.proves(radius) for radius in yes)])
+    assert (got.weights is not None) == bool(yes)
+    assert asked == {} or (kind.proves(min(asked)) > got.quantile and max(asked) < min(found, REACH * got.quantile))
+    if norm == "l0":
+        assert got.lower == limit + 1
+    else:
+        assert asked and got.lower >= (1 - 2 * FINE) * min(limit, found, REACH * got.quantile)
+
+
 @pytest.mark.parametrize(("seed", "radius"), [(4, 0.13), (8, 0.17), (11, 0.165)])
 def test_the_slopes_of_the_lines_are_sought_for_the_sum(seed, radius):
     """Two images that pull apart, in a net of bends: with the slopes that are best for each alone, 0.11 at most."""
@@ -492,9 +556,8 @@ def test_no_time_is_still_a_true_interval(norm, convention, hasty):
     got = universal_minimum(net, x, y, norm, convention=convention, time_limit=0)
     check_claims(got, np.full(3, True), 1.0)
     assert got.weights is None
-    exact = attacks.certified_minimum(net, x, y, norm, time_limit=10)
-    assert got.lower <= max(cert.upper for cert in exact)
-    assert got.lower >= (norm == "l0")
+    plain = attacks.certified_minimum(net, x, y, norm, time_limit=0)
+    assert got.own.tolist() == [cert.lower for cert in plain]
 
 
 def test_images_on_the_boundary_prove_nothing():
