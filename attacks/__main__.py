@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         default=8.0,
         help="about this long on proofs (default: 8); without enough time an interval is left",
     )
+    p.add_argument("--workers", type=int, default=1, help="processes that prove beside this one (default: 1)")
     p.add_argument("--subset", type=int, help="use only the first SUBSET images of each digit, for a quick look")
     return p
 
@@ -68,20 +69,28 @@ def table(r: dict[str, Any]) -> str:
         ("  one step, box ignored", _mean(r["one_step_box_ignored"], "eps {:.5f}")),
         ("  one step, exact in the box", _mean(r["one_step_in_the_box"], "eps {:.5f}")),
         ("  smallest eps found", _mean(r["smallest_eps"], "eps {:.5f}")),
+        ("  smallest eps in bytes", _mean(r["smallest_eps_in_bytes"], "eps {:.5f}")),
         *(
-            (f"  one s for all, eps {u['eps']:.3f}", f"{100 * u['rate_held_out']:5.1f}% flipped, unseen")
+            (f"  one s for all, eps {u['eps']:.3f}", f"{100 * u['rate_held_out']:5.1f}% flipped, unseen{_bytes(u)}")
             for u in r["universal"]
         ),
         *_fixed(r["fixed_pixels"]),
         (f"  glasses of {r['glasses']['pixels']} pixels", _glasses(r["glasses"])),
+        *((f"  {name}: one can tell", _told(row)) for name, row in r["detection"]["attacks"].items()),
         ("time", f"{r['seconds']['all']:.1f} s"),
     ]
     return "\n".join(f"{name:32s} {text}" for name, text in rows)
 
 
+def _bytes(row: dict[str, Any]) -> str:
+    return f"; {100 * row['rate_held_out_8bit']:.1f}% after rounding to bytes"
+
+
 def _fixed(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    last = rows[-1:] if rows else []
-    return [(f"  {p['pixels']} fixed pixels", f"{100 * p['rate_held_out']:5.1f}% flipped, unseen") for p in last]
+    return [
+        (f"  {p['pixels']} fixed pixels", f"{100 * p['rate_held_out']:5.1f}% flipped, unseen{_bytes(p)}")
+        for p in rows[-1:]
+    ]
 
 
 def _glasses(g: dict[str, Any]) -> str:
@@ -91,6 +100,14 @@ def _glasses(g: dict[str, Any]) -> str:
         f"{100 * best['rate_held_out']:5.1f}% flipped, unseen; at most {control:.1f}% by plain ones; "
         f"slipping by a pixel {100 * slip['rate_held_out']:.1f}%"
     )
+
+
+def _told(row: dict[str, Any]) -> str:
+    found, area = row["found"]["combined"], row["auc"]
+    if found is None:
+        return "none flipped"
+    low, high = area["interval"]
+    return f"{100 * found:5.1f}% found at 1% false alarms, AUC {area['auc']:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def _found(one: dict[str, Any], form: str, b: int) -> str:

@@ -57,9 +57,7 @@ class Memory:
             Fewer images than components, images that are not square.
         """
         x = as_images(x)
-        side = round(x.shape[1] ** 0.5)
-        if side**2 != x.shape[1]:
-            raise ValueError(f"x: expected square images, whose pixels have neighbours, got {x.shape[1]} pixels")
+        pictures(x)
         if not 1 <= components <= min(x.shape):
             raise ValueError(f"x: expected at least {components} images and pixels, one a component, got {x.shape}")
         mean = x.mean(axis=0)
@@ -75,7 +73,8 @@ def unused(memory: Memory, x: Array) -> Array:
 
 def isolated(memory: Memory, x: Array) -> Array:
     """`sum over pixels of |x - median_3x3(x)|^4`, (n,): a stroke is wider than one pixel, and its edge is grey."""
-    return ((x - _median(x, 3)) ** 4).sum(axis=1)
+    square = (x - _median(x, 3)) ** 2  # (n, d)
+    return (square**2).sum(axis=1)
 
 
 def subspace(memory: Memory, x: Array) -> Array:
@@ -188,9 +187,22 @@ def roc(clean: Array, attacked: Array) -> tuple[Array, Array]:
     return np.append(0.0, counts[0] / len(clean)), np.append(0.0, counts[1] / len(attacked))
 
 
+def pictures(x: Array) -> Array:
+    """Rows (n, d) as pictures (n, side, side).
+
+    Raises
+    ------
+    ValueError
+        Images that are not square.
+    """
+    side = round(x.shape[1] ** 0.5)
+    if side**2 != x.shape[1]:
+        raise ValueError(f"x: expected square images, whose pixels have neighbours, got {x.shape[1]} pixels")
+    return x.reshape(-1, side, side)
+
+
 def _median(x: Array, size: int) -> Array:
     """The median filter of each picture, (n, d)."""
     from scipy.ndimage import median_filter
 
-    side = round(x.shape[1] ** 0.5)
-    return median_filter(x.reshape(-1, side, side), size=(1, size, size), mode="nearest").reshape(x.shape)
+    return median_filter(pictures(x), size=(1, size, size), mode="nearest").reshape(x.shape)

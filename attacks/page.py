@@ -6,19 +6,26 @@ import base64
 from html import escape
 from typing import Any
 
+from attacks.formulas import math
+
 STYLE = """
-body { font: 17px/1.55 Georgia, serif; color: #1a1a1a; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; } h2 { margin-top: 2.6rem; }
+body { font: 17px/1.55 Georgia, serif; color: #1a1a1a; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
+h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; } h2 { margin-top: 2.8rem; border-top: 1px solid #ccc; padding-top: 1.2rem; }
 figure { margin: 1.6rem 0; } img { max-width: 100%; height: auto; display: block; margin: auto; }
-figcaption { font-size: .88rem; color: #444; margin-top: .4rem; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ccc; }
+figcaption { font-size: .9rem; color: #333; margin-top: .4rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: bottom; }
 code { font-size: .9em; } .answer { border-left: 4px solid #0072B2; padding-left: .9rem; }
-@media print { body { max-width: none; margin: 0; font-size: 11pt; } figure { break-inside: avoid; } }
+.question { font: 600 1.05rem/1.4 system-ui, sans-serif; color: #0072B2; } .where { font-size: .88rem; color: #333; }
+.formula { overflow-x: auto; overflow-y: hidden; font-size: 1.05rem; } nav a { margin-right: .9rem; white-space: nowrap; }
+.play { display: inline-block; background: #0072B2; color: white; padding: .45rem .9rem; border-radius: .3rem; text-decoration: none; font-family: system-ui, sans-serif; }
+@page { size: A4; margin: 18mm 16mm; }
+@media print { body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; } figure, .answer, tr { break-inside: avoid; } h2, .question { break-after: avoid; } img { max-height: 22cm; } nav, .play { display: none; } .scroll, .formula { overflow: visible; } }
 """
 
 
-def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
-    """The report as one self-contained HTML page: nothing is fetched from anywhere."""
+def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> str:
+    """The report as one self-contained HTML page: nothing is fetched from anywhere.  `play`: play.html is beside it."""
     a, b = r["digits"]
     shown, network = r["shown"], r["network"]
     sparse, smallest = shown["sparse"], shown["smallest_eps"]
@@ -34,6 +41,7 @@ def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
     steps = [
         ("one step, eps = -m / |g|<sub>1</sub> (box ignored)", r["one_step_box_ignored"]),
         ("one step, root of h<sub>S</sub>(eps) = -m (inside the box)", r["one_step_in_the_box"]),
+        ("smallest eps among the bytes", r["smallest_eps_in_bytes"]),
         (f"forty steps (PGD) at eps {r['pgd']['eps']:.2f}", r["pgd"]),
         ("smallest eps found on the curved network", r["smallest_eps"]),
     ]
@@ -48,94 +56,198 @@ def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
     papernot = r["papernot"]
     pixels = f"<strong>{sparse['distance']:.0f} pixels</strong>"
     flips = f"{pixels} turn this {a} into a {b}." if sparse["success"] else f"{pixels} do not turn this {a} into a {b}."
+    beat = '<p><a class="play" href="play.html">Beat the proof: change the pixels yourself</a></p>' if play else ""
+    proved = shown["proved"]
     return f"""<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <title>How a {a} becomes a {b}</title><style>{STYLE}</style>
 <h1>How a {a} becomes a {b}</h1>
-<p>A network N with layers {sizes} tells {a} from {b}: it says {b} when its one number N(x) is above the threshold.
-It is right on {100 * network["test_accuracy"]:.2f}% of the test images. Below, the same test image (number
-{shown["image"]} among the test images of {a}) is changed in three ways; what the network then says is written under each.</p>
+<p>A network with layers {sizes} tells {a} from {b}; it is right on {100 * network["test_accuracy"]:.2f}% of the test images. Below, the same test image
+(number {shown["image"]} among the test images of {a}) is changed in several ways; what the network then says is written under each. Whoever only looks at pictures and their captions gets the story.</p>
+<nav><a href="#network">1 Network</a> <a href="#sparse">2 Few pixels</a> <a href="#small">3 Small changes</a> <a href="#proof">4 Proof</a>
+<a href="#universal">5 One for all</a> <a href="#glasses">6 Glasses</a> <a href="#tell">7 Can one tell?</a></nav>
 {figure("overview.png", f"The image, and three ways to make it a {b} for the network. Under each: what it says, and how sure it is.")}
+{beat}
 
-<h2>1. The network</h2>
-<p>Each layer is written by hand with its derivative (<code>minigrad/layers.py</code>), so the Jacobian dN/dx is explicit.
-The <em>margin</em> m(x) is N minus the threshold, with the sign that makes m(x) &gt; 0 mean "fooled".
-Here m = {shown["margin"]:.3f} before anything is changed.</p>
+<h2 id="network">1. The network and its Jacobian</h2>
+{question("How does the output change with every single input pixel?")}
+{math("network")}
+<p>Each layer is written by hand with its derivative, so the chain rule can be written out: a product of matrices, one row for each output.</p>
+{math("jacobian")}
+<p>N(x) is one real number; the network says {b} when it is above the threshold t. The <em>margin</em> m is that number with the sign that makes "above 0" mean "fooled", whichever digit x is.</p>
+{math("margin")}
+<p class="answer">For the image shown m = {shown["margin"]:.3f}: the network is {100 * shown["confidence_before"]:.1f}% sure that it is a {a}.
+The Jacobian is compared with central differences, entry by entry, by <code>check_jacobian</code>; your network can be, too.</p>
 {figure("training.png", "Training, epoch by epoch: mean loss and accuracy over the batches.")}
+{where("minigrad/layers.py", "minigrad/mlp.py: MLP.jacobian", "minigrad/margin.py: Margin", "minigrad/train.py: fit", "minigrad/check.py: check_jacobian")}
 
-<h2>2. As few pixels as possible</h2>
-<p>Near x the network is linear: m(x + s) = m(x) + g·s with g = dm/dx. Pixel i can rise to white or fall to black, and earns at most
-max(g<sub>i</sub>(1 - x<sub>i</sub>), g<sub>i</sub>(0 - x<sub>i</sub>)). What one pixel earns does not depend on the others, so the largest
-gains, one after the other, are the sparsest answer of the linear network. The real one bends, so g is formed again after
-every pixel. (<code>attacks/saliency.py</code>)</p>
-<p class="answer">{flips} Over all {r["sparse"]["images"]} correctly classified test images
-the mean is {_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f};
-{100 * r["sparse"]["success"]:.1f}% flip. On the first {papernot["images"]} images the published saliency map of pixel pairs
-needs {_number(papernot["mean_distance"], 3)} pixels on average, gain per pixel {_number(r["papernot_gain_on_the_same_images"], 3)}.</p>
+<h2 id="sparse">2. As few pixels as possible</h2>
+{question(f"Which pixels, and how few of them, turn this {a} into a {b}?")}
+<p>Near x the network is linear:</p>
+{math("linear")}
+<p>Pixel i can rise to white or fall to black, and earns at most</p>
+{math("gain")}
+<p>What one pixel earns does not depend on the others, so the largest gains, one after the other, are the sparsest answer of the linear network. The real one
+bends, so g is formed again after every pixel.</p>
 {figure("sparse.png", "Sparse: the changed pixels are circled. The Jacobian shows why these: strong colour where there is room to move.")}
+<p class="answer">{flips} {_pixels_proved(proved["l0"], a)} Over all {r["sparse"]["images"]} correctly classified test images the attack's mean is
+{_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f}; {100 * r["sparse"]["success"]:.1f}% flip,
+{100 * r["sparse"]["success_8bit"]:.1f}% after rounding to bytes. On the first {papernot["images"]} images the published saliency map of pixel pairs
+needs {_number(papernot["mean_distance"], 3)} pixels on average, gain per pixel {_number(r["papernot_gain_on_the_same_images"], 3)}.</p>
 {figure("margin_by_pixels.png", "Each pixel lifts the margin; the last one carries it over the boundary.")}
 {figure("pixels_histogram.png", "How many pixels each test image needs by this attack.")}
 <p><strong>Can one tell?</strong> Yes, by eye: a few pixels jump from black to white, far from any stroke of a pen. Sparse does not mean invisible.</p>
+{where("attacks/saliency.py: saliency_map", "attacks/fewer.py", "attacks/balls.py: L0")}
 
-<h2>3. Small changes, every pixel</h2>
-<p>Now each pixel may move by at most eps. The linear network gains most when every pixel goes as far as it may in the direction of
-its derivative: s = eps sign(g), which earns eps |g|<sub>1</sub>, so eps = -m / |g|<sub>1</sub>. But a black pixel cannot get darker. Inside the box pixel i
-moves by min(eps, room<sub>i</sub>), the gain h<sub>S</sub>(eps) = Σ |g<sub>i</sub>| min(eps, room<sub>i</sub>) bends at every room<sub>i</sub>, and
-its root is found exactly by sorting them. (<code>attacks/sign_gradient.py</code>, <code>attacks/balls.py</code>)</p>
-<table><tr><th>method<th>flips<th>mean eps of those<th>after rounding to bytes</tr>{rows}</table>
-<p class="answer">For this image: linearised, box ignored, eps = {_number(shown["linearised_eps_box_ignored"])}; inside the box
-{_number(shown["linearised_eps_in_the_box"])}; smallest eps found on the true network
-<strong>{_number(smallest["distance"])}</strong>.</p>
+<h2 id="small">3. Small changes, every pixel</h2>
+{question("How small can the change of every pixel be?")}
+<p>Now each pixel may move by at most eps. The linear network gains most when every pixel goes as far as it may in the direction of its derivative:</p>
+{math("sign")}
+<p>But a black pixel cannot get darker. Inside the box pixel i moves by min(eps, room<sub>i</sub>), the gain bends at every room<sub>i</sub>, and its root is found exactly by sorting them:</p>
+{math("support")}
 {figure("smallest_eps.png", "Smallest eps: no pixel moves by more than a shade. Magnified, the change follows the signs of the Jacobian.")}
+<p class="answer">For this image: linearised, box ignored, eps = {_number(shown["linearised_eps_box_ignored"])}; inside the box {_number(shown["linearised_eps_in_the_box"])};
+smallest eps found on the true network <strong>{_number(smallest["distance"])}</strong>; in bytes {_number(shown["smallest_eps_in_bytes"]["distance"])}.
+{_eps_proved(proved["linf"])}</p>
+<div class="scroll"><table><tr><th>method<th>flips<th>mean eps of those<th>flips after rounding to bytes</tr>{rows}</table></div>
 {figure("one_step.png", "One sign step, as long as the linearised network inside the box asks for.")}
 {figure("margin_by_eps.png", "What the linearised network promises (dotted: box ignored) and what the network does.")}
 {figure("eps_histogram.png", "The smallest eps found for each test image.")}
-<p><strong>Can one tell?</strong> Hardly by eye. Rounding to bytes undoes the answers that lie exactly on the edge: see the last column.</p>
+<p><strong>Can one tell?</strong> Hardly by eye. Rounding to bytes undoes the answers that lie exactly on the edge (last column); an attack that stays among the bytes costs a little more and survives.
+By a program: see question 7.</p>
+{where("attacks/sign_gradient.py: fgsm, pgd, smallest_eps", "attacks/stealth.py: smallest_eps_8bit", "attacks/balls.py: LInf.radius_for")}
 
-<h2>4. How good are these attacks? A proof</h2>
-<p>An attack that fails proves nothing. To prove that <em>no</em> s in S works, bound the margin from above on all of S at once: push
-the output row back through the network, replacing each ReLU whose sign is not known by a line above or below it, until a linear function
-A·(x + s) + c of the pixels is left; its maximum over S is the same h<sub>S</sub>(A) that made the attacks (<code>minigrad/bounds.py</code>). If
-even that is below 0, nothing in S works. If not, assume m ≥ 0 and shrink what the neurons can do under it
-(<code>minigrad/contract.py</code>), and cut S into parts, by the sign of a neuron, or by a pixel that must move or must not
-(<code>attacks/search.py</code>), until every part is refuted.</p>
-<p class="answer">{_pixels_proved(shown["proved"]["l0"], a)} {_eps_proved(shown["proved"]["linf"])}</p>
+<h2 id="proof">4. How good are these attacks? A proof</h2>
+{question("The attack found nothing smaller. Is there nothing smaller?")}
+<p>An attack that fails proves nothing. To prove that <em>no</em> s in S works, bound the margin from above on all of S at once: push the output row back through the
+network, replacing each ReLU whose sign is not known by a line above or below it, until a linear function of the pixels is left.</p>
+{math("bound")}
+<p>Its maximum over S is the same h<sub>S</sub> that made the attacks. If even that is below 0, nothing in S works. If not, assume m ≥ 0 and shrink what the neurons can do under it, and cut S
+into parts, by the sign of a neuron, or by a pixel that must move or must not, until every part is refuted.</p>
+<p class="answer">{_pixels_proved(proved["l0"], a)} {_eps_proved(proved["linf"])}</p>
+{beat}
 <p>To certify a whole set: <code>python -m attacks prove</code>.</p>
+{where("minigrad/bounds.py: upper_bound", "minigrad/tighten.py", "minigrad/contract.py", "attacks/search.py: Search", "attacks/minimum.py: certified_minimum", "attacks/certificate.py: Certificate.check")}
 
-<h2>5. One perturbation for all of them</h2>
-<p>Look for a single s that flips as many images as possible when it is added to each (and clipped). In words: take all images at once and ask which way each
+<h2 id="universal">5. One perturbation for all of them</h2>
+{question(f"Is there one s that turns every {a} into a {b}, even those it never saw?")}
+{math("universal")}
+<p>In words: take all images at once and ask which way each
 would like to move; the derivatives of different {a}s point much the same way, so go where their mean points, as far as eps allows. Look again at the images as they are
 now. Those that are fooled for good need no more help, those that are hopeless get little, those at the edge get most: that is the slope of a smooth count of
 the fooled. Average their wishes over the last few steps, take a step, stay inside |s| ≤ eps, take shorter steps towards the end, and keep the best s that
-was seen. It is made from training images and measured on test images it never saw. (<code>attacks/uap.py</code>, <code>attacks/uap_methods.py</code>)</p>
-<table><tr><th>eps<th>fooled, training images<th>fooled, unseen test images<th>after rounding to bytes</tr>{every}</table>
-<p class="answer">At eps 0.10 one s flips <strong>{100 * at["rate_held_out"]:.1f}%</strong> of the unseen test images.</p>
+was seen. It is made from training images and measured on test images it never saw.</p>
 {figure("universal.png", "The universal s, beside the mean derivative that it follows.")}
 {figure("universal_grid.png", f"Unseen {a}s without s (above) and with it (below).")}
-<p>How far is that from the best possible? An s that fools an image is at least as large as the image's own certified minimum, and one that fools all of a set makes
-every weighted sum of their margins positive: where a bound of such a sum is below 0, no s works (<code>attacks/uap_bound.py</code>).</p>
-<p class="answer">{_set_proved(r["universal_minimum"]["linf"], "eps {}", 4)} {_set_proved(r["universal_minimum"]["l0"], "{} fixed pixels", 0)}</p>
+<p class="answer">At eps 0.10 one s flips <strong>{100 * at["rate_held_out"]:.1f}%</strong> of the unseen test images ({100 * at["rate_held_out_8bit"]:.1f}% in bytes).
+{_set_proved(r["universal_minimum"]["linf"], "eps {}", 4)} {_set_proved(r["universal_minimum"]["l0"], "{} fixed pixels", 0)}</p>
+<div class="scroll"><table><tr><th>eps<th>fooled, training images<th>fooled, unseen test images<th>after rounding to bytes</tr>{every}</table></div>
+<p>How is that proved? An s that fools an image is at least as large as the image's own certified minimum, and where the margins' wishes collide, a weighted sum of them is bounded like one margin:</p>
+{math("together")}
 {figure("universal_eps.png", "The share that one s fools against eps. In the shaded zone no s can be: proved for the first few test images.")}
 {figure("universal_pixels.png", "The same for fixed pixels: the same few pixels, painted the same way, on every image.")}
 {figure("fixed_pixels.png", "The fixed pixels (s = 1 paints white, s = -1 black), beside the mean derivative.")}
 {_mixed(r, a, b)}
-<h2>6. Why is the researcher wearing such stylish glasses?</h2>
+{where("attacks/uap.py: universal", "attacks/uap_methods.py: ascend", "attacks/uap_bound.py: refuted", "attacks/uap_minimum.py: universal_minimum")}
+
+<h2 id="glasses">6. Why is the researcher wearing such stylish glasses?</h2>
+{question(f"Can one pattern on a pair of glasses do it, worn by every {a}?")}
 <p>Because glasses are a perturbation in disguise. Nobody can repaint a whole photograph of himself, but everybody may put on a frame: a few pixels, always the
-same ones, painted as boldly as one likes, worn on every photograph. So the set of allowed changes is not "a little, everywhere" but "anything, inside a mask",
-and the attack is the universal one confined to it: find one pattern for the frame that makes the network read every {a} as a {b}
-(Sharif, Bhagavatula, Bauer and Reiter 2016 did it to face recognition). It is found like s above, over the pixels of the frame alone
-(<code>attacks/pattern.py</code>; the frame: <code>attacks/glasses.py</code>). Glasses that merely hide the digit are no attack, so the same frame is tried in black, in
-white, in random grey and in the best single grey.</p>
-{_glasses_answer(r["glasses"], a)}
+same ones, painted as boldly as one likes, worn on every photograph. So the set of allowed changes is not "a little, everywhere" but "anything, inside a mask M",
+and the attack is the universal one confined to it: find one pattern p for the frame that makes the network read every {a} as a {b}
+(Sharif, Bhagavatula, Bauer and Reiter 2016 did it to face recognition).</p>
+{math("glasses")}
+<p>Glasses that merely hide the digit are no attack, so the same frame is tried in black, in white, in random grey and in the best single grey.</p>
 {figure("glasses.png", f"Unseen {a}s, all wearing the same glasses, and the controls: the same frame filled with black, white, random grey.")}
+{_glasses_answer(r["glasses"], shown["frame_pixels_proved"], a)}
 {figure("glasses_heights.png", "The same frame at other heights, each with the best pattern found for it.")}
 {_heights_answer(r["glasses"], a)}
+{where("attacks/glasses.py: glasses_mask, place", "attacks/pattern.py: accessory, any_filling, smallest_mask")}
+
+<h2 id="tell">7. Can one tell that an image was attacked?</h2>
+{question("Not by eye, perhaps. By a program?")}
+<p>A detector is a number that is small for clean training images: ink on pixels that no training image uses (<em>unused</em>), pixels unlike their neighbours (<em>isolated</em>), what the
+training set's principal components cannot draw (<em>subspace</em>), how far the logit moves when fine detail is filtered away (<em>squeezed</em>: Xu, Evans and Qi 2018), the distance to the
+nearest training image (<em>neighbour</em>). <em>Combined</em> is a logistic function of the five, fitted to attacked training images:</p>
+{math("combined")}
+<p>Every threshold is set on clean training images alone, so that 1% of them raise a false alarm; everything below is counted on test images that no threshold saw.</p>
+{figure("found.png", "Which detector finds which attack: the share of flipped test images above a threshold that 1% of clean training images reach.")}
+{figure("roc.png", "The combined detector at every threshold. The black line: 1% false alarms.")}
+{_detection(r)}
+{question("And an attacker who knows the detectors?")}
+<p>He attacks where they are blind. <em>Used</em>: only pixels that some training image uses, a mask. <em>Smooth</em>: in addition no pixel leaves the range of its 3 x 3 neighbourhood, a box:</p>
+{math("smooth")}
+<p>Mask and box belong to the ball, so every attack, and every proof, runs under them unchanged: the price of hiding is proved, not guessed.</p>
+{figure("disguises.png", "The image shown, attacked freely, on used pixels only, and smoothly. Above: few pixels. Below: small eps. Under each: its size, and what the network says.")}
+{figure("hidden.png", "What the same detectors find when the attack hides. They were not told.")}
+{_price(r)}
+{where("attacks/detect.py: Memory, scores, Combined", "attacks/stealth.py: disguises, smallest_eps_8bit", "attacks/study_detect.py")}
 
 <h2>How this was made</h2>
 <p>Seed {r["seed"]}, {escape(", ".join(f"{name} {number}" for name, number in r["versions"].items()))}. Every number is in <code>results.json</code>, the network in <code>model.npz</code>.
 {r["images"]["already_misclassified"]} test images of {a} were misclassified already; they are left out of every rate.</p>
 </html>
 """
+
+
+def question(text: str) -> str:
+    return f'<p class="question">{text}</p>'
+
+
+def where(*names: str) -> str:
+    """Which file, and which function of it, did it."""
+    return '<p class="where">Done by ' + ", ".join(f"<code>{name}</code>" for name in names) + ".</p>"
+
+
+def _detection(r: dict[str, Any]) -> str:
+    d = r["detection"]
+
+    def row(name: str, s: dict[str, Any]) -> str:
+        low, high = s["auc"]["interval"]
+        return (
+            f"<tr><td>{name}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{_number(s['auc']['auc'])}"
+            f"<td>{_number(low)} to {_number(high)}<td>{_percent(s['found']['combined'])}<td>{_percent(s['found']['unused'])}"
+        )
+
+    rows = "".join(row(name, s) for name, s in d["attacks"].items())
+    eps, sparse = d["attacks"]["smallest eps"], d["attacks"]["sparse"]
+    return (
+        f'<p class="answer">Yes. Of the small changes that the eye misses, {_percent(eps["found"]["combined"])} are found, and '
+        f"{_percent(eps['found']['unused'])} by looking at unused pixels alone: MNIST's background is black on every image, so the smallest grey in it gives the attack away. That is a "
+        f"property of MNIST, not of the attack. Of the sparse ones, {_percent(sparse['found']['combined'])}. "
+        f"The measured false alarms on {d['clean_test_images']} clean test images: {_percent(d['false_alarms']['combined'], 2)}.</p>"
+        f'<div class="scroll"><table><tr><th>attack<th>flips<th>in bytes<th>AUC, combined<th>95% interval<th>found at 1%<th>by "unused" alone</tr>{rows}</table></div>'
+    )
+
+
+def _price(r: dict[str, Any]) -> str:
+    def row(attack: str, disguise: str, s: dict[str, Any]) -> str:
+        cost = f"{_number(s['cost'], 2)} pixels" if attack == "sparse" else f"eps {_number(s['cost'])}"
+        return (
+            f"<tr><td>{attack}<td>{disguise}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{cost}"
+            f"<td>{_number(s['auc']['auc'], 3)}<td>{_percent(s['found']['combined'])}"
+        )
+
+    def interval(p: dict[str, Any], digits: int) -> str:
+        return f"[{_number(p['lower'], digits)}, {_number(p['upper'], digits)}]"
+
+    rows = "".join(row(a, d, s) for a, each in r["disguised"].items() for d, s in each.items())
+    proofs = "".join(
+        f"<tr><td>{disguise}<td>{interval(p['l0'], 0)}<td>{interval(p['linf'], 4)}"
+        for disguise, p in r["shown"]["proved_in_disguise"].items()
+    )
+    free, used = (r["disguised"]["smallest eps in bytes"][d] for d in ("free", "used"))
+    return (
+        f'<p class="answer">Among the bytes and on used pixels the smallest eps rises from {_number(free["cost"])} to {_number(used["cost"])}, and the share found by the combined detector falls from '
+        f"{_percent(free['found']['combined'])} to {_percent(used['found']['combined'])}. For the image shown the price is proved: no change is smaller than the first number of each interval.</p>"
+        f'<div class="scroll"><table><tr><th>disguise<th>pixels: proved, found<th>eps: proved, found</tr>{proofs}</table></div>'
+        f'<div class="scroll"><table><tr><th>attack<th>disguise<th>flips<th>in bytes<th>mean cost<th>AUC<th>found at 1%</tr>{rows}</table></div>'
+        "<p>In bytes eps is a multiple of 1/255, so what is proved in floats is proved there rounded up to the next multiple.</p>"
+    )
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "none" if value is None or value != value else f"{100 * value:.{digits}f}%"
 
 
 def _pixels_proved(p: dict[str, Any], a: int) -> str:
@@ -174,10 +286,9 @@ def _mixed(r: dict[str, Any], a: int, b: int) -> str:
     )
 
 
-def _glasses_answer(g: dict[str, Any], a: int) -> str:
+def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: int) -> str:
     best, slip = g["heights"][str(g["height"])], g["slipping"]
     controls = ", ".join(f"{name} {100 * rate:.1f}%" for name, rate in best["controls"].items())
-    frame = g["frame_pixels_proved"]
     few = (
         f"On the image shown, {_number(frame['upper'], 0)} of the frame's pixels are enough, and at least {_number(frame['lower'], 0)} are needed: proved."
         if frame["upper"] is not None
@@ -197,8 +308,8 @@ def _heights_answer(g: dict[str, Any], a: int) -> str:
         for rows, h in g["heights"].items()
     )
     return (
-        "<table><tr><th>rows down<th>fooled<th>best control<th>promised<th>some filling works<th>none does: proved<th>undecided</tr>"
-        f"{rows}</table><p>Why it fails where it fails: \"promised\" is what the mean linearised {a} gains when every pixel of the frame goes to its better end, as a share of "
+        '<div class="scroll"><table><tr><th>rows down<th>fooled<th>best control<th>promised<th>some filling works<th>none does: proved<th>undecided</tr>'
+        f"{rows}</table></div><p>Why it fails where it fails: \"promised\" is what the mean linearised {a} gains when every pixel of the frame goes to its better end, as a share of "
         "what it needs. Below 1 the frame crosses too few pixels that matter. And where a control does nearly as well as the pattern, the plain frame hides or completes the "
         "digit: that is no attack. The last three columns take the first images one by one, each with a filling of its own, by branch and bound.</p>"
     )

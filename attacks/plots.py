@@ -234,6 +234,40 @@ def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]]) -> bytes:
     return png(figure, dpi=120)
 
 
+def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
+    """Detections against false alarms, `name -> (false alarms, detections)`; false alarms on a logarithmic scale."""
+    figure, axes = _axes("share of clean images called attacked", "share of attacked images found")
+    least = min(float(f[f > 0].min()) for f, _ in curves.values())
+    styles = [(c, s) for s in ("-", "--", ":") for c in (BLUE, VERMILION, GREEN)]
+    for (name, (alarms, found)), (colour, style) in zip(curves.items(), styles, strict=False):
+        axes.plot(np.maximum(alarms, least), found, style, color=colour, label=name, drawstyle="steps-post")
+    chance = np.geomspace(least, 1)
+    axes.plot(chance, chance, color=GREY, linewidth=1, label="guessing")
+    axes.axvline(false_alarms, color="black", linewidth=1)
+    axes.set(xscale="log", ylim=(0, 1.02))
+    axes.legend(fontsize=8, loc="lower right")
+    return png(figure)
+
+
+def shares(table: dict[str, dict[str, float]], title: str) -> bytes:
+    """A table of shares in [0, 1], row by row: the number, and a shade of blue."""
+    columns = list(next(iter(table.values())))
+    values = np.array([[row[c] for c in columns] for row in table.values()])
+    figure = Figure(figsize=(7, 0.42 * len(table) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
+    for (i, j), v in np.ndenumerate(values):
+        text = "none" if np.isnan(v) else f"{100 * v:.0f}%"
+        axes.text(j, i, text, ha="center", va="center", color="white" if v > 0.75 else "black", fontsize=11)
+    axes.set_xticks(range(len(columns)), columns, fontsize=11)
+    axes.set_yticks(range(len(table)), list(table), fontsize=11)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=11)
+    return png(figure)
+
+
 def training(history: dict[str, list[float]]) -> bytes:
     """Loss and accuracy, epoch by epoch."""
     figure = Figure(figsize=(7, 3), layout="constrained")

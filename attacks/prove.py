@@ -6,14 +6,9 @@ import argparse
 import csv
 import io
 import json
-import multiprocessing
-import os
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,7 @@ import numpy as np
 from attacks.balls import BALLS
 from attacks.campaign import SHOWN, Progress, campaign
 from attacks.certificate import Certificate
+from attacks.pool import workers
 from attacks.report import Network, Options, StatusLine, prepare
 from attacks.study import Clock
 from minigrad.files import check_writable, npz_bytes, write_whole
@@ -31,7 +27,6 @@ from minigrad.inputs import as_count
 DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUNT correctly classified test images of
 digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
 run again to resume), table.csv, summary.json, two figures and model.npz."""
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 UNIT = {"l0": "pixels", "linf": "eps", "l1": "|s|_1", "l2": "|s|_2"}
 
 
@@ -104,36 +99,6 @@ def _network(o: argparse.Namespace, clock: Clock) -> Network:
     if model is not None and not o.model and not model.exists():
         options = replace(options, model=None)
     return prepare(options, clock)
-
-
-@contextmanager
-def workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes with one BLAS thread each: two threads on one core wait for each other."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=spawn, initializer=_leave_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _leave_with_parent() -> None:
-    """End this process when its parent is gone: a pool whose parent is killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def summary(certificates: list[Certificate]) -> dict[str, Any]:

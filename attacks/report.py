@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import LInf
+from attacks.detect import FALSE_ALARMS, roc
 from attacks.page import page
 from attacks.pattern import wear
+from attacks.pool import workers
 from attacks.study import Clock, Study, confidence, numbers, study
 from attacks.study_sets import SHOWN_EPS
 from data import load_folder, load_mnist
@@ -43,6 +45,7 @@ class Options:
     model: Path | None = None
     data: Path | None = None
     proof_seconds: float = 8.0  # about this long, for the image shown
+    workers: int = 1  # processes for them, beside this one
     subset: int | None = None  # use only this many images of each class; the tests do
 
 
@@ -56,6 +59,8 @@ class Network:
     crowd: Array  # (m, d) training images of the first digit that it gets right
     images: Array  # (n, d) test images of the first digit that it gets right
     others: Array  # some test images of the second digit that it gets right
+    training: Array  # (m, d) training images of both digits
+    test: Array  # (n, d) test images of both digits
     number: Array  # (n,) their positions among the test images of that digit
     wrong: int  # test images of that digit misclassified already
 
@@ -106,7 +111,8 @@ def prepare(options: Options, clock: Clock) -> Network:
         raise ValueError(f"image: expected one that the network gets right, got {options.image}, already misclassified")
     others = x_test[y_test == 1][:OTHERS].astype(np.float64)
     accuracy, others = net.accuracy(x_test, y_test), others[net.predict(others) == 1]
-    return Network(net, history, accuracy, crowd, own[right], others, number, int((~right).sum()))
+    both = x_train.astype(np.float64), x_test.astype(np.float64)
+    return Network(net, history, accuracy, crowd, own[right], others, *both, number, int((~right).sum()))
 
 
 def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> dict[str, bytes]:
@@ -158,8 +164,38 @@ def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> 
         margin = s.sparse.trace.margin[i]
         files["margin_by_pixels.png"] = plots.margin_by_pixels(margin[~np.isnan(margin)])
     files["margin_by_eps.png"] = plots.margin_by_eps(*_curves(s))
+    files |= _detection(s, digits)
     if history:
         files["training.png"] = plots.training(history)
+    return files
+
+
+def _detection(s: Study, digits: tuple[int, int]) -> dict[str, bytes]:
+    """What the detectors see, and the shown image in each disguise."""
+    from attacks import plots
+
+    seen = s.watched
+    flipped = {name: sight for name, sight in seen.sights.items() if len(sight.scores)}
+    found = {name: sight.found(seen.thresholds) for name, sight in seen.sights.items()}
+    hidden = {
+        f"{attack}, {disguise}": sight.found(seen.thresholds)
+        for attack, row in seen.disguised.items()
+        for disguise, sight in row.items()
+    }
+    title = "found, when 1% of clean images raise a false alarm"
+    files = {"found.png": plots.shares(found, title), "hidden.png": plots.shares(hidden, title)}
+    if flipped:
+        curves = {name: roc(seen.clean[:, -1], sight.scores[:, -1]) for name, sight in flipped.items()}
+        files["roc.png"] = plots.roc(curves, FALSE_ALARMS)
+    rows = []
+    for norm, unit in (("l0", "{:.0f} pixels"), ("linf", "eps {:.3f}")):
+        proofs = [(name, row[norm]) for name, row in s.proved.items()]
+        x_adv = np.array([c.x if c.x_adv is None else c.x_adv for _, c in proofs])
+        said = _verdicts(s, x_adv, digits)
+        sizes = ["not flipped" if np.isinf(c.upper) else unit.format(c.upper) for _, c in proofs]
+        told = [f"{name}: {size}\n{verdict}" for (name, _), size, verdict in zip(proofs, sizes, said, strict=True)]
+        rows.append(("", x_adv, told))
+    files["disguises.png"] = plots.wearing(rows)
     return files
 
 
@@ -188,7 +224,7 @@ def _curve(s: Study, norm: str) -> tuple[Array, dict[str, tuple[Array, Array]], 
     if norm == "linf":
         unseen = [(eps, held_out.rate) for eps, (_, held_out) in sets.universals.items()]
     else:
-        unseen = [(0.0, 0.0), *((k + 1, held_out) for k, (_, held_out) in enumerate(sets.by_pixels))]
+        unseen = [(0.0, 0.0), *((k + 1, held_out) for k, (_, held_out, _) in enumerate(sets.by_pixels))]
     few = sets.few[norm]
     rates = {"all unseen images": unseen, f"the first {len(sets.minima[norm].own)}, s made for them": few}
     top = max(r for pairs in rates.values() for r, _ in pairs)
@@ -244,6 +280,7 @@ def run(options: Options) -> dict[str, Any]:
     check_writable(out)
     as_count(options.epochs, "epochs")
     as_count(options.seed, "seed", least=0)
+    as_count(options.workers, "workers", least=0)
     if not options.proof_seconds >= 0:
         raise ValueError(f"proof-seconds: expected a number of at least 0, got {options.proof_seconds}")
     if options.subset is not None:
@@ -255,7 +292,9 @@ def run(options: Options) -> dict[str, Any]:
     net = network.net
     seconds = options.proof_seconds
     sets = network.crowd, network.images, network.others, network.number
-    s = study(net, *sets, options.image, options.seed, clock, seconds)
+    clean = network.training, network.test
+    with workers(options.workers) as prover:
+        s = study(net, *sets, options.image, options.seed, clock, prover, *clean, seconds)
     figures = clock("draw", lambda: draw(s, options.digits, network.history))
     results = _without_nan(
         {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,15 +18,23 @@ import numpy as np
 
 from attacks.balls import LInf
 from attacks.certificate import Certificate
+from attacks.detect import COMPONENTS, Memory
 from attacks.minimum import certified_minimum
+from attacks.pattern import smallest_mask
 from attacks.result import AttackResult
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
+from attacks.stealth import disguises, smallest_eps_8bit
+from attacks.study_detect import DetectStudy, detect_numbers, study_detect
 from attacks.study_sets import SHOWN_EPS, SetStudy, set_numbers, study_sets
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
 PAPERNOT_IMAGES = 200  # pairs of pixels are slower; this many show the difference
+PROOF_SHARE = {  # of the seconds of proof, at most: disguise, norm
+    ("free", "l0"): 0.25, ("free", "linf"): 0.5,
+    ("used", "l0"): 0.05, ("used", "linf"): 0.2, ("smooth", "l0"): 0.1, ("smooth", "linf"): 0.1,
+}  # fmt: skip
 
 
 class Clock:
@@ -61,9 +70,12 @@ class Study:
     box_step: AttackResult
     ascent: AttackResult
     smallest: AttackResult
+    in_bytes: AttackResult  # the smallest eps among the bytes
     sets: SetStudy  # one s for many images, and the glasses
+    watched: DetectStudy  # what detectors see of all this
     mean_gradient: Array  # (d,) over the training images
-    proved: dict[str, Certificate]  # norm: the certified minimum of the image shown
+    proved: dict[str, dict[str, Certificate]]  # disguise: norm: the certified minimum of the image shown
+    frame: Certificate  # of the image shown: the fewest pixels of the glasses
 
 
 def study(
@@ -75,15 +87,18 @@ def study(
     image: int | None,
     seed: int,
     clock: Clock,
-    proof_seconds: float = 7.0,
+    prover: Executor,
+    training: Array,
+    test: Array,
+    proof_seconds: float = 8.0,
 ) -> Study:
     """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
 
-    `others` are images of class 1, classified so, for a set of both.
+    `others` are images of class 1, classified so, for a set of both; the detectors know `training` and are tried on
+    `test`, clean images of both classes.
 
-    `image` is the number of the image to show; by default the first that needs the median number of pixels.  Of
-    `proof_seconds`, 0.3 at most go to its certified pixels, 0.6 to both its pixels and its eps, the rest to what no s
-    can do to a set.
+    `image` is the number of the image to show; by default the first that needs the median number of pixels.  Its
+    proofs, about `proof_seconds` in all, run in `prover`; half as long goes to what no s can do to a set.
     """
     y, few = np.zeros(len(images), int), slice(PAPERNOT_IMAGES)
     start, gradient = Margin.of(net, images, y).value_and_gradient(images)  # (n,), (n, d)
@@ -94,19 +109,34 @@ def study(
     def step(root: Array) -> AttackResult:
         return fgsm(net, images, y, LInf(np.where(np.isfinite(root), root * (1 + 1e-9), 1.0)))
 
-    def prove(norm: str, seconds: float) -> Certificate:
-        row = slice(shown, shown + 1)
-        return certified_minimum(net, images[row], y[row], norm, time_limit=seconds)[0]
-
     sparse = clock("sparse: one pixel at a time", lambda: saliency_map(net, images, y))
-    if image is None:
-        flipped = sparse.distance[sparse.success] if sparse.success.any() else sparse.distance
-        off = np.abs(sparse.distance - np.median(flipped)) + np.where(sparse.success, 0, len(images[0]))
-        shown = int(np.argmin(off))
-    else:
-        shown = int(np.flatnonzero(number == image)[0])
-    pixels = clock("proof: the fewest pixels", lambda: prove("l0", 0.3 * proof_seconds))
-    left = max(0.6 * proof_seconds - pixels.seconds, 0.0)
+    shown = _shown(sparse) if image is None else int(np.flatnonzero(number == image)[0])
+    memory = Memory.of(net, training, components=min(COMPONENTS, *training.shape), rng=seed)
+    row = images[shown : shown + 1]
+    hidden = disguises(memory, row)
+
+    def prove(disguise: str, norm: str) -> Any:
+        seconds = PROOF_SHARE[disguise, norm] * proof_seconds
+        return prover.submit(certified_minimum, net, row, [0], norm, time_limit=seconds, **hidden[disguise])
+
+    asked = clock("proofs of the image shown, beside the attacks", lambda: {key: prove(*key) for key in PROOF_SHARE})
+    papernot = clock(
+        "sparse: Papernot's pairs", lambda: saliency_map(net, images[few], y[few], variant="papernot", exchanges=0)
+    )
+    free_step = clock("small: one step, box ignored", lambda: step(free_root))
+    box_step = clock("small: one step, exact in the box", lambda: step(box_root))
+    ascent = clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS)))
+    smallest = clock("small: the smallest eps", lambda: smallest_eps(net, images, y))
+    sets = study_sets(net, crowd, images, others, seed, clock, prover, proof_seconds)
+    best = sets.glasses[sets.height][0]
+    frame = prover.submit(smallest_mask, net, row, [0], best.mask, time_limit=proof_seconds / 10)
+    one_for_all = sets.universals[SHOWN_EPS][0]
+    done = {"sparse": sparse.x_adv, "smallest eps": smallest.x_adv}
+    watched = study_detect(net, memory, training, crowd, test, images, done, one_for_all, best, seed, clock)
+    proved: dict[str, dict[str, Certificate]] = {disguise: {} for disguise in hidden}
+    clock("wait for the proofs", lambda: [future.result() for future in (*asked.values(), frame)])
+    for (disguise, norm), future in asked.items():
+        (proved[disguise][norm],) = future.result()
     return Study(
         net=net,
         images=images,
@@ -115,19 +145,27 @@ def study(
         gradient=gradient,
         start=start,
         sparse=sparse,
-        papernot=clock(
-            "sparse: Papernot's pairs", lambda: saliency_map(net, images[few], y[few], variant="papernot", exchanges=0)
-        ),
+        papernot=papernot,
         free_root=free_root,
         box_root=box_root,
-        free_step=clock("small: one step, box ignored", lambda: step(free_root)),
-        box_step=clock("small: one step, exact in the box", lambda: step(box_root)),
-        ascent=clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS))),
-        smallest=clock("small: the smallest eps", lambda: smallest_eps(net, images, y)),
-        sets=study_sets(net, crowd, images, others, shown, seed, clock, proof_seconds),
-        proved={"l0": pixels, "linf": clock("proof: the smallest eps", lambda: prove("linf", left))},
+        free_step=free_step,
+        box_step=box_step,
+        ascent=ascent,
+        smallest=smallest,
+        in_bytes=smallest_eps_8bit(net, images, y, found=smallest),
+        sets=sets,
+        watched=watched,
         mean_gradient=Margin.of(net, crowd, np.zeros(len(crowd), int)).value_and_gradient(crowd)[1].mean(axis=0),
+        proved=proved,
+        frame=frame.result()[0],
     )
+
+
+def _shown(sparse: AttackResult) -> int:
+    """The first image that needs the median number of pixels."""
+    flipped = sparse.distance[sparse.success] if sparse.success.any() else sparse.distance
+    off = np.abs(sparse.distance - np.median(flipped)) + np.where(sparse.success, 0, len(sparse.x[0]))
+    return int(np.argmin(off))
 
 
 def numbers(s: Study) -> dict[str, Any]:
@@ -172,7 +210,12 @@ def numbers(s: Study) -> dict[str, Any]:
             "smallest_eps": one(s.smallest),
             "linearised_eps_box_ignored": float(s.free_root[i]),
             "linearised_eps_in_the_box": float(s.box_root[i]),
-            "proved": {norm: proved(c) for norm, c in s.proved.items()},
+            "smallest_eps_in_bytes": one(s.in_bytes),
+            "proved": {norm: proved(c) for norm, c in s.proved["free"].items()},
+            "proved_in_disguise": {
+                disguise: {norm: proved(c) for norm, c in row.items()} for disguise, row in s.proved.items()
+            },
+            "frame_pixels_proved": proved(s.frame),
         },
         "sparse": measured(s.sparse),
         "papernot": measured(s.papernot),
@@ -181,7 +224,9 @@ def numbers(s: Study) -> dict[str, Any]:
         "one_step_in_the_box": measured(s.box_step),
         "pgd": measured(s.ascent) | {"eps": SHOWN_EPS},
         "smallest_eps": measured(s.smallest),
+        "smallest_eps_in_bytes": measured(s.in_bytes),
         **set_numbers(s.sets),
+        **detect_numbers(s.watched, seed=0),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 from attacks.balls import L0, LInf
 from attacks.certificate import Certificate
 from attacks.glasses import glasses_mask, place
-from attacks.pattern import Accessory, accessory, any_filling, smallest_mask
+from attacks.pattern import Accessory, accessory, any_filling
+from attacks.result import to_8bit
 from attacks.uap import UniversalResult, universal
 from attacks.uap_minimum import UniversalMinimum, universal_minimum
 from minigrad.inputs import Array
@@ -34,7 +37,7 @@ class SetStudy:
 
     universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the crowd, on the images
     fixed: UniversalResult  # of L0(PIXELS), on the crowd
-    by_pixels: list[tuple[float, float]]  # after each pixel of it: the rate on the crowd, on the images
+    by_pixels: list[tuple[float, float, float]]  # after each pixel: rate on the crowd, on the images, in bytes
     few: dict[str, list[tuple[float, float]]]  # norm: radius and rate on the first few images
     minima: dict[str, UniversalMinimum]  # norm: of the first few images; "mixed": of both digits, Linf
     mixed: dict[float, UniversalResult]  # eps: on a few images of each digit, each to become the other
@@ -43,15 +46,14 @@ class SetStudy:
     promise: dict[int, float]  # height: what the mean linearised image gains by the frame, as a share of what it needs
     height: int  # the best one: where, on the crowd, the pattern does most beyond the best plain filling
     slipping: tuple[Accessory, Accessory]  # made for nine places about that height: on the crowd, on the images
-    frame: Certificate  # of the shown image: the fewest pixels of the mask there
 
 
 def study_sets(
-    net: Any, crowd: Array, images: Array, others: Array, shown: int, seed: int, clock: Any, seconds: float
+    net: Any, crowd: Array, images: Array, others: Array, seed: int, clock: Any, prover: Executor, seconds: float
 ) -> SetStudy:
     """Everything for one class against the other: made from `crowd` (m, d), measured on `images` (n, d), both class 0.
 
-    `others` are images of class 1, for the mixed set; about `seconds` go to lower bounds.  Needs square images of at
+    `others` are images of class 1, for the mixed set; about half of `seconds` go to lower bounds, in `prover`.  Needs square images of at
     least 20 x 20 pixels.
     """
     zeros, y = np.zeros(len(crowd), int), np.zeros(len(images), int)
@@ -61,24 +63,25 @@ def study_sets(
         found = {eps: universal(net, crowd, zeros, LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
         return {eps: (result, result.on(net, images, y)) for eps, result in found.items()}
 
-    def rates(fixed: UniversalResult) -> list[tuple[float, float]]:
-        return [(_rate(net, s, crowd), _rate(net, s, images)) for s in fixed.path]
+    def rates(fixed: UniversalResult) -> list[tuple[float, float, float]]:
+        return [(_rate(net, s, crowd), _rate(net, s, images), _rate(net, s, images, to_8bit)) for s in fixed.path]
 
-    universals = clock("universal: one perturbation for all", one_for_all)
-    fixed = clock("universal: the fewest fixed pixels", lambda: universal(net, crowd, zeros, L0(PIXELS), rng=seed))
     mixed_x = np.concatenate([images[: FEW // 2], others[: FEW // 2]])
     mixed_y = np.repeat([0, 1], [len(images[: FEW // 2]), len(others[: FEW // 2])])
 
-    def bound(norm: str, x: Array, labels: Array, share: float, mixed: bool = False) -> UniversalMinimum:
-        return universal_minimum(net, x, labels, norm, time_limit=share * seconds, mixed=mixed, rng=seed)
+    def bound(name: str, norm: str, x: Array, labels: Array) -> Future[UniversalMinimum]:
+        options: dict[str, Any] = {"time_limit": PROOF_SHARE[name] * seconds, "mixed": name == "mixed", "rng": seed}
+        return prover.submit(universal_minimum, net, x, labels, norm, **options)
 
-    def bounds() -> dict[str, UniversalMinimum]:
-        found = {norm: bound(norm, few, few_y, PROOF_SHARE[norm]) for norm in ("linf", "l0")}
+    def bounds() -> dict[str, Future[UniversalMinimum]]:
+        asked = {norm: bound(norm, norm, few, few_y) for norm in ("linf", "l0")}
         if len(np.unique(mixed_y)) == 2:
-            found["mixed"] = bound("linf", mixed_x, mixed_y, PROOF_SHARE["mixed"], True)
-        return found
+            asked["mixed"] = bound("mixed", "linf", mixed_x, mixed_y)
+        return asked
 
-    minima = clock("universal: what no s can do", bounds)
+    minima = clock("proofs of what no s can do, beside the attacks", bounds)
+    universals = clock("universal: one perturbation for all", one_for_all)
+    fixed = clock("universal: the fewest fixed pixels", lambda: universal(net, crowd, zeros, L0(PIXELS), rng=seed))
     mixed = {eps: universal(net, mixed_x, mixed_y, LInf(eps), rng=seed) for eps in MIXED_EPS}
     few_rates: dict[str, list[tuple[float, float]]] = {
         "linf": [(eps, universal(net, few, few_y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
@@ -96,13 +99,12 @@ def study_sets(
         fixed,
         rates(fixed),
         few_rates,
-        minima,
+        clock("wait for the proofs of sets", lambda: {name: future.result() for name, future in minima.items()}),
         mixed,
         glasses,
         {rows: _promise(net, images, made.mask) for rows, (made, _, _) in glasses.items()},
         height,
         clock("glasses: slipping by a pixel", slip),
-        smallest_mask(net, images[shown : shown + 1], [0], mask, time_limit=seconds / 10)[0],
     )
 
 
@@ -148,14 +150,14 @@ def set_numbers(s: SetStudy) -> dict[str, Any]:
             for eps, (on_set, held_out) in s.universals.items()
         ],
         "fixed_pixels": [
-            {"pixels": k + 1, "rate_on_set": on_set, "rate_held_out": held_out}
-            for k, (on_set, held_out) in enumerate(s.by_pixels)
+            {"pixels": k + 1, "rate_on_set": on_set, "rate_held_out": held_out, "rate_held_out_8bit": in_bytes}
+            for k, (on_set, held_out, in_bytes) in enumerate(s.by_pixels)
         ],
         "universal_minimum": {
             name: {"lower": u.lower, "upper": u.upper, "quantile": u.quantile, "images": len(u.own)}
             for name, u in s.minima.items()
         },
-        "mixed": [{"eps": eps, "rate": result.rate} for eps, result in s.mixed.items()],
+        "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in s.mixed.items()],
         "glasses": {
             "style": STYLE,
             "pixels": int(s.glasses[s.height][0].mask.sum()),
@@ -166,7 +168,6 @@ def set_numbers(s: SetStudy) -> dict[str, Any]:
                 for rows, (on_set, held_out, judged) in s.glasses.items()
             },
             "slipping": _wearing(*s.slipping),
-            "frame_pixels_proved": {"lower": s.frame.lower, "upper": s.frame.upper},
         },
     }
 
@@ -188,7 +189,7 @@ def _judged(certificates: list[Certificate]) -> dict[str, int]:
     return {"works": works, "proved_none": none, "undecided": len(certificates) - works - none}
 
 
-def _rate(net: Any, s: Array, x: Array) -> float:
+def _rate(net: Any, s: Array, x: Array, rounding: Callable[[Array], Array] = lambda v: v) -> float:
     """The share of images of class 0 that s flips."""
-    worn = np.where(s == 0, x, np.clip(x + s, 0, 1))
+    worn = np.where(s == 0, x, rounding(np.clip(x + s, 0, 1)))
     return float(np.mean(net.predict(worn) != 0))

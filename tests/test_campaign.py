@@ -16,7 +16,8 @@ import pytest
 import attacks.campaign
 from attacks import Certificate, certified_minimum
 from attacks.campaign import campaign
-from attacks.prove import main, workers
+from attacks.pool import workers
+from attacks.prove import main
 from minigrad import MLP
 
 ROOT = Path(__file__).parents[1]

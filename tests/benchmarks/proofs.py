@@ -31,7 +31,7 @@ import oracles
 from attacks import L0, LInf, certified_minimum, saliency_map, smallest_eps
 from attacks.campaign import campaign
 from attacks.nodes import Question
-from attacks.prove import workers
+from attacks.pool import workers
 from attacks.search import Search
 from data import load_mnist
 from minigrad import MLP

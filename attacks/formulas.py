@@ -1,0 +1,42 @@
+"""The formulas of the report: LaTeX to read here, MathML for the browser.
+
+`formulas.json` holds the MathML, made from the LaTeX by `docs/formulas.py`; so the report needs neither a network nor
+another package.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+LATEX = {
+    "network": r"N(x) = \sigma(\sigma(x W_1 + b_1)\, W_2 + b_2)\, W_3 + b_3",
+    "jacobian": r"J = \frac{dN}{dx} = (W_1 D_1 W_2 D_2 W_3)^T, \qquad D_k = \operatorname{diag} \sigma'(z_k)",
+    "margin": r"m(x) = \pm (N(x) - t) > 0 \iff \text{fooled}",
+    "linear": r"m(x + s) \approx m(x) + g \cdot s, \qquad g = \frac{dm}{dx}",
+    "gain": r"\text{gain}_i = \max \left( g_i (1 - x_i),\; g_i (0 - x_i) \right)",
+    "sign": r"s = \varepsilon \operatorname{sign}(g) \text{ earns } \varepsilon \|g\|_1, "
+    r"\quad\text{so}\quad \varepsilon = \frac{-m}{\|g\|_1}",
+    "support": r"h_S(\varepsilon) = \max_{s \in S} g \cdot s = \sum_i |g_i| \min(\varepsilon, \text{room}_i) = -m",
+    "bound": r"m(x + s) \le A \cdot (x + s) + c \text{ on } S, \quad\text{so}\quad "
+    r"\max_{s \in S} m(x + s) \le A \cdot x + c + h_S(A)",
+    "universal": r"\max_{s \in S} \; \text{number of } i \text{ with } m_i(\text{clip}(x_i + s)) > 0",
+    "together": r"\max_{s \in S} \sum_i w_i\, m_i(x_i + s) \le 0 \;\text{for some}\; w \ge 0"
+    r"\quad\Rightarrow\quad \text{no } s \in S \text{ fools them all}",
+    "glasses": r"x_i[M] \leftarrow p, \qquad g_p = \sum_i w_i \left(\frac{dm_i}{dx}\right)[M]",
+    "combined": r"v = \sum_j w_j \frac{\log(1 + \text{score}_j) - \mu_j}{\sigma_j} + b",
+    "smooth": r"\min_{j \in 3 \times 3(i)} x_j \;\le\; x_i + s_i \;\le\; \max_{j \in 3 \times 3(i)} x_j",
+}
+
+
+@cache
+def mathml() -> dict[str, str]:
+    """name: MathML."""
+    content: dict[str, str] = json.loads((files("attacks") / "formulas.json").read_text("utf-8"))
+    return content
+
+
+def math(name: str) -> str:
+    """One formula as an HTML paragraph."""
+    return f'<p class="formula">{mathml()[name]}</p>'

@@ -1,0 +1,111 @@
+"""The other side: hiding from the detectors of detect.py, and what it costs.
+
+Nothing new attacks here.  A detector's blind spot is a mask or a box of the ball, so every attack, and every proof,
+runs under it unchanged, and the price of hiding comes as an interval like everything else:
+
+    used      a mask: only pixels that some training image uses; `unused` then sees nothing
+    smooth    in addition a box for each image: a pixel takes no value outside what its 3 x 3 neighbourhood has already,
+
+                  lo_i = min of x over the neighbourhood of i,    hi_i = max of x over it
+
+              so strokes grow and shrink at their edges, and no pixel stands alone
+    bytes     the values a PNG can hold, multiples of 1/255: nothing is lost when the image is saved
+
+`disguises` gives the first two as options of an attack; `smallest_eps_8bit` finds the smallest eps among the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import LInf
+from attacks.detect import Memory, pictures
+from attacks.result import AttackResult, Problem, to_8bit
+from attacks.sign_gradient import smallest_eps
+from minigrad.inputs import Array, as_images
+
+TRIES = 32  # bytes beyond the smallest eps in floats that are tried
+
+
+def neighbourhood(x: ArrayLike, size: int = 3) -> tuple[Array, Array]:
+    """The smallest and the largest value around each pixel, `lo` (n, d) and `hi` (n, d); `lo <= x <= hi`.
+
+    A greyscale erosion and dilation.  What leaves the picture is left out.
+
+    Raises
+    ------
+    ValueError
+        Images that are not square.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    x = as_images(x)
+    options: dict[str, Any] = {"size": (1, size, size), "mode": "nearest"}
+    lo, hi = (f(pictures(x), **options).reshape(x.shape) for f in (minimum_filter, maximum_filter))
+    return lo, hi
+
+
+def disguises(memory: Memory, x: ArrayLike) -> dict[str, dict[str, Any]]:
+    """The options `mask=` and `box=` of each disguise for images (n, d): free, used, smooth."""
+    return {"free": {}, "used": {"mask": memory.used}, "smooth": {"mask": memory.used, "box": neighbourhood(x)}}
+
+
+def smallest_eps_8bit(
+    net: Any,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
+    mask: ArrayLike | None = None,
+    found: AttackResult | None = None,
+) -> AttackResult:
+    """The smallest eps = j / 255 found at which each image flips with every changed pixel a byte.
+
+    In floats nothing below `smallest_eps` was found, so j starts at its eps, rounded up, and rises by one until one of
+    two candidates flips:
+
+        rounded    x + round(255 t s) / 255, t s the float answer stretched to j / 255: |255 t s| <= j stays so rounded
+        corner     x + argmax { g . v : |v| <= j / 255 }, g = dm/dx at the float answer: all bytes if box and x are
+
+    Parameters
+    ----------
+    net, x, y, box, mask
+        As in `smallest_eps`.  Pixels of x that are no bytes are changed to some only where the attack changes them.
+    found : AttackResult, optional
+        What `smallest_eps` found with the same options; else it is asked.
+
+    Returns
+    -------
+    AttackResult
+        `distance` is measured again; `success_8bit` equals `success`.  A failure keeps its best try.
+
+    Raises
+    ------
+    ValueError
+        Bad input, before any work.
+    """
+    found = found or smallest_eps(net, x, y, box=box, mask=mask)
+    problem = Problem.of(net, x, y, LInf(np.inf, box, mask), None)
+    x, x_adv, best = problem.x, problem.x.copy(), problem.start.copy()
+    rows = problem.open[found.success[problem.open]]
+    s, eps = found.x_adv[rows] - x[rows], found.distance[rows]
+    _, g = problem.margin.rows(rows).value_and_gradient(found.x_adv[rows])
+    j = np.maximum(np.ceil(255 * eps - 1e-6), 1)  # x are bytes in float32, so eps is a multiple to about 1e-7 only
+    for _ in range(TRIES):
+        if not len(rows):
+            break
+        ball = problem.ball.rows(rows, len(x)).with_radius(j / 255)
+        stretched = s * np.divide(j / 255, eps, out=np.zeros_like(eps), where=eps > 0)[:, None]
+        for candidate in (ball.project(x[rows], stretched), ball.maximize(x[rows], g)):
+            tried = np.where(candidate == 0, x[rows], to_8bit(x[rows] + np.round(255 * candidate) / 255))
+            inside = problem.ball.rows(rows, len(x)).contains(x[rows], tried - x[rows])  # rounding may leave the box
+            tried = np.where(inside[:, None], tried, x[rows])
+            m = problem.margin.rows(rows).value(tried)
+            better = m > best[rows]
+            best[rows[better]], x_adv[rows[better]] = m[better], tried[better]
+        go = best[rows] <= 0
+        rows, s, eps, g, j = rows[go], s[go], eps[go], g[go], j[go] + 1
+    return problem.finish(x_adv)
