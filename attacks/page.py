@@ -14,7 +14,7 @@ h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; } h2 { margin-top
 figure { margin: 1.6rem 0; } img { max-width: 100%; height: auto; display: block; margin: auto; }
 figcaption { font-size: .9rem; color: #333; margin-top: .4rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: bottom; }
+table { margin: .8rem 0; } th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ccc; vertical-align: bottom; }
 code { font-size: .9em; } .answer { border-left: 4px solid #0072B2; padding-left: .9rem; }
 .question { font: 600 1.05rem/1.4 system-ui, sans-serif; color: #0072B2; } .where { font-size: .88rem; color: #333; }
 .formula { overflow-x: auto; overflow-y: hidden; font-size: 1.05rem; } nav a { margin-right: .9rem; white-space: nowrap; }
@@ -239,9 +239,9 @@ def _price(r: dict[str, Any]) -> str:
     free, used = (r["disguised"]["smallest eps in bytes"][d] for d in ("free", "used"))
     return (
         f'<p class="answer">Among the bytes and on used pixels the smallest eps rises from {_number(free["cost"])} to {_number(used["cost"])}, and the share found by the combined detector falls from '
-        f"{_percent(free['found']['combined'])} to {_percent(used['found']['combined'])}. For the image shown the price is proved: no change is smaller than the first number of each interval.</p>"
+        f"{_percent(free['found']['combined'])} to {_percent(used['found']['combined'])}. For the image shown the price is proved: no change is smaller than the first number of each interval. (The combined detector trusts what found the attacks it was shown; one told of the disguise would lean on <em>squeezed</em>, which still finds {_percent(used['found']['squeezed'])}.)</p>"
         f'<div class="scroll"><table><tr><th>disguise<th>pixels: proved, found<th>eps: proved, found</tr>{proofs}</table></div>'
-        f'<div class="scroll"><table><tr><th>attack<th>disguise<th>flips<th>in bytes<th>mean cost<th>AUC<th>found at 1%</tr>{rows}</table></div>'
+        f'<div class="scroll"><table><tr><th>attack<th>disguise<th>flips<th>in bytes<th>mean size<th>AUC<th>found at 1%</tr>{rows}</table></div>'
         "<p>In bytes eps is a multiple of 1/255, so what is proved in floats is proved there rounded up to the next multiple.</p>"
     )
 

@@ -184,20 +184,6 @@ def universal_pictures(s: Array, mean_gradient: Array) -> bytes:
     return png(figure)
 
 
-def before_after(x: Array, x_adv: Array, verdicts: Sequence[str], columns: int = 8) -> bytes:
-    """Pairs of pictures: without and, below each, with the perturbation; the verdict under each pair."""
-    rows = -(-len(x) // columns)
-    figure = Figure(figsize=(1.25 * columns, 2.8 * rows), layout="constrained")
-    grid = figure.subplots(2 * rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for i, (before, after, verdict) in enumerate(zip(x, x_adv, verdicts, strict=True)):
-        row, column = 2 * (i // columns), i % columns
-        picture(grid[row, column], before)
-        picture(grid[row + 1, column], after, caption=verdict)
-    return png(figure, dpi=110)
-
-
 def rate_curve(
     radius: Array, rates: dict[str, tuple[Array, Array]], own: Array, lower: float, xlabel: str
 ) -> bytes:
@@ -223,14 +209,23 @@ def rate_curve(
 
 
 def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]]) -> bytes:
-    """Rows of pictures: a name, its images, and what the network says under each."""
-    columns = len(rows[0][1])
-    figure = Figure(figsize=(1.2 * columns + 0.6, 1.5 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, images, verdicts) in zip(grid, rows, strict=True):
-        for axes, v, verdict in zip(line, images, verdicts, strict=True):
-            picture(axes, v, caption=verdict)
-        line[0].set_ylabel(name, fontsize=9)
+    """Rows of pictures: a name, its images, and what the network says under each.  One strip of pictures a row."""
+    columns, gap = len(rows[0][1]), 2
+    lines = [max((v.count("\n") + 1 for v in verdicts if v), default=0) for _, _, verdicts in rows]
+    heights = [1.15 + 0.17 * n for n in lines]
+    figure = Figure(figsize=(1.2 * columns + 0.5, sum(heights)))
+    top, left = 1.0, 0.4 / figure.get_figwidth()
+    for (name, images, verdicts), height in zip(rows, heights, strict=True):
+        share = 1.1 / figure.get_figheight()
+        axes = figure.add_axes((left, top - share, 1 - left, share))
+        strip = np.concatenate([np.pad(square(v), ((0, 0), (0, gap)), constant_values=np.nan) for v in images], axis=1)
+        axes.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        side = len(strip)
+        for k, verdict in enumerate(verdicts):
+            axes.text(k * (side + gap) + side / 2, side + 0.5, verdict, ha="center", va="top", fontsize=9)
+        axes.text(-1.5, side / 2, name, rotation=90, ha="right", va="center", fontsize=9)
+        axes.axis("off")
+        top -= height / figure.get_figheight()
     return png(figure, dpi=120)
 
 
@@ -259,7 +254,7 @@ def shares(table: dict[str, dict[str, float]], title: str) -> bytes:
     for (i, j), v in np.ndenumerate(values):
         text = "none" if np.isnan(v) else f"{100 * v:.0f}%"
         axes.text(j, i, text, ha="center", va="center", color="white" if v > 0.75 else "black", fontsize=11)
-    axes.set_xticks(range(len(columns)), columns, fontsize=11)
+    axes.set_xticks(range(len(columns)), columns, fontsize=9)
     axes.set_yticks(range(len(table)), list(table), fontsize=11)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

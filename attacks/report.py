@@ -9,7 +9,10 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial as job
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from minigrad.margin import Margin
 
 REFERENCE = (128, 64, 1)  # widths after the pixels
 UNIVERSAL_IMAGES = 1000  # training images from which the universal s is made
+Job = Callable[[], bytes]  # draws one figure
 OTHERS = 100  # test images of the second digit, some of which join a mixed set
 
 
@@ -115,8 +119,18 @@ def prepare(options: Options, clock: Clock) -> Network:
     return Network(net, history, accuracy, crowd, own[right], others, *both, number, int((~right).sum()))
 
 
-def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> dict[str, bytes]:
-    """`file name -> PNG` for every figure.  Raises ValueError if the images are not square."""
+def draw(
+    s: Study, digits: tuple[int, int], history: dict[str, list[float]], helper: Executor
+) -> dict[str, bytes]:
+    """`file name -> PNG` for every figure, every second one drawn by `helper`."""
+    jobs = _figures(s, digits, history)
+    there = {name: helper.submit(work) for name, work in list(jobs.items())[::2]}
+    here = {name: work() for name, work in jobs.items() if name not in there}
+    return {name: here[name] if name in here else there[name].result() for name in jobs}
+
+
+def _figures(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> dict[str, Job]:
+    """`file name -> what draws it`."""
     from attacks import plots
 
     i, x = s.shown, s.images[s.shown]
@@ -129,48 +143,48 @@ def draw(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> 
         (f"every pixel by at most {s.smallest.distance[i]:.3f}", s.smallest.x_adv[i], s.smallest.margin[i]),
         (f"one s for all, eps {SHOWN_EPS:.2f}", wearing[i], worn[i]),
     )
-    files = {
-        "overview.png": plots.overview(
+    files: dict[str, Job] = {
+        "overview.png": job(plots.overview,
             x, [way[:2] for way in ways], [before, *(caption(digits, way[2]) for way in ways)]
         ),
-        "sparse.png": plots.portrait(
+        "sparse.png": job(plots.portrait,
             x, s.sparse.x_adv[i], s.gradient[i], (before, caption(digits, s.sparse.margin[i]))
         ),
-        "one_step.png": plots.portrait(
+        "one_step.png": job(plots.portrait,
             x, s.box_step.x_adv[i], s.gradient[i], (before, caption(digits, s.box_step.margin[i]))
         ),
-        "smallest_eps.png": plots.portrait(
+        "smallest_eps.png": job(plots.portrait,
             x, s.smallest.x_adv[i], s.gradient[i], (before, caption(digits, s.smallest.margin[i]))
         ),
-        "pixels_histogram.png": plots.histogram(
+        "pixels_histogram.png": job(plots.histogram,
             s.sparse.distance[s.sparse.success],
             "pixels needed",
             {"mean": s.sparse.mean_distance, "shown": s.sparse.distance[i]},
         ),
-        "eps_histogram.png": plots.histogram(
+        "eps_histogram.png": job(plots.histogram,
             s.smallest.distance[s.smallest.success],
             "smallest eps found",
             {"mean": s.smallest.mean_distance, "shown": s.smallest.distance[i]},
         ),
-        "universal.png": plots.universal_pictures(held_out.s, s.mean_gradient),
-        "universal_eps.png": plots.rate_curve(*_curve(s, "linf"), "eps, largest change of a pixel"),
-        "universal_pixels.png": plots.rate_curve(*_curve(s, "l0"), "pixels, the same for every image"),
-        "fixed_pixels.png": plots.universal_pictures(s.sets.fixed.s, s.mean_gradient),
-        "glasses.png": plots.wearing(_glasses(s, digits)),
-        "glasses_heights.png": plots.wearing(_heights(s, digits)),
-        "universal_grid.png": plots.before_after(s.images[:24], wearing[:24], [verdict(digits, m) for m in worn[:24]]),
+        "universal.png": job(plots.universal_pictures, held_out.s, s.mean_gradient),
+        "universal_eps.png": job(plots.rate_curve, *_curve(s, "linf"), "eps, largest change of a pixel"),
+        "universal_pixels.png": job(plots.rate_curve, *_curve(s, "l0"), "pixels, the same for every image"),
+        "fixed_pixels.png": job(plots.universal_pictures, s.sets.fixed.s, s.mean_gradient),
+        "glasses.png": job(plots.wearing, _glasses(s, digits)),
+        "glasses_heights.png": job(plots.wearing, _heights(s, digits)),
+        "universal_grid.png": job(plots.wearing, _pairs(s, wearing, digits)),
     }
     if s.sparse.trace is not None:
         margin = s.sparse.trace.margin[i]
-        files["margin_by_pixels.png"] = plots.margin_by_pixels(margin[~np.isnan(margin)])
-    files["margin_by_eps.png"] = plots.margin_by_eps(*_curves(s))
+        files["margin_by_pixels.png"] = job(plots.margin_by_pixels, margin[~np.isnan(margin)])
+    files["margin_by_eps.png"] = job(plots.margin_by_eps, *_curves(s))
     files |= _detection(s, digits)
     if history:
-        files["training.png"] = plots.training(history)
+        files["training.png"] = job(plots.training, history)
     return files
 
 
-def _detection(s: Study, digits: tuple[int, int]) -> dict[str, bytes]:
+def _detection(s: Study, digits: tuple[int, int]) -> dict[str, Job]:
     """What the detectors see, and the shown image in each disguise."""
     from attacks import plots
 
@@ -183,10 +197,11 @@ def _detection(s: Study, digits: tuple[int, int]) -> dict[str, bytes]:
         for disguise, sight in row.items()
     }
     title = "found, when 1% of clean images raise a false alarm"
-    files = {"found.png": plots.shares(found, title), "hidden.png": plots.shares(hidden, title)}
+    tables = {"found.png": found, "hidden.png": hidden}
+    files: dict[str, Job] = {name: job(plots.shares, table, title) for name, table in tables.items()}
     if flipped:
         curves = {name: roc(seen.clean[:, -1], sight.scores[:, -1]) for name, sight in flipped.items()}
-        files["roc.png"] = plots.roc(curves, FALSE_ALARMS)
+        files["roc.png"] = job(plots.roc, curves, FALSE_ALARMS)
     rows = []
     for norm, unit in (("l0", "{:.0f} pixels"), ("linf", "eps {:.3f}")):
         proofs = [(name, row[norm]) for name, row in s.proved.items()]
@@ -195,7 +210,7 @@ def _detection(s: Study, digits: tuple[int, int]) -> dict[str, bytes]:
         sizes = ["not flipped" if np.isinf(c.upper) else unit.format(c.upper) for _, c in proofs]
         told = [f"{name}: {size}\n{verdict}" for (name, _), size, verdict in zip(proofs, sizes, said, strict=True)]
         rows.append(("", x_adv, told))
-    files["disguises.png"] = plots.wearing(rows)
+    files["disguises.png"] = job(plots.wearing, rows)
     return files
 
 
@@ -240,6 +255,16 @@ def _glasses(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[s
     for name, filling in (("black", 0.0), ("white", 1.0), ("random", random)):
         rows.append((name, wear(x, worn.mask, filling)))
     return [(name, images, _verdicts(s, images, digits)) for name, images in rows]
+
+
+def _pairs(s: Study, wearing: Array, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+    """Twenty-four images, in rows: without s, and below with it."""
+    rows = []
+    for block in (slice(0, 8), slice(8, 16), slice(16, 24)):
+        x, x_adv = s.images[block], wearing[block]
+        if len(x):
+            rows += [("without s", x, [""] * len(x)), ("with s", x_adv, _verdicts(s, x_adv, digits))]
+    return rows
 
 
 def _heights(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
@@ -295,7 +320,7 @@ def run(options: Options) -> dict[str, Any]:
     clean = network.training, network.test
     with workers(options.workers) as prover:
         s = study(net, *sets, options.image, options.seed, clock, prover, *clean, seconds)
-    figures = clock("draw", lambda: draw(s, options.digits, network.history))
+        figures = clock("draw", lambda: draw(s, options.digits, network.history, prover))
     results = _without_nan(
         {
             "digits": list(options.digits),

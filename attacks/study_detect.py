@@ -13,7 +13,7 @@ import numpy as np
 
 from attacks.balls import LInf
 from attacks.detect import DETECTORS, FALSE_ALARMS, Combined, Memory, auc, auc_interval, scores, threshold
-from attacks.pattern import Accessory
+from attacks.pattern import Accessory, accessory
 from attacks.result import to_8bit
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
@@ -25,9 +25,10 @@ PGD_EPS = (0.05, 0.1, 0.2)
 FGSM_EPS = 0.1
 UNIVERSAL_EPS = 0.1
 CLEAN = 3000  # clean training images from which the thresholds are read
+SMOOTHNESS = 0.3  # of glasses in disguise
 LEARNT = 300  # attacked training images of each attack, for `combined`
 WATCHED = 500  # attacked test images of each attack
-DISGUISED = 200  # of them, also attacked in disguise
+DISGUISED = 150  # of them, also attacked in disguise
 COMBINED, SMALLEST = "combined", "smallest eps"
 
 
@@ -101,6 +102,12 @@ def study_detect(
         cost = float(size[flipped].mean()) if flipped.any() else np.nan
         return Sight(float(flipped.mean()), float(rounded.mean()), cost, np.column_stack([seen, combined(seen)]))
 
+    def glasses(used: Array | None) -> Accessory:
+        if used is None:
+            return worn
+        frame, y = worn.mask & used.reshape(worn.mask.shape), np.zeros(len(crowd[:LEARNT]), int)
+        return accessory(net, crowd[:LEARNT], y, frame, smoothness=SMOOTHNESS, rng=seed)
+
     def hide(x: Array) -> dict[str, dict[str, Sight]]:
         y, table = np.zeros(len(x), int), dict[str, dict[str, Sight]]()
         for name, options in disguises(memory, x).items():
@@ -114,6 +121,7 @@ def study_detect(
             if "box" not in options:  # one s for all has one box for all
                 ball = LInf(UNIVERSAL_EPS, **options)
                 found["universal"] = universal(net, crowd, np.zeros(len(crowd), int), ball, rng=seed).apply(x)
+                found["glasses"] = glasses(options.get("mask")).apply(x)
             for attack, x_adv in found.items():
                 table.setdefault(attack, {})[name] = look(attack, x, x_adv)
         return table

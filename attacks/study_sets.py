@@ -19,7 +19,7 @@ from attacks.uap_minimum import UniversalMinimum, universal_minimum
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
-UNIVERSAL_EPS = (0.05, 0.075, 0.10, 0.15, 0.20)
+UNIVERSAL_EPS = (0.05, 0.10, 0.15, 0.20)
 SHOWN_EPS = 0.10
 MIXED_EPS = (0.10, 0.20, 0.30, 0.50)
 FEW_EPS = (0.02, 0.04, 0.06, 0.08)
@@ -53,8 +53,8 @@ def study_sets(
 ) -> SetStudy:
     """Everything for one class against the other: made from `crowd` (m, d), measured on `images` (n, d), both class 0.
 
-    `others` are images of class 1, for the mixed set; about half of `seconds` go to lower bounds, in `prover`.  Needs square images of at
-    least 20 x 20 pixels.
+    `others` are images of class 1, for the mixed set; half of `seconds` go to lower bounds, in `prover`.  Needs square
+    images of at least 20 x 20 pixels.
     """
     zeros, y = np.zeros(len(crowd), int), np.zeros(len(images), int)
     few, few_y = images[:FEW], np.zeros(len(images[:FEW]), int)
