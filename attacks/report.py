@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import LInf
-from attacks.detect import FALSE_ALARMS, roc
+from attacks.detect import FALSE_ALARMS, FEWEST, roc
 from attacks.page import page
 from attacks.pattern import wear
 from attacks.pool import workers
@@ -83,6 +83,11 @@ def prepare(options: Options, clock: Clock) -> Network:
     if options.subset:
         x_train, y_train = _first_of_each(x_train, y_train, options.subset)
         x_test, y_test = _first_of_each(x_test, y_test, options.subset)
+    for label, digit in enumerate(digits):
+        if not (y_train == label).any():
+            raise ValueError(f"data: expected training images of both digits, got none of {digit}")
+    if len(x_train) < FEWEST:
+        raise ValueError(f"data: expected at least {FEWEST} training images for the detectors, got {len(x_train)}")
     own = x_test[y_test == 0].astype(np.float64)
     if options.image is not None and not 0 <= options.image < len(own):
         raise ValueError(f"image: expected a test image of the first digit, 0..{len(own) - 1}, got {options.image}")

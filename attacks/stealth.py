@@ -91,6 +91,8 @@ def smallest_eps_8bit(
     problem = Problem.of(net, x, y, LInf(np.inf, box, mask), None)
     x, x_adv, best = problem.x, problem.x.copy(), problem.start.copy()
     rows = problem.open[found.success[problem.open]]
+    if not len(rows):
+        return problem.finish(x_adv)
     s, eps = found.x_adv[rows] - x[rows], found.distance[rows]
     _, g = problem.margin.rows(rows).value_and_gradient(found.x_adv[rows])
     j = np.maximum(np.ceil(255 * eps - 1e-6), 1)  # x are bytes in float32, so eps is a multiple to about 1e-7 only

@@ -98,8 +98,9 @@ def study_detect(
         flipped = net.predict(x_adv) != 0
         rounded = net.predict(np.where(s == 0, x, to_8bit(x_adv))) != 0
         size = np.count_nonzero(s, axis=1) if attack in ("sparse", "glasses") else np.abs(s).max(axis=1)
-        seen = scores(memory, x_adv[flipped])
-        cost = float(size[flipped].mean()) if flipped.any() else np.nan
+        if not flipped.any():
+            return Sight(0.0, float(rounded.mean()), np.nan, np.zeros((0, len(DETECTORS) + 1)))
+        seen, cost = scores(memory, x_adv[flipped]), float(size[flipped].mean())
         return Sight(float(flipped.mean()), float(rounded.mean()), cost, np.column_stack([seen, combined(seen)]))
 
     def glasses(used: Array | None) -> Accessory:

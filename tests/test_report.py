@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+import attacks.study_detect
 import attacks.study_sets
 from attacks import report
 from attacks.__main__ import main, table
@@ -18,15 +19,16 @@ from minigrad.margin import Margin
 FIGURES = {
     "universal_eps", "universal_pixels", "fixed_pixels", "glasses", "glasses_heights",
     "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
-    "universal_grid", "margin_by_pixels", "margin_by_eps", "training",
+    "universal_grid", "margin_by_pixels", "margin_by_eps", "training", "found", "hidden", "roc", "disguises",
 }  # fmt: skip
-SMALL = {"subset": 60, "epochs": 6, "proof_seconds": 0}
+SMALL = {"subset": 60, "epochs": 6, "proof_seconds": 0, "workers": 0}
 
 
 QUICK = {
     "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4,
     "HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0)), "PROVED": 2,
 }  # fmt: skip
+DISGUISED = 20
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,6 +37,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUICK.items():
             patch.setattr(attacks.study_sets, name, value)
+        patch.setattr(attacks.study_detect, "DISGUISED", DISGUISED)
         yield
 
 
@@ -46,7 +49,7 @@ def written(tmp_path_factory):
 
 def test_writes_every_file_and_nothing_else(written):
     out, _ = written
-    expected = {f"{name}.png" for name in FIGURES} | {"index.html", "results.json", "model.npz"}
+    expected = {f"{name}.png" for name in FIGURES} | {"index.html", "play.html", "results.json", "model.npz"}
     assert {path.name for path in out.iterdir()} == expected
     for name in FIGURES:
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -104,9 +107,13 @@ def test_page_is_self_contained_and_has_every_figure(written):
     page = Page()
     page.feed(text)
     assert not page.open
-    assert len(page.sources) == len(FIGURES)
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    visible = re.sub(r'src="[^"]*"', "", text)
+    pictures = [source for source in page.sources if source.startswith("data:image/png;base64,")]
+    assert len(pictures) == len(FIGURES)
+    anchors = {source for source in page.sources if source.startswith("#")}
+    assert set(page.sources) - set(pictures) - anchors == {"play.html", "data:,"}
+    assert all(f'id="{anchor[1:]}"' in text for anchor in anchors)
+    assert len(text) < 3_000_000
+    visible = re.sub(r'src="[^"]*"', "", text).replace("http://www.w3.org/1998/Math/MathML", "")
     assert "http" not in visible and not re.search(r"\b(nan|inf|None)\b", visible)
 
 
@@ -121,7 +128,7 @@ def test_same_seed_same_numbers_and_figures(written, tmp_path):
 def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkeypatch, capsys):
     out, r = written
     image = r["shown"]["image"]
-    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b"), "--proof-seconds", "0"]
+    where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b"), "--proof-seconds", "0", "--workers", "0"]
     monkeypatch.setattr(report, "draw", lambda *_: {})
     assert main([*where, "--subset", "200", "--image", str(image)]) == 0
     printed = capsys.readouterr()
@@ -150,6 +157,58 @@ def test_the_page_says_what_is_proved_and_what_is_only_known(written):
     assert "no number of pixels turns this 4" in text and "no eps works" in text
 
 
+def test_every_attack_has_its_rate_of_detection_and_its_price(written):
+    _, r = written
+    assert set(r["detection"]["attacks"]) == {
+        "sparse", "smallest eps", "FGSM 0.1", "PGD 0.05", "PGD 0.1", "PGD 0.2", "universal", "glasses"
+    }  # fmt: skip
+    for row in r["detection"]["attacks"].values():
+        low, high = row["auc"]["interval"]
+        assert 0 <= low <= row["auc"]["auc"] <= high <= 1 and row["auc"]["auc"] == row["auc_each"]["combined"]
+        assert all(0 <= share <= 1 for share in row["found"].values())
+    eps = r["disguised"]["smallest eps"]
+    assert eps["free"]["found"]["unused"] == 1 and eps["used"]["found"]["unused"] < 0.2  # MNIST's black background
+    assert eps["free"]["cost"] < eps["used"]["cost"] < eps["smooth"]["cost"]
+    in_bytes = r["disguised"]["smallest eps in bytes"]
+    for disguise in ("free", "used", "smooth"):
+        assert in_bytes[disguise]["flipped"] == in_bytes[disguise]["flipped_8bit"]
+        assert in_bytes[disguise]["cost"] >= eps[disguise]["cost"] or in_bytes[disguise]["flipped"] < 1
+
+
+def test_found_is_the_share_above_thresholds_that_clean_training_images_set(written):
+    """Counted again from the saved network: the sparse attack, and false alarms on clean test images."""
+    from attacks import saliency_map
+    from attacks.detect import DETECTORS, Memory, scores, threshold
+
+    out, r = written
+    net, (x_train, y_train, x, y) = MLP.load(out / "model.npz"), load_mnist((4, 9))
+
+    def first(x, y):
+        rows = np.sort(np.concatenate([np.flatnonzero(y == k)[: SMALL["subset"]] for k in (0, 1)]))
+        return x[rows].astype(float), y[rows]
+
+    (training, _), (test, labels) = first(x_train, y_train), first(x, y)
+    memory = Memory.of(net, training, components=60, rng=0)
+    limits = np.array([threshold(column) for column in scores(memory, training).T])
+    alarms = (scores(memory, test) > limits).mean(axis=0)
+    assert [r["detection"]["false_alarms"][name] for name in DETECTORS] == pytest.approx(alarms.tolist())
+    fours = test[(labels == 0) & (net.predict(test) == 0)]
+    flipped = saliency_map(net, fours, np.zeros(len(fours), int))
+    found = (scores(memory, flipped.x_adv[flipped.success]) > limits).mean(axis=0)
+    sparse = r["detection"]["attacks"]["sparse"]
+    assert [sparse["found"][name] for name in DETECTORS] == pytest.approx(found.tolist())
+    assert sparse["cost"] == pytest.approx(flipped.mean_distance)
+
+
+def test_a_training_set_of_one_class_is_named(tmp_path, monkeypatch, capsys):
+    x, y, *test = load_mnist((4, 9))
+    monkeypatch.setattr(report, "load_mnist", lambda _: (x[y == 0][:50], y[y == 0][:50], *test))
+    assert main(["--out", str(tmp_path / "r")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "error: data: expected training images of both digits, got none of 9"
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize("moment", ["draw", "page", "json"])
 def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypatch, moment, capsys):
     out, _ = written
@@ -164,7 +223,8 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypa
     there = tmp_path / "report"
     there.mkdir()
     (there / "index.html").write_text("the old report")
-    code = main(["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--out", str(there)])
+    short = ["--subset", "30", "--proof-seconds", "0", "--workers", "0"]
+    code = main(["--model", str(out / "model.npz"), *short, "--out", str(there)])
     assert code == 130 and "interrupted" in capsys.readouterr().err
     assert {path.name: path.read_text() for path in there.iterdir()} == {"index.html": "the old report"}
 
@@ -181,7 +241,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch
 
     monkeypatch.setattr(report, "write_whole", full)
     monkeypatch.setattr(report, "draw", lambda *_: {"overview.png": b"a picture"})
-    short = ["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0"]
+    short = ["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--workers", "0"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 2
     assert "No space left" in capsys.readouterr().err
     assert {path.name for path in (tmp_path / "r").iterdir()} == {path.name for path in calls[:2]}
@@ -197,6 +257,8 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch
         (["--epochs", "0"], "epochs: expected at least 1, got 0"),
         (["--subset", "0"], "subset: expected at least 1, got 0"),
         (["--seed", "-1"], "seed"),
+        (["--subset", "9"], "expected at least 20 training images .* got 18"),
+        (["--workers", "-1"], "workers: expected at least 0, got -1"),
         (["--model", "nowhere.npz"], "nowhere.npz"),
         (["--data", "nowhere"], "nowhere"),
     ],
@@ -232,7 +294,7 @@ def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys):
     """All weights 0 and the bias below the threshold: every image is a four, whatever is done to it."""
     MLP.from_arrays([(np.zeros((784, 1)), [-1.0])]).save(tmp_path / "dead.npz")
     where = ["--model", str(tmp_path / "dead.npz"), "--out", str(tmp_path / "r")]
-    assert main([*where, "--subset", "40", "--proof-seconds", "0"]) == 0
+    assert main([*where, "--subset", "40", "--proof-seconds", "0", "--workers", "0"]) == 0
     assert "not flipped" in capsys.readouterr().out
     assert (tmp_path / "r" / "eps_histogram.png").exists()
 

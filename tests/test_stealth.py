@@ -1,0 +1,102 @@
+"""Disguises as masks and boxes, and the smallest eps among the bytes against trying every byte."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attacks import certified_minimum, fgsm, smallest_eps
+from attacks.balls import LInf
+from attacks.detect import Memory, isolated, unused
+from attacks.result import to_8bit
+from attacks.stealth import disguises, neighbourhood, smallest_eps_8bit
+from minigrad import MLP
+from minigrad.margin import Margin
+
+bytes_ = st.integers(0, 255).map(lambda v: float(np.float32(v / 255)))
+
+
+@given(st.integers(1, 5).flatmap(lambda side: st.lists(bytes_, min_size=side**2, max_size=side**2)))
+def test_the_neighbourhood_by_looking_at_every_neighbour(v):
+    x = np.array([v])
+    side = round(len(v) ** 0.5)
+    lo, hi = neighbourhood(x)
+    picture = x.reshape(side, side)
+    for r, c in np.ndindex(side, side):
+        around = picture[max(r - 1, 0) : r + 2, max(c - 1, 0) : c + 2]
+        assert (lo[0, side * r + c], hi[0, side * r + c]) == (around.min(), around.max())
+
+
+def test_images_that_are_no_pictures_have_no_neighbourhood():
+    with pytest.raises(ValueError, match="expected square images, whose pixels have neighbours, got 6 pixels"):
+        neighbourhood(np.zeros((2, 6)))
+
+
+def test_a_constant_image_cannot_be_changed_smoothly_and_is_no_alarm():
+    lo, hi = neighbourhood(np.full((1, 16), 0.25))
+    assert (lo == hi).all()
+    net = MLP.from_arrays([(np.ones((16, 1)), [-5.0])])
+    (proof,) = certified_minimum(net, np.full((1, 16), 0.25), [0], "linf", time_limit=1, box=(lo, hi))
+    assert proof.lower == np.inf  # nothing at all is allowed: proved
+    memory = Memory.of(net, np.random.default_rng(0).random((30, 16)), components=3)
+    assert isolated(memory, np.full((1, 16), 0.25)) == 0
+
+
+def test_every_disguise_keeps_what_it_promises(mnist49, reference):
+    x_train, _, x_test, y_test = mnist49
+    memory = Memory.of(reference, x_train[:2000].astype(float))
+    fours = x_test[y_test == 0][:12].astype(float)
+    y = np.zeros(len(fours), int)
+    found = {name: smallest_eps(reference, fours, y, **o) for name, o in disguises(memory, fours).items()}
+    assert list(found) == ["free", "used", "smooth"]
+    ink = unused(memory, fours)
+    assert (unused(memory, found["used"].x_adv) == ink).all() and (unused(memory, found["free"].x_adv) > ink).all()
+    lo, hi = neighbourhood(fours)
+    assert ((found["smooth"].x_adv >= lo) & (found["smooth"].x_adv <= hi)).all()
+    assert found["smooth"].success.any()
+
+
+@st.composite
+def byte_cases(draw):
+    d = 3
+    weights = draw(st.lists(st.integers(-8, 8), min_size=d, max_size=d).filter(any))
+    bias = draw(st.integers(-12, 12))
+    x = draw(st.lists(bytes_, min_size=d, max_size=d))
+    return MLP.from_arrays([(np.array(weights)[:, None] / 4, [bias / 8])]), np.array([x])
+
+
+@given(byte_cases())
+@settings(max_examples=100)
+def test_on_an_affine_network_the_smallest_byte_is_the_first_whose_corner_flips(case):
+    net, x = case
+    y = net.predict(x)
+    margin = Margin.of(net, x, y)
+    if margin.value(x)[0] == 0:
+        return  # on the boundary, which side a rounded sum falls is chance
+    result = smallest_eps_8bit(net, x, y)
+    every = np.arange(1, 256)
+    corners = fgsm(net, np.repeat(x, 255, axis=0), np.repeat(y, 255), LInf(every / 255))
+    flips = every[corners.success_8bit]
+    assert result.success[0] == bool(len(flips)) == result.success_8bit[0]
+    if len(flips):
+        assert round(255 * result.distance[0]) == flips[0]
+        changed = result.x_adv != result.x
+        assert np.array_equal(result.x_adv[changed], to_8bit(result.x_adv[changed]))
+
+
+def test_bytes_cost_at_most_a_little_more_and_survive(mnist49, reference):
+    _, _, x, y = mnist49
+    fours = x[y == 0][:100].astype(float)
+    zeros = np.zeros(len(fours), int)
+    floats = smallest_eps(reference, fours, zeros)
+    bytes_only = smallest_eps_8bit(reference, fours, zeros, found=floats)
+    assert floats.success_8bit.mean() < 0.8  # what rounding undoes
+    assert np.array_equal(bytes_only.success_8bit, floats.success)
+    assert (bytes_only.distance >= floats.distance - 1e-7).all()
+    assert (bytes_only.distance <= floats.distance + 3 / 255).all()
+
+
+def test_images_that_nothing_flips_are_kept_as_failures():
+    net = MLP.from_arrays([(np.zeros((4, 1)), [-1.0])])
+    result = smallest_eps_8bit(net, np.zeros((2, 4)), [0, 1])
+    assert result.success.tolist() == [False, False] and result.reason[1] == "already misclassified"
