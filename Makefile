@@ -6,12 +6,14 @@ IN_VENV := .venv/bin/python
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test lint bench bench-proofs wheel clean
+.PHONY: help .venv report test browser notebook docs lint bench bench-proofs wheel clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make report   train a network, turn a four into a nine, write report/index.html"
-	@echo "make test     run the tests"
+	@echo "make test     run the tests (those in a browser too, if there is a Chromium and 'make browser' was said)"
+	@echo "make notebook run notebooks/companion.ipynb from scratch (ARGS=--save keeps its outputs)"
+	@echo "make docs     build an API page for each module: build/docs/index.html"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
@@ -42,11 +44,28 @@ help:
 	$(PIP) install --quiet --editable ".[dev]"
 	@touch .venv/run .venv/test $@
 
+.venv/browser: .venv/test
+	$(PIP) install --quiet --editable ".[test,browser]"
+	@touch $@
+
+.venv/notebook: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable ".[notebook]"
+	@touch .venv/run $@
+
+.venv/docs: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable ".[docs]"
+	@touch .venv/run $@
+
 report: .venv/run
 	$(IN_VENV) -m attacks --out report $(ARGS)
 
 test: .venv/test
 	$(IN_VENV) -m pytest $(ARGS)
+
+browser: .venv/browser
+
+notebook: .venv/notebook
+	$(IN_VENV) notebooks/execute.py $(ARGS)
 
 lint: .venv/dev
 	$(IN_VENV) -m ruff check .

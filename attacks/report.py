@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import LInf
+from attacks.certificate import Certificate
 from attacks.detect import FALSE_ALARMS, FEWEST, roc
 from attacks.page import page
-from attacks.pattern import wear
+from attacks.pattern import Accessory, wear
+from attacks.play import play_page
 from attacks.pool import workers
 from attacks.study import Clock, Study, confidence, numbers, study
 from attacks.study_sets import SHOWN_EPS
@@ -345,13 +347,20 @@ def run(options: Options) -> dict[str, Any]:
     files = figures | {
         "model.npz": npz_bytes(net.to_arrays()),
         "results.json": (json.dumps(results, indent=1, allow_nan=False) + "\n").encode(),
-        "index.html": page(results, figures).encode(),
+        "play.html": play_page(net, s.images[s.shown], options.digits, results["shown"]["image"], *_toys(s)).encode(),
+        "index.html": page(results, figures, play=True).encode(),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_whole(out / name, content)
     line.end()
     return results
+
+
+def _toys(s: Study) -> tuple[dict[str, Certificate], dict[float, Array], Accessory]:
+    """What the reader can play with: the proofs, one s for each eps, the glasses."""
+    universals = {eps: made.s for eps, (made, _) in s.sets.universals.items()}
+    return s.proved["free"], universals, s.sets.glasses[s.sets.height][0]
 
 
 class StatusLine:
