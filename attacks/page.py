@@ -19,9 +19,16 @@ code { font-size: .9em; } .answer { border-left: 4px solid #0072B2; padding-left
 .question { font: 600 1.05rem/1.4 system-ui, sans-serif; color: #0072B2; } .where { font-size: .88rem; color: #333; }
 .formula { overflow-x: auto; overflow-y: hidden; font-size: 1.05rem; } nav a { margin-right: .9rem; white-space: nowrap; }
 .play { display: inline-block; background: #0072B2; color: white; padding: .45rem .9rem; border-radius: .3rem; text-decoration: none; font-family: system-ui, sans-serif; }
+@media screen and (max-width: 640px) { .wide { overflow-x: auto; } .wide img { width: 42rem; max-width: none; } }
 @page { size: A4; margin: 18mm 16mm; }
-@media print { body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; } figure, .answer, tr { break-inside: avoid; } h2, .question { break-after: avoid; } img { max-height: 22cm; } nav, .play { display: none; } .scroll, .formula { overflow: visible; } }
+@media print { body { max-width: none; margin: 0; padding: 0; font-size: 10.5pt; } figure, .answer, tr { break-inside: avoid; } h2, .question { break-after: avoid; } img { max-height: 11cm; width: auto; } nav, .play { display: none; } .scroll, .formula { overflow: visible; } }
 """
+
+
+WIDE = {  # many small pictures: on a phone they scroll instead of shrinking
+    "overview.png", "sparse.png", "one_step.png", "smallest_eps.png", "universal.png", "fixed_pixels.png",
+    "universal_grid.png", "glasses.png", "hidden.png", "found.png",
+}  # fmt: skip
 
 
 def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> str:
@@ -35,7 +42,8 @@ def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> st
         if name not in figures:
             return ""
         data = base64.b64encode(figures[name]).decode()
-        return f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{data}"><figcaption>{escape(text)}</figcaption></figure>'
+        kind = ' class="wide"' if name in WIDE else ""
+        return f'<figure{kind}><img alt="{escape(text)}" src="data:image/png;base64,{data}"><figcaption>{escape(text)}</figcaption></figure>'
 
     sizes = "-".join(map(str, network["sizes"]))
     steps = [

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from attacks.certificate import Certificate
+from attacks.certificate import Certificate, fingerprint
 from attacks.detect import pictures
 from attacks.pattern import Accessory
 from minigrad.inputs import Array, as_images
@@ -48,12 +48,14 @@ def play_page(
     Raises
     ------
     ValueError
-        Not a square image, more than two logits.
+        Not a square image, more than two logits, certificates of something else.
     """
     x = as_images(np.asarray(x)[None], net.sizes[0])
     side = pictures(x).shape[1]
     if net.sizes[-1] > 2:
         raise ValueError(f"net: expected 1 or 2 logits, the two digits of the page, got {net.sizes[-1]}")
+    if any(c.network != fingerprint(net) or not np.array_equal(c.x, x[0]) for c in proved.values()):
+        raise ValueError("proved: expected certificates of this image and this network, got others")
     given = {
         "side": side,
         "x": x[0].tolist(),

@@ -29,6 +29,7 @@ QUICK = {
     "HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0)), "PROVED": 2,
 }  # fmt: skip
 DISGUISED = 20
+STUDIED = []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +45,16 @@ def quick():
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     out = tmp_path_factory.mktemp("main job") / "report"
-    return out, run(Options(out=out, **SMALL))
+    real = report.study
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "study", lambda *given: STUDIED.append(real(*given)) or STUDIED[0])
+        return out, run(Options(out=out, **SMALL))
+
+
+@pytest.fixture
+def studied(written, monkeypatch):
+    """The study of that run, given again: for tests of what comes after it."""
+    monkeypatch.setattr(report, "study", lambda *_: STUDIED[0])
 
 
 def test_writes_every_file_and_nothing_else(written):
@@ -130,7 +140,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     image = r["shown"]["image"]
     where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b"), "--proof-seconds", "0", "--workers", "0"]
     monkeypatch.setattr(report, "draw", lambda *_: {})
-    assert main([*where, "--subset", "200", "--image", str(image)]) == 0
+    assert main([*where, "--subset", "60", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
     other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "1"]
@@ -210,7 +220,7 @@ def test_a_training_set_of_one_class_is_named(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("moment", ["draw", "page", "json"])
-def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypatch, moment, capsys):
+def test_an_interruption_leaves_the_folder_as_it_was(written, studied, tmp_path, monkeypatch, moment, capsys):
     out, _ = written
 
     def interrupt(*args, **kwargs):
@@ -229,7 +239,7 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, tmp_path, monkeypa
     assert {path.name: path.read_text() for path in there.iterdir()} == {"index.html": "the old report"}
 
 
-def test_a_disk_that_fills_up_leaves_no_half_file(written, tmp_path, monkeypatch, capsys):
+def test_a_disk_that_fills_up_leaves_no_half_file(written, studied, tmp_path, monkeypatch, capsys):
     out, _ = written
     real, calls = report.write_whole, []
 
