@@ -1,0 +1,68 @@
+"""Execute the companion notebook from scratch: a fresh kernel, every cell in order, warnings as errors.
+
+    python notebooks/execute.py            does it run?  The stored file is left alone
+    python notebooks/execute.py --save     and keep the new outputs
+
+Needs nbclient, nbformat and ipykernel (the extra `notebook`).
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+
+NOTEBOOK = Path(__file__).with_name("companion.ipynb")
+STRICT = "import warnings; warnings.simplefilter('error')"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Execute the companion notebook from scratch.")
+    parser.add_argument("--save", action="store_true", help="store the new outputs")
+    parser.add_argument("--limit", type=float, default=90.0, help="seconds it may take in all (default: %(default)g)")
+    options = parser.parse_args(arguments)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    # record_timing would store the time of day in each cell
+    resources = {"metadata": {"path": str(NOTEBOOK.parent.parent)}}
+    client = NotebookClient(
+        notebook, timeout=max(1, round(options.limit)), resources=resources, record_timing=False, kernel_name="python3"
+    )
+    begun = time.perf_counter()
+    number = -1
+    try:
+        with client.setup_kernel():
+            assert client.kc is not None
+            client.kc.execute(STRICT, silent=True, reply=True, timeout=60)
+            for number, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, number)
+    except CellTimeoutError:
+        return _fail(f"cell {number} was stopped: the notebook may take {options.limit:g} s")
+    except (CellControlSignal, DeadKernelError) as error:
+        return _fail(f"cell {number} failed\n{error}")
+    seconds = time.perf_counter() - begun
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" or output.get("name") == "stderr":
+                return _fail(f"cell {number} wrote to stderr\n{output.get('text', output)}")
+    if seconds > options.limit:
+        return _fail(f"the notebook took {seconds:.0f} s, and may take {options.limit:g} s")
+    if options.save:
+        notebook.metadata.language_info = {"name": "python"}  # no version: the same file from any Python
+        nbformat.write(notebook, NOTEBOOK)
+    print(f"{NOTEBOOK.name}: {len(notebook.cells)} cells in {seconds:.0f} s{', stored' if options.save else ''}")
+    return 0
+
+
+def _fail(sentence: str) -> int:
+    print(f"{NOTEBOOK.name}: {sentence}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
