@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {
     **{name: rf"\{name}" for name in ("alpha", "beta", "gamma", "exp", "log", "tanh", "cosh", "sinh", "max", "min")},
     "eps": r"\varepsilon", "sum": r"\sum", "lo": r"\mathrm{lo}", "hi": r"\mathrm{hi}", "sign": r"\operatorname{sign}",
+    **{name: rf"\mathrm{{{name}}}" for name in ("up", "down", "cap", "radius", "clip", "margin")},
 }
 SIGNS = {"<=": r"\le", ">=": r"\ge", "*": r"\cdot", ".": r"\cdot"}
 TOKEN = re.compile(

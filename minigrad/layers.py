@@ -40,6 +40,15 @@ class Dense:
     vjp   with <A, B> = sum(A * B) and g = dL/dz, move the factors across:
           <g, dz> = <g W^T, dx> + <x^T g, dW> + <1^T g, db>
     so dL/dx = g W^T (n, d), dL/dW = x^T g (d, m), dL/db = 1^T g (m,).
+
+    Examples
+    --------
+    >>> layer = Dense(np.array([[1.0], [2.0]]), np.array([3.0]))
+    >>> x = np.array([[10.0, 20.0]])
+    >>> layer.forward(x).tolist()  # 10 * 1 + 20 * 2 + 3
+    [[53.0]]
+    >>> layer.vjp(x, np.array([[1.0]])).tolist()  # the row W^T
+    [[1.0, 2.0]]
     """
 
     W: Array
@@ -74,6 +83,12 @@ class ReLU:
 
     jvp   dy = [z > 0] dz.  At z = 0 the two one-sided slopes are 0 and 1; the value 0 is chosen.
     vjp   <g, [z > 0] dz> = <[z > 0] g, dz>: a diagonal map is its own adjoint.
+
+    Examples
+    --------
+    >>> z = np.array([[-1.0, 0.0, 2.0]])
+    >>> ReLU().forward(z).tolist(), ReLU().vjp(z, np.ones((1, 3))).tolist()
+    ([[0.0, 0.0, 2.0]], [[0.0, 0.0, 1.0]])
     """
 
     def forward(self, z: Array) -> Array:
