@@ -29,6 +29,11 @@ class LInf(Ball):
     With the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
         h(r) = sum_{i <= j} |g_(i)| c_(i)  +  r sum_{i > j} |g_(i)|,
     so the first breakpoint with h >= gain ends the piece on which the root lies.  Without the box: r = gain / |g|_1.
+
+    Examples
+    --------
+    >>> LInf(0.375).maximize(np.array([[0.5, 0.75]]), np.array([[2.0, 1.0]])).tolist()  # the second pixel meets the box
+    [[0.375, 0.25]]
     """
 
     norm = "linf"
@@ -97,6 +102,11 @@ class L0(Ball):
     radius_for.  The sorted gains, summed, reach `gain` first at the k-th.
     inside.  In a proof's branch some pixels are "in": each spends one of the k whether it moves or not.  The rest of
     the k goes to the best of the others.
+
+    Examples
+    --------
+    >>> L0(1).maximize(np.array([[0.5, 0.75]]), np.array([[2.0, 1.0]])).tolist()  # gains 2 * 0.5 and 1 * 0.25
+    [[0.5, 0.0]]
     """
 
     norm = "l0"
