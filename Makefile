@@ -60,12 +60,15 @@ report: .venv/run
 	$(IN_VENV) -m attacks --out report $(ARGS)
 
 test: .venv/test
-	$(IN_VENV) -m pytest $(ARGS)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 browser: .venv/browser
 
 notebook: .venv/notebook
 	$(IN_VENV) notebooks/execute.py $(ARGS)
+
+docs: .venv/docs
+	$(IN_VENV) docs/build.py
 
 lint: .venv/dev
 	$(IN_VENV) -m ruff check .

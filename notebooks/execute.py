@@ -17,6 +17,7 @@ from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelE
 
 NOTEBOOK = Path(__file__).with_name("companion.ipynb")
 STRICT = "import warnings; warnings.simplefilter('error')"
+LENIENT = "warnings.resetwarnings()"  # what the kernel says on its way out is its own affair
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,14 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     client = NotebookClient(
         notebook, timeout=max(1, round(options.limit)), resources=resources, record_timing=False, kernel_name="python3"
     )
+    client.extra_arguments = ["--log-level=40"]  # errors only
     begun = time.perf_counter()
     number = -1
     try:
         with client.setup_kernel():
-            assert client.kc is not None
-            client.kc.execute(STRICT, silent=True, reply=True, timeout=60)
+            cells = list(notebook.cells)
+            notebook.cells = [nbformat.v4.new_code_cell(STRICT), *cells, nbformat.v4.new_code_cell(LENIENT)]
             for number, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, number)
+            notebook.cells = cells
     except CellTimeoutError:
         return _fail(f"cell {number} was stopped: the notebook may take {options.limit:g} s")
     except (CellControlSignal, DeadKernelError) as error:
@@ -53,6 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
     if seconds > options.limit:
         return _fail(f"the notebook took {seconds:.0f} s, and may take {options.limit:g} s")
     if options.save:
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for count, cell in enumerate(code, 1):  # without the cell about warnings
+            cell.execution_count = count
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = count
         notebook.metadata.language_info = {"name": "python"}  # no version: the same file from any Python
         nbformat.write(notebook, NOTEBOOK)
     print(f"{NOTEBOOK.name}: {len(notebook.cells)} cells in {seconds:.0f} s{', stored' if options.save else ''}")

@@ -1,0 +1,57 @@
+"""The stored notebook: plain, run in order, complete, and quiet.  `make notebook` runs it from scratch."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[1] / "notebooks" / "companion.ipynb"
+NOTEBOOK = json.loads(PATH.read_text("utf-8"))
+CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+SECTIONS = ("Train", "Jacobian", "Sparse", "Small", "Universal", "Glasses", "Proof", "Detection")
+
+
+def text(cell):
+    return "".join(cell["source"])
+
+
+def sections():
+    """title: its cells."""
+    found = {}
+    for cell in NOTEBOOK["cells"]:
+        if cell["cell_type"] == "markdown" and text(cell).startswith("## "):
+            found[text(cell).splitlines()[0]] = []
+        if found:
+            found[list(found)[-1]].append(cell)
+    return found
+
+
+def test_it_was_run_from_top_to_bottom_without_a_complaint():
+    assert [cell["execution_count"] for cell in CODE] == list(range(1, len(CODE) + 1))
+    for output in (output for cell in CODE for output in cell["outputs"]):
+        assert output["output_type"] != "error" and output.get("name") != "stderr"
+    assert PATH.stat().st_size < 1_500_000
+    assert "/home/" not in json.dumps(NOTEBOOK) and "/tmp" not in json.dumps(NOTEBOOK)
+
+
+def test_every_cell_compiles_and_calls_the_library_alone():
+    allowed = {"matplotlib", "numpy", "attacks", "minigrad", "data"}
+    for cell in CODE:
+        for node in ast.walk(ast.parse(text(cell))):
+            if isinstance(node, ast.Import):
+                assert {alias.name.split(".")[0] for alias in node.names} <= allowed
+            if isinstance(node, ast.ImportFrom):
+                assert node.module.split(".")[0] in allowed
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_has_derivation_figure_exercise_and_a_hidden_solution(name):
+    (cells,) = (cells for title, cells in sections().items() if name in title)
+    assert "$" in text(cells[0]) and ".py`" in text(cells[0])
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    tags = [cell["metadata"].get("tags", []) for cell in cells]
+    (exercise,) = (i for i, tag in enumerate(tags) if "exercise" in tag)
+    (solution,) = (i for i, tag in enumerate(tags) if "solution" in tag)
+    assert exercise < solution and "<details>" in text(cells[exercise])
+    assert cells[solution]["metadata"]["jupyter"]["source_hidden"] and "assert" in text(cells[solution])
