@@ -10,30 +10,61 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 NAMES = {
     **{name: rf"\{name}" for name in ("alpha", "beta", "gamma", "exp", "log", "tanh", "cosh", "sinh", "max", "min")},
-    "eps": r"\varepsilon", "sum": r"\sum", "lo": r"\mathrm{lo}", "hi": r"\mathrm{hi}", "sign": r"\operatorname{sign}",
-    **{name: rf"\mathrm{{{name}}}" for name in ("up", "down", "cap", "radius", "clip", "margin")},
-}
-SIGNS = {"<=": r"\le", ">=": r"\ge", "*": r"\cdot", ".": r"\cdot"}
+    "eps": r"\varepsilon", "sum": r"\sum", "in": r"\in", "inf": r"\infty", "lo": r"\mathrm{lo}", "hi": r"\mathrm{hi}",
+    **{name: rf"\operatorname{{{name}}}" for name in ("sign", "argmax", "argmin", "mean", "clip", "diag")},
+    **{name: rf"\mathrm{{{name}}}" for name in ("up", "down", "cap", "radius", "margin", "step", "relu")},
+    **{name: rf"\text{{ {name} }}" for name in ("if", "for", "and", "or", "where", "over", "at", "else", "with", "so")},
+}  # fmt: skip
+SIGNS = {
+    "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "<-": r"\leftarrow", "->": r"\to", "+-": r"\pm", "*": r"\cdot",
+    ".": r"\cdot", "{": r"\{", "}": r"\}",
+}  # fmt: skip
 TOKEN = re.compile(
-    r" *(<=|>=|(?<= )\.(?= )|[A-Za-z]+'?|\d+(?:\.\d+)?|\^(?:[A-Za-z]|\d+)|_(?:[A-Za-z]|\d+)|[-+*/=<>(),|])"
+    r" *(<=|>=|!=|<-|->|\+-|(?<= )\.(?= )|[A-Za-z]+'?|\d+(?:\.\d+)?(?:e-?\d+)?"
+    r"|[\^_]\{[^{}]*\}|[\^_][A-Za-z0-9]+|[-+*/=<>(),|{}:;\[\]])"
 )
+WORDS = re.compile(r"[A-Za-z0-9 ,:.'()-]+")
 
 
-def latex(text: str) -> str | None:
-    """LaTeX of a one-line ASCII formula; None where a word or a sign is not surely mathematics."""
-    if "==" in text or "**" in text or not re.search(r"[=<>+^]| [-./*] ", text):
+def latex(text: str, words: bool = False) -> str | None:
+    """LaTeX of a one-line ASCII formula; None where a sign, or unless `words` a word, is not surely mathematics."""
+    if "==" in text or "**" in text or not (words or re.search(r"[=<>+^]| [-./*] |\|.+\|", text)):
         return None
     out, at = [], 0
+    text = text.removesuffix(".")
     while at < len(text):
         match = TOKEN.match(text, at)
         if not match:
             return None
         token, at = match[1], match.end()
-        if token[0].isalpha() and len(token.rstrip("'")) > 1 and token not in NAMES:
-            return None
-        out.append("^{" + token[1:] + "}" if token[0] == "^" else "_{" + token[1:] + "}" if token[0] == "_"
-                   else NAMES.get(token, SIGNS.get(token, token)))
+        if token[0] in "^_":
+            inner = latex(token[1:].strip("{}"), words=True)
+            if inner is None:
+                return None
+            out.append(f"{token[0]}{{{inner}}}")
+        elif token[0].isalpha() and len(token.rstrip("'")) > 1 and token not in NAMES:
+            if not words:
+                return None
+            out.append(rf"\text{{ {token} }}")
+        else:
+            out.append(NAMES.get(token, SIGNS.get(token, token)))
     return " ".join(out)
+
+
+def lines(block: str) -> list[str] | None:
+    """LaTeX of a displayed block, line by line; words beside a formula stay words."""
+    found, formulas = [], 0
+    for line in filter(None, map(str.strip, block.splitlines())):
+        parts, here = [], 0
+        for part in re.split(r" {2,}", line):
+            formula = latex(part, words=True) if re.search(r"[=<>]|<-|->", part) else latex(part)
+            if formula is None and not WORDS.fullmatch(part):
+                return None
+            here |= formula is not None
+            parts.append(rf"\text{{{part}}}" if formula is None else formula)
+        formulas += here
+        found.append(r" \quad ".join(parts))
+    return found if formulas >= len(found) / 2 else None
 
 
 def with_formulas(page: str) -> str:
@@ -45,8 +76,10 @@ def with_formulas(page: str) -> str:
         return match[0] if formula is None else convert(formula)
 
     def block(match: re.Match[str]) -> str:
-        lines = [latex(html.unescape(line).strip()) for line in match[1].splitlines() if line.strip()]
-        return match[0] if None in lines else "".join(convert(line, display="block") for line in lines if line)
+        found = lines(html.unescape(match[1]))
+        if found is None:
+            return match[0]
+        return '<div style="margin: 1em 0; overflow-x: auto">' + "<br>".join(map(convert, found)) + "</div>"
 
     page = re.sub(r"(?<!<pre>)<code>([^<\n]+)</code>", one, page)
     return re.sub(r"<pre><code>([^<]+)</code></pre>", block, page)

@@ -22,6 +22,17 @@ def test_all_else_stays_code(text):
     assert build.latex(text) is None
 
 
+def test_displayed_blocks_keep_their_words():
+    block = "    h = max { g . s : s in S }\n    bent  where |g_i| <= eps"
+    assert build.lines(block) == [
+        r"h = \max \{ g \cdot s : s \in S \}",
+        r"\text{bent} \quad \text{ where } | g _{i} | \le \varepsilon",
+    ]
+    assert build.lines("unused     ink on pixels\nisolated   pixels that differ") is None  # a table of words
+    assert build.lines("x = net.logits(x)") is None
+    assert build.lines("see minigrad/relax.py: a = b") is None
+
+
 def test_code_on_a_page_is_not_touched():
     pytest.importorskip("latex2mathml", reason="the extra `docs` renders formulas")
     page = build.with_formulas("<code>a &lt;= b</code> <code>k == 1</code> <pre><code>a + word</code></pre>")
