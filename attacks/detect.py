@@ -153,7 +153,14 @@ class Combined:
 
 
 def auc(clean: Array, attacked: Array) -> float:
-    """`P(attacked > clean) + P(equal) / 2`, the area under the ROC curve (Mann and Whitney 1947)."""
+    """`P(attacked > clean) + P(equal) / 2`, the area under the ROC curve (Mann and Whitney 1947).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> auc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))  # of four pairs three are in order, one is a tie
+    0.875
+    """
     order = np.sort(clean)
     below, upto = np.searchsorted(order, attacked), np.searchsorted(order, attacked, side="right")
     return float(np.mean(below + upto) / 2 / len(clean))
@@ -174,6 +181,12 @@ def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> floa
     ------
     ValueError
         Too few images for the quantile.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> threshold(np.arange(100.0), false_alarms=0.05)
+    95.0
     """
     if len(clean_training) < FEWEST:
         raise ValueError(f"expected at least {FEWEST} clean training images, got {len(clean_training)}")

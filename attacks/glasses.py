@@ -42,6 +42,11 @@ def glasses_mask(shape: tuple[int, int] = (28, 28), style: str = "round") -> Arr
     ------
     ValueError
         An unknown style, or a picture too small to draw on.
+
+    Examples
+    --------
+    >>> int(glasses_mask((28, 28), "round").sum())
+    70
     """
     if not isinstance(style, str) or style not in STYLES:
         raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
@@ -67,6 +72,13 @@ def place(mask: ArrayLike, shift: tuple[int, int]) -> Array:
     ------
     ValueError
         A shift that pushes part of the mask out of the picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> place(np.array([[True, False], [False, False]]), (1, 0)).astype(int)  # one row down
+    array([[0, 0],
+           [1, 0]])
     """
     mask = as_mask(mask)
     if np.shape(shift) != (2,) or np.asarray(shift).dtype.kind not in "iu":

@@ -78,6 +78,19 @@ def certified_minimum(
     ValueError
         An unknown norm, a gap or limit that is negative or no number, a model that is no MLP, an activation without
         lines; images, labels, box or mask as in `saliency_map`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> certified_minimum(net, x, [0])
+    [Certificate(l0, [1, 1], proved, 0 nodes)]
+    >>> (proof,) = certified_minimum(net, x, [0], "linf", gap=0.01)
+    >>> 0.99 * 0.125 <= proof.lower <= 0.125 <= proof.upper <= 1.01 * 0.125
+    True
+    >>> proof.check(net)  # replays it, or says what is wrong
     """
     task = Task.of(net, x, y, norm, gap, time_limit, node_limit, mask, box, target)
     certificates = []

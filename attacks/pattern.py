@@ -134,6 +134,16 @@ def accessory(
     ------
     ValueError
         Bad input, before any work; a shift that pushes the mask out of the picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0], [1.0], [1.0]], [-1.5])])
+    >>> x, mask = np.full((2, 4), 0.25), np.array([[True, False], [False, False]])
+    >>> worn = accessory(net, x, [0, 0], mask)
+    >>> worn.pattern, worn.rate  # white on the only pixel of the frame: 1 + 0.75 > 1.5
+    (array([1.]), 1.0)
     """
     steps = as_count(steps, "steps")
     if np.ndim(smoothness) or np.asarray(smoothness).dtype.kind not in "iuf" or not 0 <= smoothness < np.inf:
@@ -257,6 +267,15 @@ def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any
     """The fewest pixels of the mask that suffice for each image, as certificates of `certified_minimum`, norm "l0".
 
     `lower = inf` is the proof that no filling of the whole mask flips the image.  Options and errors: see there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> smallest_mask(net, x, [0], np.array([[False, True]]))
+    [Certificate(l0, [1, 1], proved, 0 nodes)]
     """
     d = as_images(x).shape[1]
     return certified_minimum(net, x, y, "l0", mask=as_mask(mask, d).ravel(), **limits)
@@ -267,6 +286,16 @@ def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) 
 
     `upper` finite: `x_adv` is such a filling.  `lower = inf`: proved, there is none.  Neither: the time was too short.
     How strong the filling must be is not asked (the gap is wide open).  Options and errors: see there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> (proof,) = any_filling(net, x, [0], np.array([[True, False]]))
+    >>> proof.upper < np.inf  # x_0 = 1 works
+    True
     """
     d = as_images(x).shape[1]
     return certified_minimum(net, x, y, "linf", gap=0.999, mask=as_mask(mask, d).ravel(), **limits)

@@ -75,6 +75,18 @@ def saliency_map(
     -----
     Time: a forward pass and a pullback for each image and step.  Memory: a few arrays the size of `x` (k - 1 times in a
     race).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> result = saliency_map(net, x, [0])
+    >>> result.x_adv  # the darker pixel has more room to rise
+    array([[1. , 0.5]])
+    >>> result.distance
+    array([1.])
     """
     choose = _best_pixel if variant == "gain" else _best_pair
     if variant not in ("gain", "papernot"):

@@ -42,6 +42,15 @@ def fgsm(net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike 
     ------
     ValueError
         Bad input, before any work.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attacks import LInf
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [-1.0]], [0.0])])  # N(x) = x_0 - x_1
+    >>> fgsm(net, np.array([[0.25, 0.5]]), [0], LInf(0.25)).x_adv  # s = 0.25 sign(g)
+    array([[0.5 , 0.25]])
     """
     problem = Problem.of(net, x, y, ball, target)
     _, g = problem.margin.value_and_gradient(problem.x)
@@ -93,6 +102,15 @@ def pgd(
     ------
     ValueError
         Bad input, before any work.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attacks import L2
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [-1.0]], [0.0])])  # N(x) = x_0 - x_1
+    >>> pgd(net, np.array([[0.25, 0.5]]), [0], L2(0.5)).success
+    array([ True])
     """
     steps, restarts = as_count(steps, "steps"), as_count(restarts, "restarts")
     if not 0 < step <= 1:
@@ -173,6 +191,15 @@ def smallest_eps(
     ------
     ValueError
         Bad input, before any work.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> smallest_eps(net, x, [0]).distance.round(6)  # -m / |g|_1
+    array([0.125])
     """
     steps = as_count(steps, "steps")
     if norm not in ("linf", "l2", "l1"):

@@ -39,6 +39,13 @@ def neighbourhood(x: ArrayLike, size: int = 3) -> tuple[Array, Array]:
     ------
     ValueError
         Images that are not square.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lo, hi = neighbourhood(np.array([[0.0, 0.5, 0.25, 1.0]]))  # a picture of 2 x 2
+    >>> lo, hi
+    (array([[0., 0., 0., 0.]]), array([[1., 1., 1., 1.]]))
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 

@@ -147,6 +147,16 @@ def universal(
     ------
     ValueError
         Bad input, before any work; "lp" with a ball that is not polyhedral.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from attacks import LInf
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5], [0.5, 0.375]])
+    >>> universal(net, x, [0, 0], LInf(0.25)).s
+    array([0.25, 0.25])
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")

@@ -100,6 +100,15 @@ def universal_minimum(
     ValueError
         Bad input, before any work: as in `certified_minimum` and `universal`; a share outside (0, 1]; a set in which
         every image is misclassified already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> both = universal_minimum(net, np.array([[0.25, 0.5], [0.5, 0.375]]), [0, 0], "linf", time_limit=5)
+    >>> 0.98 * 0.125 <= both.lower <= 0.125 <= both.upper <= 1.01 * 0.125
+    True
     """
     begun = time.perf_counter()
     if np.ndim(share) or np.asarray(share).dtype.kind not in "iuf" or not 0 < share <= 1:

@@ -43,6 +43,15 @@ def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7
         An entry is wrong; the message names the worst one.
     ValueError
         Bad `x` or `h`, or a Jacobian of the wrong shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+    >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
+    >>> check_jacobian(net, x) < 1e-9
+    True
     """
     check_model(net)
     x = as_images(x)
@@ -93,6 +102,13 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     ------
     AssertionError
         The two products differ; the message gives both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> dot_test(MLP.init([4, 3, 2], rng=0), np.full((1, 4), 0.5)) < 1e-12
+    True
     """
     x = as_images(x)
     rng = as_generator(rng)
@@ -131,6 +147,14 @@ def taylor_rate(
     -------
     rate : float
         The slope of log R against log h; `inf` if every remainder is rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> rate = taylor_rate(MLP.init([4, 3, 1], activation="tanh", rng=0), np.full((1, 4), 0.5))
+    >>> 1.9 < rate < 2.1
+    True
     """
     check_model(net)
     x = as_images(x)

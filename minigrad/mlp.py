@@ -39,6 +39,15 @@ class MLP:
     layers : tuple of Dense, activation, Dense, ..., Dense
     threshold : float
         Class 1 iff the single logit is above it.  0 for k >= 2 logits, where the argmax decides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = MLP.from_arrays([([[1.0], [2.0]], [-1.0])])  # N(x) = x_0 + 2 x_1 - 1
+    >>> net.logits(np.array([[0.25, 0.5]]))
+    array([[0.25]])
+    >>> net.jacobian(np.array([[0.25, 0.5]]))
+    array([[[1., 2.]]])
     """
 
     layers: tuple[Layer, ...]

@@ -118,6 +118,17 @@ def fit(
         Bad shapes, labels or options, before any work.
     FloatingPointError
         The loss is no longer finite (the learning rate is too high).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigrad import MLP
+    >>> x, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1])
+    >>> net, history = fit(MLP.init([2, 1], rng=0), x, y, epochs=200, rng=0)
+    >>> net.predict(x)
+    array([0, 1])
+    >>> len(history["loss"])
+    200
     """
     try:
         number: np.dtype[Any] = np.dtype(dtype)
