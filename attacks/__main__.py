@@ -39,8 +39,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--proof-seconds",
         type=float,
-        default=8.0,
-        help="about this long on proofs (default: 8); without enough time an interval is left",
+        default=6.0,
+        help="about this long on proofs (default: 6); without enough time an interval is left",
     )
     p.add_argument("--workers", type=int, default=1, help="processes that prove beside this one (default: 1)")
     p.add_argument("--subset", type=int, help="use only the first SUBSET images of each digit, for a quick look")

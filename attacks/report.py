@@ -50,7 +50,7 @@ class Options:
     image: int | None = None
     model: Path | None = None
     data: Path | None = None
-    proof_seconds: float = 8.0  # about this long, for the image shown
+    proof_seconds: float = 6.0  # about this long, for the image shown
     workers: int = 1  # processes for them, beside this one
     subset: int | None = None  # use only this many images of each class; the tests do
 

@@ -113,7 +113,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
     image = problem.open[image]  # row r of the race works on this image; the rows of one image lie side by side
     ball = problem.ball.rows(image, n)
     now = problem.x[image]  # (rows, d) the images as they are now: a copy
-    used = np.zeros(now.shape, bool)
+    used = np.zeros(now.shape, bool)  # (rows, d)
     last, reason = np.full(len(image), -np.inf), np.full(len(image), BUDGET, object)
     won = np.zeros(n, bool)
     log = []  # per step: the rows that were active, their margin, and the pixel and value each then chose
@@ -122,7 +122,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
         m, pixel, value = choose(race.rows(active), now[active], used[active], ball.rows(active, len(image)))
         last[active] = m
         won[image[active[m > 0]]] = True
-        full = np.count_nonzero(used[active], axis=1) + pixel.shape[1] > limit
+        full = np.count_nonzero(used[active], axis=1) + pixel.shape[1] > limit  # (active,) bool
         stuck = (pixel < 0).any(axis=1)
         reason[active[stuck & ~full]] = NO_PIXEL
         go = ~won[image[active]] & ~full & ~stuck
@@ -145,7 +145,7 @@ def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Arra
     pixel = gain.argmax(axis=1)  # (n,)
     rows = np.arange(len(x))
     lo, hi = (np.broadcast_to(end, x.shape)[rows, pixel] for end in ball.box)
-    value = np.where(g[rows, pixel] > 0, hi, lo)
+    value = np.where(g[rows, pixel] > 0, hi, lo)  # (n,) the end of the box that g points to
     return m, np.where(gain[rows, pixel] > 0, pixel, -1)[:, None], value[:, None]
 
 
@@ -163,7 +163,7 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
     """
     m = margin.value(x)
     a, b = _target_and_others(margin, x)
-    down, up = ball.room(x)
+    down, up = ball.room(x)  # lo - x and hi - x, (n, d) each, 0 where masked
     rows = np.arange(len(x))
     best, pixel, rises = np.zeros(len(x)), np.full((len(x), 2), -1), np.zeros(len(x), bool)
     for sign, room in ((1, up > 0), (-1, down < 0)):
@@ -184,7 +184,7 @@ def _target_and_others(margin: Margin, x: Array) -> tuple[Array, Array]:
         half = np.where(margin.y == 0, 0.5, -0.5)[:, None] * J[:, 0]
         return half, -half
     target = 1 - margin.y if margin.target is None else margin.target  # untargeted with k >= 3 comes here as duels
-    a = J[np.arange(len(x)), target]
+    a = J[np.arange(len(x)), target]  # (n, d)
     return a, J.sum(axis=1) - a
 
 
@@ -201,9 +201,9 @@ def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
         if len(pixels) < 2:
             continue
         gain, loss = a[i, pixels], c[i, pixels]
-        most = _product(gain + gain.max(), loss + loss.max())
+        most = _product(gain + gain.max(), loss + loss.max())  # (pixels,) most_p
         first = most.argmax()
-        with_first = _product(gain + gain[first], loss + loss[first])
+        with_first = _product(gain + gain[first], loss + loss[first])  # (pixels,) every pair with `first`
         with_first[first] = 0
         pixels = pixels[most >= with_first.max()]
         gain, loss = a[i, pixels], c[i, pixels]

@@ -53,9 +53,9 @@ def fgsm(net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike 
     array([[0.5 , 0.25]])
     """
     problem = Problem.of(net, x, y, ball, target)
-    _, g = problem.margin.value_and_gradient(problem.x)
-    s = ball.maximize(problem.x, g)
-    stuck = ball.reach(problem.x, g).max(axis=1) == 0
+    _, g = problem.margin.value_and_gradient(problem.x)  # (n, d)
+    s = ball.maximize(problem.x, g)  # (n, d)
+    stuck = ball.reach(problem.x, g).max(axis=1) == 0  # (n,) bool: nothing can move uphill
     return problem.finish(ball.apply(problem.x, s), np.where(stuck, NO_PIXEL, BUDGET))
 
 
@@ -226,15 +226,15 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
     move (n,)."""
     m, g = margin.value_and_gradient(x)
     stuck = ball.reach(x, g).max(axis=1) == 0
-    root = ball.radius_for(x, g, -m)
+    root = ball.radius_for(x, g, -m)  # (n,) eps with h_S(eps) = -m
     whole = ball.distance(ball.maximize(x, g))  # the radius of ball is inf: as far as the box lets it
     past = np.maximum(root * (1 + 1e-9), 1e-9 * whole)  # past the tie, also where x is on the boundary and the root 0
     eps = np.where(np.isfinite(root), past, whole / 4)  # a first guess where no root exists
-    s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)
+    s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)  # (n, d), (n, d)
     best, top, best_s = np.full(len(x), np.inf), np.full(len(x), -np.inf), np.zeros_like(x)
     for t in range(steps):
         m, g = margin.value_and_gradient(ball.apply(x, s))
-        radius = ball.distance(s)
+        radius = ball.distance(s)  # (n,)
         shorter = (m > 0) & (radius < best)
         keep = shorter | (np.isinf(best) & (m > top))
         best[shorter] = radius[shorter]
@@ -245,15 +245,15 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
         eps = np.minimum(eps, best) * np.where(m > 0, 1 - c, np.where(np.isinf(best), 1.03, 1 + c))
         eps = np.minimum(eps, best)
         G *= 0.9
-        G += _normalized(g)
+        G += _normalized(g)  # G <- 0.9 G + g / |g|_inf, (n, d)
         if t == 0:
             s = np.zeros_like(s)  # the root was the first try; the search starts at x
-        inner = ball.with_radius(eps)
+        inner = ball.with_radius(eps)  # each row its own radius
         s = inner.project(x, s + a * (inner.maximize(x, G) - s))
     return best_s, best, top, stuck
 
 
 def _normalized(g: Array) -> Array:
     """`g / |g|_inf`, row by row; a row of zeros stays."""
-    size = np.abs(g).max(axis=1, keepdims=True)
+    size = np.abs(g).max(axis=1, keepdims=True)  # (n, 1)
     return g / np.where(size > 0, size, 1)

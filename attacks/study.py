@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -90,7 +91,7 @@ def study(
     prover: Executor,
     training: Array,
     test: Array,
-    proof_seconds: float = 8.0,
+    proof_seconds: float = 6.0,
 ) -> Study:
     """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
 
@@ -130,6 +131,7 @@ def study(
     sets = study_sets(net, crowd, images, others, seed, clock, prover, proof_seconds)
     best = sets.glasses[sets.height][0]
     frame = prover.submit(smallest_mask, net, row, [0], best.mask, time_limit=proof_seconds / 10)
+    prover.submit(import_module, "attacks.plots")  # it will draw: let it load matplotlib meanwhile
     one_for_all = sets.universals[SHOWN_EPS][0]
     done = {"sparse": sparse.x_adv, "smallest eps": smallest.x_adv}
     watched = study_detect(net, memory, training, crowd, test, images, done, one_for_all, best, seed, clock)

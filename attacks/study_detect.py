@@ -24,11 +24,11 @@ from minigrad.inputs import Array, as_generator
 PGD_EPS = (0.05, 0.1, 0.2)
 FGSM_EPS = 0.1
 UNIVERSAL_EPS = 0.1
-CLEAN = 3000  # clean training images from which the thresholds are read
+CLEAN = 2000  # clean training images from which the thresholds are read
 SMOOTHNESS = 0.3  # of glasses in disguise
-LEARNT = 300  # attacked training images of each attack, for `combined`
+LEARNT = 200  # attacked training images of each attack, for `combined`
 WATCHED = 500  # attacked test images of each attack
-DISGUISED = 150  # of them, also attacked in disguise
+DISGUISED = 100  # of them, also attacked in disguise
 COMBINED, SMALLEST = "combined", "smallest eps"
 
 

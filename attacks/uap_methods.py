@@ -80,9 +80,9 @@ def ascend(crowd: Crowd, steps: int, rng: np.random.Generator) -> None:
         s, G = crowd.best, zero
         for t in range(part):
             rows = rng.permutation(crowd.rows)[:BATCH]
-            m, _, g = crowd.slopes(s, rows)
+            m, _, g = crowd.slopes(s, rows)  # (rows,), (rows, d)
             weight = smooth_weight(m, tau) if smooth else np.exp(-(m - m.min()) / (tau / 4))
-            G = 0.9 * G + unit(weight @ g)
+            G = 0.9 * G + unit(weight @ g)  # (d,) = sum_i weight_i g_i, of unit size
             fade = (1 + np.cos(np.pi * t / part)) / 2
             s = crowd.free.project(zero, s + (0.01 + 0.49 * fade) * (crowd.free.maximize(zero, G) - s))
             if t + 1 in (part // 2, 3 * part // 4, part):
@@ -102,9 +102,9 @@ def pixels(crowd: Crowd) -> list[Array]:
     path: list[Array] = []
     for _ in range(int(min(crowd.free.radius, len(s)))):
         m, g, _ = crowd.slopes(s, rows)
-        now = crowd.points(s, rows)
-        A = smooth_weight(m, tau)[:, None] * g
-        move = crowd.oracle(A, now, rows, TRIED, outside=s != 0)
+        now = crowd.points(s, rows)  # (rows, d)
+        A = smooth_weight(m, tau)[:, None] * g  # (rows, d) slopes of the smooth count
+        move = crowd.oracle(A, now, rows, TRIED, outside=s != 0)  # (d,)
         tries = [s + move * (np.arange(len(s)) == j) for j in np.flatnonzero(move)]
         if not tries:
             break
@@ -136,7 +136,7 @@ def program(crowd: Crowd, rng: np.random.Generator) -> None:
     bounds = [*((0, v) for v in up[0]), *((0, -v) for v in down[0]), (None, None)]  # s = p - q, and t
     s = crowd.best
     for _ in range(PROGRAM_ROUNDS):
-        m, _, J = crowd.slopes(s, rows)
+        m, _, J = crowd.slopes(s, rows)  # (rows,), (rows, d)
         A, b = np.concatenate([-J, J, np.ones((len(J), 1))], axis=1), m - J @ s
         if np.isfinite(budget):
             A, b = np.concatenate([A, np.append(np.ones(2 * d), 0)[None]]), np.append(b, budget)
