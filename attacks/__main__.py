@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,8 @@ def _mean(m: dict[str, Any], form: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0; 2 for bad options or files, with one sentence on stderr; 130 when interrupted."""
+    """Exit status 0; 2 for bad options or files, 1 for a worker that died, with one sentence on stderr; 130 when
+    interrupted."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["prove"]:
         return prove.main(arguments[1:])
@@ -141,6 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenExecutor:
+        print("\nerror: the process that proves died; nothing was written (try --workers 0)", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted: no file is half-written", file=sys.stderr)
         return 130

@@ -1,6 +1,7 @@
 """The whole main job on a small subset: files, numbers, page, and what an interruption leaves behind."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -208,6 +209,20 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
     sparse = r["detection"]["attacks"]["sparse"]
     assert [sparse["found"][name] for name in DETECTORS] == pytest.approx(found.tolist())
     assert sparse["cost"] == pytest.approx(flipped.mean_distance)
+
+
+def test_a_worker_that_dies_is_named_and_nothing_is_written(written, tmp_path, monkeypatch, capsys):
+    out, _ = written
+
+    def killed(*given):
+        prover = given[-4]
+        prover.submit(os._exit, 1).result()
+
+    monkeypatch.setattr(report, "study", killed)
+    short = ["--model", str(out / "model.npz"), "--subset", "30", "--workers", "1"]
+    assert main([*short, "--out", str(tmp_path / "r")]) == 1
+    assert "error: the process that proves died; nothing was written" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_training_set_of_one_class_is_named(tmp_path, monkeypatch, capsys):
