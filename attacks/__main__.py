@@ -104,11 +104,11 @@ def _glasses(g: dict[str, Any]) -> str:
 
 
 def _told(row: dict[str, Any]) -> str:
-    found, area = row["found"]["combined"], row["auc"]
+    found, area = row["found"]["combined"], row["auc"]["combined"]
     if found is None:
         return "none flipped"
-    low, high = area["interval"]
-    return f"{100 * found:5.1f}% found at 1% false alarms, AUC {area['auc']:.4f} [{low:.4f}, {high:.4f}]"
+    low, high = row["auc_interval"]
+    return f"{100 * found:5.1f}% found at 1% false alarms, AUC {area:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def _found(one: dict[str, Any], form: str, b: int) -> str:

@@ -211,9 +211,9 @@ def _detection(r: dict[str, Any]) -> str:
     d = r["detection"]
 
     def row(name: str, s: dict[str, Any]) -> str:
-        low, high = s["auc"]["interval"]
+        low, high = s["auc_interval"]
         return (
-            f"<tr><td>{name}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{_number(s['auc']['auc'])}"
+            f"<tr><td>{name}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{_number(s['auc']['combined'])}"
             f"<td>{_number(low)} to {_number(high)}<td>{_percent(s['found']['combined'])}<td>{_percent(s['found']['unused'])}"
         )
 
@@ -233,7 +233,7 @@ def _price(r: dict[str, Any]) -> str:
         cost = f"{_number(s['cost'], 2)} pixels" if attack == "sparse" else f"eps {_number(s['cost'])}"
         return (
             f"<tr><td>{attack}<td>{disguise}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{cost}"
-            f"<td>{_number(s['auc']['auc'], 3)}<td>{_percent(s['found']['combined'])}"
+            f"<td>{_number(s['auc']['combined'], 3)}<td>{_percent(s['found']['combined'])}"
         )
 
     def interval(p: dict[str, Any], digits: int) -> str:

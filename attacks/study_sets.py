@@ -87,37 +87,40 @@ def study_sets(
         "linf": [(eps, universal(net, few, few_y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
         "l0": list(enumerate([0.0, *(_rate(net, s, few) for s in universal(net, few, few_y, L0(PIXELS)).path)])),
     }
-    glasses, height = clock("glasses: at several heights", lambda: _heights(net, crowd, images, seed))
+    glasses, height = clock("glasses: at several heights", lambda: _heights(net, crowd, images, seed, prover))
     mask = glasses[height][0].mask
 
     def slip() -> tuple[Accessory, Accessory]:
         made = accessory(net, crowd[:WEARERS], zeros[:WEARERS], mask, shifts=SLIPS, rng=seed)
         return made, made.on(net, images, y)
 
+    slipping = clock("glasses: slipping by a pixel", slip)
+    proved = clock("wait for the proofs of sets", lambda: {name: future.result() for name, future in minima.items()})
     return SetStudy(
         universals,
         fixed,
         rates(fixed),
         few_rates,
-        clock("wait for the proofs of sets", lambda: {name: future.result() for name, future in minima.items()}),
+        proved,
         mixed,
-        glasses,
+        {rows: (made, held_out, judged.result()) for rows, (made, held_out, judged) in glasses.items()},
         {rows: _promise(net, images, made.mask) for rows, (made, _, _) in glasses.items()},
         height,
-        clock("glasses: slipping by a pixel", slip),
+        slipping,
     )
 
 
 def _heights(
-    net: Any, crowd: Array, images: Array, seed: int
-) -> tuple[dict[int, tuple[Accessory, Accessory, list[Certificate]]], int]:
+    net: Any, crowd: Array, images: Array, seed: int, prover: Executor
+) -> tuple[dict[int, tuple[Accessory, Accessory, Future[list[Certificate]]]], int]:
     side = round(crowd.shape[1] ** 0.5)
     frame = glasses_mask((side, side), STYLE)
     found = {}
     for rows in HEIGHTS:
         mask = place(frame, (round(rows * side / 28), 0))
         made = accessory(net, crowd[:WEARERS], np.zeros(len(crowd[:WEARERS]), int), mask, rng=seed)
-        judged = any_filling(net, images[:PROVED], np.zeros(len(images[:PROVED]), int), mask, time_limit=0.3)
+        few = images[:PROVED]
+        judged = prover.submit(any_filling, net, few, np.zeros(len(few), int), mask, time_limit=0.3)
         found[rows] = made, made.on(net, images, np.zeros(len(images), int)), judged
 
     def earned(rows: int) -> float:  # by the pattern, beyond what any plain filling does
