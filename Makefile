@@ -57,7 +57,7 @@ help:
 	@touch .venv/run $@
 
 report: .venv/run
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m attacks --out report $(ARGS)
+	$(IN_VENV) -m attacks --out report $(ARGS)
 
 test: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks import prove
+from attacks.pool import THREADS
 from attacks.report import Options, run
 
 DESCRIPTION = """Train a network that tells two digits apart, then turn one into the other in three ways: with as few
@@ -154,5 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _one_thread_each() -> None:
+    """Start again with one BLAS thread: two of them beside the process that proves wait for each other on two cores."""
+    if os.name == "posix" and not any(name in os.environ for name in THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        os.execv(sys.executable, [sys.executable, "-m", "attacks", *sys.argv[1:]])
+
+
 if __name__ == "__main__":
+    _one_thread_each()
     sys.exit(main())

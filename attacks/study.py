@@ -34,7 +34,7 @@ from minigrad.margin import Margin
 PAPERNOT_IMAGES = 200  # pairs of pixels are slower; this many show the difference
 PROOF_SHARE = {  # of the seconds of proof, at most: disguise, norm
     ("free", "l0"): 0.25, ("free", "linf"): 0.5,
-    ("used", "l0"): 0.1, ("used", "linf"): 0.25, ("smooth", "l0"): 0.1, ("smooth", "linf"): 0.1,
+    ("used", "l0"): 0.3, ("used", "linf"): 0.25, ("smooth", "l0"): 0.1, ("smooth", "linf"): 0.1,
 }  # fmt: skip
 
 
