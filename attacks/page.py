@@ -230,7 +230,7 @@ def _detection(r: dict[str, Any]) -> str:
 
 def _price(r: dict[str, Any]) -> str:
     def row(attack: str, disguise: str, s: dict[str, Any]) -> str:
-        cost = f"{_number(s['cost'], 2)} pixels" if attack == "sparse" else f"eps {_number(s['cost'])}"
+        cost = f"{_number(s['cost'], 2)} pixels" if attack in ("sparse", "glasses") else f"eps {_number(s['cost'])}"
         return (
             f"<tr><td>{attack}<td>{disguise}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{cost}"
             f"<td>{_number(s['auc']['combined'], 3)}<td>{_percent(s['found']['combined'])}"
