@@ -1,5 +1,7 @@
 """Every test runs with NumPy's floating-point errors turned into failures; setup.cfg does so for warnings."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,3 +36,39 @@ def mnist49():
 def reference():
     """784-128-64-1, the net behind every published figure."""
     return MLP.load(NETS / "784-128-64-1.npz")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync = pytest.importorskip("playwright.sync_api", reason="no playwright: the extra `browser` has it")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: the page was not tried in a browser")
+    with sync.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a page as a file; afterwards: no error on the console, and nothing was asked of any network."""
+    contexts, complaints = [], []
+
+    def go(content, **options):
+        path = tmp_path / "page.html"
+        path.write_text(content, encoding="utf-8")
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not complaints

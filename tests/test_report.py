@@ -128,6 +128,16 @@ def test_page_is_self_contained_and_has_every_figure(written):
     assert "http" not in visible and not re.search(r"\b(nan|inf|None)\b", visible)
 
 
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_page_in_a_browser(written, visit, width):
+    """On a desk and on a phone: all pictures there, nothing sideways, a link to play.html; `visit` listens for errors."""
+    out, _ = written
+    page = visit((out / "index.html").read_text("utf-8"), viewport={"width": width, "height": 800})
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("math").count() >= 13 and page.locator("a[href='play.html']").count() >= 1
+
+
 def test_same_seed_same_numbers_and_figures(written, tmp_path):
     out, first = written
     second = run(Options(out=tmp_path / "again", **SMALL))
