@@ -66,7 +66,7 @@ class Crowd:
             raise ValueError(f"y: expected images of at least two classes in a mixed set, got only class {classes[0]}")
         down, up = (np.broadcast_to(end - problem.x, problem.x.shape) for end in ball.box)  # (n, d) whatever the mask
         one = (np.max, np.min) if convention == "inside" else (np.min, np.max)
-        free = replace(ball, box=(one[0](down, axis=0), one[1](up, axis=0)))
+        free = replace(ball, box=(one[0](down, axis=0), one[1](up, axis=0)))  # (d,) each: where s may go
         crowd = cls(problem, convention == "inside", free, np.zeros(problem.x.shape[1]))
         crowd.measure(crowd.best)
         return crowd
@@ -89,7 +89,7 @@ class Crowd:
         """The share that `s` fools; it is kept if it is the best."""
         if not len(self.rows):
             return float("nan")
-        m = self.problem.margin.rows(self.rows).value(self.points(s, self.rows))
+        m = self.problem.margin.rows(self.rows).value(self.points(s, self.rows))  # (rows,)
         rate, worst = float(np.mean(m > 0)), float(m.min())
         if not self.history or (rate, worst) > (max(self.history), self.worst):
             self.best, self.worst = s, worst
@@ -98,7 +98,7 @@ class Crowd:
 
     def slopes(self, s: Array, rows: Array) -> tuple[Array, Array, Array]:
         """Margins (r,) of the images `rows` wearing s, their gradients (r, d), and those by s: 0 where clipped."""
-        x, now = self.problem.x[rows], self.points(s, rows)
+        x, now = self.problem.x[rows], self.points(s, rows)  # (r, d) each
         m, g = self.problem.margin.rows(rows).value_and_gradient(now)
         return m, g, np.where((now != x + s) & (s != 0), 0.0, g)
 
@@ -121,7 +121,7 @@ class Crowd:
 
 def fooled(problem: Problem, s: Array) -> tuple[Array, Array]:
     """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each; False if misclassified already."""
-    x_adv = problem.ball.apply(problem.x, s)
-    rounded = np.where(s == 0, problem.x, to_8bit(x_adv))
-    tried = problem.start <= 0
+    x_adv = problem.ball.apply(problem.x, s)  # (n, d)
+    rounded = np.where(s == 0, problem.x, to_8bit(x_adv))  # (n, d)
+    tried = problem.start <= 0  # (n,) bool
     return (problem.margin.value(x_adv) > 0) & tried, (problem.margin.value(rounded) > 0) & tried

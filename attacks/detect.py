@@ -61,7 +61,7 @@ class Memory:
         pictures(x)
         if not 1 <= components <= min(x.shape):
             raise ValueError(f"x: expected at least {components} images and pixels, one a component, got {x.shape}")
-        mean = x.mean(axis=0)
+        mean = x.mean(axis=0)  # (d,)
         _, basis = np.linalg.eigh((x - mean).T @ (x - mean))  # (d, d), by rising eigenvalue
         some = as_generator(rng).permutation(len(x))[:NEIGHBOURS]
         return cls(net, np.any(x > 0, axis=0), mean, basis[:, : -components - 1 : -1], x[some])
@@ -80,13 +80,13 @@ def isolated(memory: Memory, x: Array) -> Array:
 
 def subspace(memory: Memory, x: Array) -> Array:
     """`|(I - V V^T)(x - mean)|_2`, (n,), V the leading principal directions."""
-    centred = x - memory.mean
+    centred = x - memory.mean  # (n, d)
     return np.linalg.norm(centred - (centred @ memory.basis) @ memory.basis.T, axis=1)
 
 
 def squeezed(memory: Memory, x: Array) -> Array:
     """`max(|N(x) - N(median_2x2(x))|_1, |N(x) - N(round(x))|_1)`, (n,): attacks live in detail no digit needs."""
-    N = np.asarray(memory.net.logits(x))
+    N = np.asarray(memory.net.logits(x))  # (n, k)
     changes = [np.abs(N - memory.net.logits(simple)).sum(axis=1) for simple in (_median(x, 2), np.round(x))]
     return np.maximum(*changes)
 
@@ -132,10 +132,10 @@ class Combined:
 
         if not len(clean) or not len(attacked):
             raise ValueError(f"expected clean and attacked images, got {len(clean)} and {len(attacked)}")
-        features = np.log1p(np.concatenate([clean, attacked]))
+        features = np.log1p(np.concatenate([clean, attacked]))  # (n + m, 5)
         middle, size = features.mean(axis=0), features.std(axis=0)
         size = np.where(size > 0, size, 1)
-        A = (features - middle) / size
+        A = (features - middle) / size  # (n + m, 5), mean 0 and standard deviation 1
         sign = np.repeat([1.0, -1.0], [len(clean), len(attacked)])  # log(1 + exp(sign v))
         share = np.repeat([1 / len(clean), 1 / len(attacked)], [len(clean), len(attacked)])
 

@@ -195,14 +195,14 @@ def _ascend(
     best, history, G = p, list[float](), np.zeros_like(p)
     for t in range(steps):
         spot, some = spots[t % len(spots)], rng.permutation(rows)[:BATCH]
-        worn = problem.x[some]
+        worn = problem.x[some]  # (r, d), a copy
         worn[:, spot] = p
-        m, g = problem.margin.rows(some).value_and_gradient(worn)
+        m, g = problem.margin.rows(some).value_and_gradient(worn)  # (r,), (r, d)
         slope = (smooth_weight(m, tau) @ g)[spot] / len(some) / tau  # of the mean of -log(1 + exp(-m / tau))
-        sign = np.sign(p[first] - p[second]) / max(len(first), 1)
+        sign = np.sign(p[first] - p[second]) / max(len(first), 1)  # (pairs,) the slope of mean |p_a - p_b|
         np.subtract.at(slope, first, smoothness * sign)
         np.add.at(slope, second, smoothness * sign)
-        G = 0.9 * G + unit(slope)
+        G = 0.9 * G + unit(slope)  # (pixels of the mask,)
         fade = (1 + np.cos(np.pi * t / steps)) / 2
         end = np.where(G > 0, hi, np.where(G < 0, lo, p))  # the oracle of the box
         p = p + (0.01 + 0.49 * fade) * (end - p)
@@ -217,7 +217,7 @@ def _ascend(
 
 def neighbours(mask: Array) -> tuple[Array, Array]:
     """The pairs of mask pixels that touch at a side, as two arrays of positions in the pattern."""
-    number = np.cumsum(mask.ravel()).reshape(mask.shape) - 1
+    number = np.cumsum(mask.ravel()).reshape(mask.shape) - 1  # (height, width): each mask pixel's place in p
     down, right = mask[:-1] & mask[1:], mask[:, :-1] & mask[:, 1:]
     first = np.concatenate([number[:-1][down], number[:, :-1][right]])
     return first, np.concatenate([number[1:][down], number[:, 1:][right]])

@@ -100,7 +100,7 @@ def smallest_eps_8bit(
     rows = problem.open[found.success[problem.open]]
     if not len(rows):
         return problem.finish(x_adv)
-    s, eps = found.x_adv[rows] - x[rows], found.distance[rows]
+    s, eps = found.x_adv[rows] - x[rows], found.distance[rows]  # (rows, d), (rows,)
     _, g = problem.margin.rows(rows).value_and_gradient(found.x_adv[rows])
     j = np.maximum(np.ceil(255 * eps - 1e-6), 1)  # x are bytes in float32, so eps is a multiple to about 1e-7 only
     for _ in range(TRIES):

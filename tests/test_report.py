@@ -130,7 +130,7 @@ def test_page_is_self_contained_and_has_every_figure(written):
 
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_page_in_a_browser(written, visit, width):
-    """On a desk and on a phone: all pictures there, nothing sideways, a link to play.html; `visit` listens for errors."""
+    """At a desk and on a phone: all pictures, nothing sideways, a link to play.html; `visit` listens for errors."""
     out, _ = written
     page = visit((out / "index.html").read_text("utf-8"), viewport={"width": width, "height": 800})
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
