@@ -231,7 +231,7 @@ class Ball:
     def reach(self, x: Array, g: Array) -> Array:
         """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
         ends = np.where(g > 0, self.box[1], self.box[0])  # (..., d) where each pixel would end
-        cap = np.where(g == 0, 0.0, np.abs(ends - x))
+        cap = np.where(g == 0, 0.0, np.abs(ends - x))  # (..., d)
         return cap if self.mask is None else np.where(self.mask, cap, 0.0)
 
     def support(self, x: Array, g: Array) -> Array:

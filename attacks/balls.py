@@ -53,7 +53,7 @@ class LInf(Ball):
         if middle.size == g.shape[-1]:  # one set for all rows: two matrix-vector products
             rows = g.reshape(-1, g.shape[-1])
             return (rows @ middle.ravel() + np.abs(rows) @ half.ravel()).reshape(g.shape[:-1])
-        h = np.abs(g)
+        h = np.abs(g)  # (..., d)
         h *= half
         h += g * middle
         return np.sum(h, axis=-1)
@@ -81,9 +81,9 @@ class LInf(Ball):
         return np.max(np.abs(s), axis=-1)
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        slope, cap = np.abs(g), self.reach(x, g)
-        order = np.argsort(cap, axis=-1)
-        slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)
+        slope, cap = np.abs(g), self.reach(x, g)  # (..., d) each
+        order = np.argsort(cap, axis=-1)  # the breakpoints of h, rising
+        slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)  # (..., d) in that order
         spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before pixel i, by pixels at their caps
         rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
         return _first_root(spent, rest, cap, gain)
@@ -197,7 +197,7 @@ class L0(Ball):
             chosen = _largest(gain, self.left())
         else:
             chosen = _largest(gain * ~self.inside, self.left()) | self.inside
-        s = np.zeros(g.shape, gain.dtype)
+        s = np.zeros(g.shape, gain.dtype)  # (..., d)
         move = np.nonzero(chosen)  # few: only they need their end
         down, up = (np.broadcast_to(end, g.shape)[move] for end in self.room(x))
         s[move] = np.where(g[move] > 0, up, down)
@@ -240,7 +240,7 @@ class L0(Ball):
         return h + np.minimum(others - last, 0), h - np.maximum(others - after, 0)
 
     def project(self, x: Array, s: Array) -> Array:
-        c = np.clip(s, *self.room(x))
+        c = np.clip(s, *self.room(x))  # (..., d)
         return np.where(_largest(s**2 - (s - c) ** 2, self.left()), c, 0.0)
 
     def distance(self, s: Array) -> Array:
@@ -281,25 +281,25 @@ class L1(Ball):
 
     def maximize(self, x: Array, g: Array) -> Array:
         cap = self.reach(x, g)
-        order = np.argsort(-np.abs(g), axis=-1, kind="stable")
-        sorted_cap = np.take_along_axis(cap, order, -1)
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
+        sorted_cap = np.take_along_axis(cap, order, -1)  # (..., d)
         before = np.cumsum(sorted_cap, axis=-1) - sorted_cap  # (..., d) spent on the better pixels
-        t = np.empty_like(cap)
+        t = np.empty_like(cap)  # (..., d)
         np.put_along_axis(t, order, np.clip(_column(self.radius) - before, 0, sorted_cap), -1)
         return np.sign(g) * t
 
     def project(self, x: Array, s: Array) -> Array:
-        a, cap, r = np.abs(s), self.reach(x, s), _column(self.radius)
-        knots = np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1)
+        a, cap, r = np.abs(s), self.reach(x, s), _column(self.radius)  # (..., d), (..., d), (..., 1)
+        knots = np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1)  # (..., 2 d + 1)
         knots = np.sort(knots, axis=-1)  # (..., 2 d + 1)
         low, high = np.zeros(a.shape[:-1], int), np.full(a.shape[:-1], knots.shape[-1] - 1)
         while (low + 1 < high).any():  # bisection over the knots: the sum is >= r at `low` and <= r at `high`
             middle = (low + high) // 2
-            lam = np.take_along_axis(knots, middle[..., None], -1)
-            much = np.clip(a - lam, 0, cap).sum(-1) >= r[..., 0]
+            lam = np.take_along_axis(knots, middle[..., None], -1)  # (..., 1)
+            much = np.clip(a - lam, 0, cap).sum(-1) >= r[..., 0]  # (...) bool
             low, high = np.where(much, middle, low), np.where(much, high, middle)
         left, right = (np.take_along_axis(knots, end[..., None], -1) for end in (low, high))
-        over = np.clip(a - left, 0, cap).sum(-1, keepdims=True) - r
+        over = np.clip(a - left, 0, cap).sum(-1, keepdims=True) - r  # (..., 1)
         moving = np.sum((a > left) & (a - cap <= left), axis=-1, keepdims=True)  # pixels whose t falls on the piece
         lam = np.where(over > 0, np.minimum(right, left + np.maximum(over, 0) / np.maximum(moving, 1)), left)
         return np.sign(s) * np.clip(a - lam, 0, cap)
@@ -311,10 +311,10 @@ class L1(Ball):
         return *self.room(x), float(np.max(self.radius))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        order = np.argsort(-np.abs(g), axis=-1, kind="stable")
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
         slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(self.reach(x, g), order, -1)
         before = np.cumsum(cap, axis=-1) - cap  # (..., d) radius spent on the better pixels
-        earned = np.cumsum(slope * cap, axis=-1) - slope * cap
+        earned = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before each pixel
         return _first_root(earned - slope * before, slope, before + cap, gain)
 
 
@@ -348,9 +348,9 @@ class L2(Ball):
 
     def _along(self, x: Array, g: Array, most: float) -> Array:
         """`sign(g) min(tau |g|, cap)` with the tau <= most that spends the radius."""
-        scale = np.max(np.abs(g), axis=-1, keepdims=True)
+        scale = np.max(np.abs(g), axis=-1, keepdims=True)  # (..., 1)
         scale = np.where(scale > 0, scale, 1)
-        slope, cap = np.abs(g) / scale, self.reach(x, g)
+        slope, cap = np.abs(g) / scale, self.reach(x, g)  # (..., d) each
         knot, slope_, cap_ = _sorted_by_knot(slope, cap)
         full = np.cumsum(cap_**2, axis=-1) - cap_**2  # (..., d)
         rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d)
@@ -366,8 +366,8 @@ class L2(Ball):
         with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310
             gain = gain / scale[..., 0]
         knot, slope_, cap_ = _sorted_by_knot(slope, cap)
-        earned = np.cumsum(slope_ * cap_, axis=-1) - slope_ * cap_
-        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]
+        earned = np.cumsum(slope_ * cap_, axis=-1) - slope_ * cap_  # (..., d) earned by those at their cap
+        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d) |slope|^2 of those that still move
         tau = _first_root(earned, rest, knot, gain)
         finite = np.where(np.isinf(tau), 0, tau)[..., None]
         return np.where(np.isinf(tau), np.inf, self.distance(np.minimum(finite * slope, cap)))
@@ -423,7 +423,7 @@ def _sorted_by_knot(slope: Array, cap: Array) -> tuple[Array, Array, Array]:
     """`cap / slope` ascending (0 where the pixel cannot earn), and slope and cap in that order."""
     slope = np.where(cap > 0, slope, 0)
     with np.errstate(over="ignore"):  # a slope of 1e-310 never brings its pixel to the cap
-        knot = np.divide(cap, slope, out=np.zeros_like(cap), where=slope > 0)
-    order = np.argsort(knot, axis=-1)
+        knot = np.divide(cap, slope, out=np.zeros_like(cap), where=slope > 0)  # (..., d)
+    order = np.argsort(knot, axis=-1)  # rising
     knot, slope, cap = (np.take_along_axis(a, order, -1) for a in (knot, slope, np.where(slope > 0, cap, 0)))
     return knot, slope, cap

@@ -50,10 +50,10 @@ def neuron_scores(known: Region, mult: Multipliers, found: Substitution) -> list
     scores = []
     for k, at in enumerate(known.lines):
         g = found.on_activation[k][:, 0]  # (n, d_k)
-        positive, value = np.maximum(g, 0), z[k][:, 0]
+        positive, value = np.maximum(g, 0), z[k][:, 0]  # (n, d_k) each
         upper = at.upper_slope * value + at.upper_offset
         lower = (at.fixed_slope + at.free * mult.alpha[k][:, 0]) * value
-        lie = np.abs(g) * np.abs(np.where(g > 0, upper, lower) - np.maximum(value, 0))
+        lie = np.abs(g) * np.abs(np.where(g > 0, upper, lower) - np.maximum(value, 0))  # (n, d_k)
         scores.append(at.free * (lie + ROOM * positive * at.upper_offset + np.finfo(float).tiny))
     return scores
 
@@ -70,13 +70,13 @@ def shortlist(scores: list[Array], pixels: Array) -> tuple[Array, Array, Array]:
     n = len(pixels)
     layer = np.concatenate([np.full(s.shape[1], k) for k, s in enumerate(scores)] or [NONE])
     index = np.concatenate([np.arange(s.shape[1]) for s in scores] or [NONE])
-    flat = np.concatenate(scores, axis=1) if scores else np.zeros((n, 0))
+    flat = np.concatenate(scores, axis=1) if scores else np.zeros((n, 0))  # (n, all neurons)
     rows = []
     for values, layers, indices, count in (
         (flat, layer, index, NEURONS),
         (pixels, np.full(pixels.shape[1], PIXEL), np.arange(pixels.shape[1]), PIXELS),
     ):
-        best = np.argsort(-values, axis=1, kind="stable")[:, :count]
+        best = np.argsort(-values, axis=1, kind="stable")[:, :count]  # (n, count)
         node, column = np.nonzero(np.take_along_axis(values, best, 1) > 0)
         place = best[node, column]
         rows.append((node, layers[place], indices[place]))

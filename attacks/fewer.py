@@ -60,7 +60,7 @@ def exchange(problem: Problem, x_adv: Array, rounds: int) -> Array:
 
 def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
     """`exchange` for the images `rows`, written into `best` (n, d)."""
-    now, out = best[rows], np.zeros((len(rows), best.shape[1]), bool)
+    now, out = best[rows], np.zeros((len(rows), best.shape[1]), bool)  # (r, d) each
     for t in range(rounds + 1):
         if not len(rows):
             break
@@ -72,7 +72,7 @@ def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
         x, at = problem.x[rows], np.arange(len(rows))
         here = problem.ball.rows(rows, len(problem.x))
         s = now - x
-        cheapest = np.where(s != 0, g * s, np.inf).argmin(axis=1)
+        cheapest = np.where(s != 0, g * s, np.inf).argmin(axis=1)  # (r,) the pixel whose loss would cost least
         gain = np.where((s != 0) | out, 0, np.abs(g) * here.reach(x, g))  # (rows, d)
         added = gain.argmax(axis=1)
         go = (np.count_nonzero(s, axis=1) > 1) & (won | (gain[at, added] > 0))

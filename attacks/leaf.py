@@ -78,7 +78,7 @@ def _program(
     W, b = net.dense[-1].W, net.dense[-1].b - net.threshold
     g, m = (Z @ W @ joint.T).T, (z @ W + b) @ joint.T  # (r, d), (r,)
     A = np.concatenate([*rows, -g])  # (constraints, d)
-    t = np.concatenate([np.zeros(len(A) - len(g)), np.ones(len(g))])[:, None]
+    t = np.concatenate([np.zeros(len(A) - len(g)), np.ones(len(g))])[:, None]  # (rows, 1)
     A_ub, b_ub = np.concatenate([A, -A, t], axis=1), np.concatenate([*ends, m])
     if np.isfinite(budget):
         A_ub = np.concatenate([A_ub, np.append(np.ones(2 * d), 0)[None]])

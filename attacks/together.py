@@ -31,11 +31,11 @@ def best_moves(down: Array, up: Array, A: Array, low: float | Array, high: float
 
 def _one_way(cap: Array, A: Array) -> tuple[Array, Array]:
     """The best t >= 0 among 0 and the breakpoints `cap` (n, d), and what it earns, (d,) each."""
-    order = np.argsort(cap, axis=0)
-    cap, A = np.take_along_axis(cap, order, 0), np.take_along_axis(A, order, 0)
+    order = np.argsort(cap, axis=0)  # (n, d) by rising cap, pixel by pixel
+    cap, A = np.take_along_axis(cap, order, 0), np.take_along_axis(A, order, 0)  # (n, d) each
     stopped = np.cumsum(A * cap, axis=0)  # (n, d) earned by the images at their caps
     moving = np.sum(A, axis=0) - np.cumsum(A, axis=0)  # (n, d) slope of the others
     value = stopped + cap * moving
     best = np.argmax(value, axis=0)[None]
-    earned, t = np.take_along_axis(value, best, 0)[0], np.take_along_axis(cap, best, 0)[0]
+    earned, t = np.take_along_axis(value, best, 0)[0], np.take_along_axis(cap, best, 0)[0]  # (d,) each
     return np.where(earned > 0, t, 0.0), np.maximum(earned, 0.0)

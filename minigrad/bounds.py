@@ -128,7 +128,7 @@ class Region:
         e = product_error(layer.W, layer.b, X) if k or self.first_error is None else self.first_error
         if k == len(self.l):  # the last one: no activation behind it yet
             return e
-        size = np.maximum(np.abs(self.l[k]), np.abs(self.u[k]))
+        size = np.maximum(np.abs(self.l[k]), np.abs(self.u[k]))  # (n, d_k)
         smooth = 0.0 if isinstance(self.net.layers[2 * k + 1], ReLU) else 4 * np.finfo(float).eps
         return e + gamma(size.shape[1] + 8) * size + smooth
 
@@ -195,7 +195,7 @@ def substitute(
         if k < top:
             lines = known.lines[k]
             on_activation.insert(0, A)
-            upper = np.maximum(A, 0)
+            upper = np.maximum(A, 0)  # (n, m, d_k) the positive coefficients
             lower = A - upper  # (n, m, d_k) the negative part
             const = const + _dot(upper, lines.upper_offset) + _dot(lower, lines.lower_offset)
             upper *= lines.upper_slope[:, None, :]
@@ -207,7 +207,7 @@ def substitute(
                 A += at[1]
         if known.sound:
             error = error + _dot(np.abs(A), known.error[k])
-        const = const + A @ dense[k].b
+        const = const + A @ dense[k].b  # (n, m)
         A = times(A, dense[k].W.T)
     point = None
     if known.sound:
@@ -216,7 +216,7 @@ def substitute(
         bound = bound + 2 * error + known.x.shape[1] * TINY
     else:  # the maximiser will be asked for anyway
         point = maximiser(known, A)
-        bound = np.einsum("nmd,nmd->nm", A, point) + const
+        bound = np.einsum("nmd,nmd->nm", A, point) + const  # (n, m)
     if not np.isfinite(bound).all():
         raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
     return Substitution(bound, A, tuple(on_activation), point)
@@ -267,7 +267,7 @@ def forward_error(net: MLP, x: Array) -> Array:
     Each layer adds `gamma (|a| |W| + |b|)` and passes on the error of its input times |W| (no activation here is
     steeper than 1), the whole doubled for second-order terms.
     """
-    values, E = forward(net.layers, x), np.zeros(x.shape)
+    values, E = forward(net.layers, x), np.zeros(x.shape)  # E (n, width): what rounding may have done so far
     for k, layer in enumerate(net.dense):
         smooth = 0.0 if k == 0 or isinstance(net.layers[1], ReLU) else 4 * np.finfo(float).eps
         E = product_error(layer.W, layer.b, np.abs(values[2 * k])) + (E + smooth) @ np.abs(layer.W)

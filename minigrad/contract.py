@@ -68,7 +68,7 @@ def contract(known: Region, k: int, c: Array, mult: Multipliers, gamma: Array, *
         size = int(max(1, ROWS // (2 * most)))
         part, order = order[-size:], order[:-size]
         neuron = np.argsort(~curved[part], axis=1, kind="stable")[:, :most]  # (p, most), the curved ones first
-        real = np.take_along_axis(curved[part], neuron, 1)
+        real = np.take_along_axis(curved[part], neuron, 1)  # (p, w) bool
         upper, lower, gamma_part = _bound_neurons(known, k, c, mult, gamma, part, neuron, real, steps)
         row = np.broadcast_to(part[:, None], neuron.shape)[real]
         where = row, neuron[real]
@@ -92,10 +92,10 @@ def _bound_neurons(
     """Upper and lower bounds (p, w) of the neurons (p, w) of the sets `part` (p,), and their gammas (p, 2, w)."""
     p, w = neuron.shape
     few = take(known, part)
-    e = np.zeros((p, 2, w, known.l[k].shape[1]))
+    e = np.zeros((p, 2, w, known.l[k].shape[1]))  # (p, 2, w, d_k)
     e[np.arange(p)[:, None], 0, np.arange(w), neuron] = real
     e[np.arange(p)[:, None], 1, np.arange(w), neuron] = -1.0 * real
-    start = np.take_along_axis(gamma[part], np.broadcast_to(neuron[:, None, :], (p, 2, w)), axis=2)
+    start = np.take_along_axis(gamma[part], np.broadcast_to(neuron[:, None, :], (p, 2, w)), axis=2)  # (p, 2, w)
     start_rows = start.reshape(p, 2 * w)
     rows = Multipliers(
         tuple(np.repeat(a[part], 2 * w, axis=1) for a in mult.alpha),

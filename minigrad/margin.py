@@ -122,7 +122,7 @@ class Margin:
             return c * (N[:, 0] - getattr(self.net, "threshold", 0.0)), c[:, None]
         plus, minus = self._pair(N)
         rows = np.arange(n)
-        c = np.zeros((n, k))
+        c = np.zeros((n, k))  # one row over the logits for each image
         c[rows, plus], c[rows, minus] = 1, -1
         return N[rows, plus] - N[rows, minus], c
 

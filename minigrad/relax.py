@@ -69,8 +69,8 @@ def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
                   at 0 from below.  The alpha returned gives the lower line of smaller area: 1 if u > -l, else 0.
     """
     active, unstable = l >= 0, (l < 0) & (u > 0)
-    width = np.where(unstable, u - l, 1)
-    chord = np.where(unstable, u / width, active).astype(l.dtype)
+    width = np.where(unstable, u - l, 1)  # (n, d)
+    chord = np.where(unstable, u / width, active).astype(l.dtype)  # u / (u - l) where unstable
     return Lines(
         upper_slope=chord,
         upper_offset=np.where(unstable, -chord * l, 0.0),
@@ -93,7 +93,7 @@ def _s_shaped(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
     upper_slope, upper_offset = _above(activation, l, u)
     # below f on [l, u]  <=>  above 2 f(0) - f(-z') on [-u, -l], which is f itself by symmetry
     slope, offset = _above(activation, -u, -l)
-    twice = 2 * activation.forward(np.zeros_like(l))
+    twice = 2 * activation.forward(np.zeros_like(l))  # (n, d)
     return Lines(upper_slope, upper_offset, slope, twice - offset, np.zeros(l.shape, bool))
 
 
@@ -106,15 +106,15 @@ def _above(activation: Layer, l: Array, u: Array) -> tuple[Array, Array]:  # noq
     def slope_at(z: Array) -> Array:
         return activation.jvp(z, np.ones_like(z))
 
-    width = np.where(u > l, u - l, 1)
-    chord = np.where(u > l, (f(u) - f(l)) / width, slope_at(u))
+    width = np.where(u > l, u - l, 1)  # (n, d)
+    chord = np.where(u > l, (f(u) - f(l)) / width, slope_at(u))  # (n, d) the slope of the chord
     chord = np.where(u <= 0, np.clip(chord, slope_at(l), slope_at(u)), chord)  # a tiny width makes the quotient noise
     low, high = np.zeros_like(l), np.maximum(u, 0)  # for l < 0 the tangent at `high` is above (l, f(l)), at `low` below
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         above = f(middle) + slope_at(middle) * (l - middle) >= f(l)
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    touch = np.where(l >= 0, (l + u) / 2, high)
+    touch = np.where(l >= 0, (l + u) / 2, high)  # (n, d) where the tangent touches
     tangent = slope_at(touch)
     use_chord = (u <= 0) | ((l < 0) & (chord <= slope_at(u)))
     slope = np.where(use_chord, chord, tangent)

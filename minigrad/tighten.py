@@ -119,8 +119,8 @@ def tighten(
         if at is not None:
             np.maximum(now.gamma - step * moves[-1], 0, out=now.gamma)
         found = bound_rows(sketch, margin, now, begin)
-        better = found.bound < bound - CLEARLY * np.abs(bound)
-        bound = np.where(better, found.bound, bound)
+        better = found.bound < bound - CLEARLY * np.abs(bound)  # (n, m) bool
+        bound = np.where(better, found.bound, bound)  # (n, m)
         for kept, a in zip(best, now.arrays(), strict=True):
             kept[better] = a[better]
         if at is None and (bound < -REFUTED * np.abs(first)).all():
@@ -167,5 +167,5 @@ def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tu
         z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
         upper = at.upper_slope[:, None, :] * z[k] + at.upper_offset[:, None, :]
         lower = lower_slope(at, mult.alpha[k]) * z[k] + at.lower_offset[:, None, :]
-        a = np.where(found.on_activation[k] > 0, upper, lower)
+        a = np.where(found.on_activation[k] > 0, upper, lower)  # (n, m, d_k) the line that each neuron used
     return z, a

@@ -207,9 +207,9 @@ def fit(
 def _flatten(net: MLP, dtype: np.dtype[Any]) -> tuple[list[Layer], Array, Array, list[tuple[Array, Array]]]:
     """The same layers with their parameters as views into one vector `theta`, and views of a gradient vector."""
     parameters = [array for layer in net.dense for array in (layer.W, layer.b)]
-    theta = np.concatenate([array.ravel() for array in parameters]).astype(dtype)
-    gradient = np.zeros_like(theta)
-    ends = np.cumsum([array.size for array in parameters])
+    theta = np.concatenate([array.ravel() for array in parameters]).astype(dtype)  # (parameters,)
+    gradient = np.zeros_like(theta)  # (parameters,)
+    ends = np.cumsum([array.size for array in parameters])  # where each array ends in theta
     cut = [slice(end - array.size, end) for end, array in zip(ends, parameters, strict=True)]
     views = [theta[c].reshape(array.shape) for c, array in zip(cut, parameters, strict=True)]
     slots = [gradient[c].reshape(array.shape) for c, array in zip(cut, parameters, strict=True)]
