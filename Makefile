@@ -36,8 +36,8 @@ help:
 	$(PIP) install --quiet --editable .
 	@touch $@
 
-.venv/test: .venv/made setup.cfg pyproject.toml
-	$(PIP) install --quiet --editable ".[test]"
+.venv/test .venv/notebook .venv/docs: .venv/%: .venv/made setup.cfg pyproject.toml
+	$(PIP) install --quiet --editable ".[$*]"
 	@touch .venv/run $@
 
 .venv/dev: .venv/made setup.cfg pyproject.toml
@@ -47,14 +47,6 @@ help:
 .venv/browser: .venv/test
 	$(PIP) install --quiet --editable ".[test,browser]"
 	@touch $@
-
-.venv/notebook: .venv/made setup.cfg pyproject.toml
-	$(PIP) install --quiet --editable ".[notebook]"
-	@touch .venv/run $@
-
-.venv/docs: .venv/made setup.cfg pyproject.toml
-	$(PIP) install --quiet --editable ".[docs]"
-	@touch .venv/run $@
 
 report: .venv/run
 	$(IN_VENV) -m attacks --out report $(ARGS)

@@ -133,13 +133,12 @@ class Problem:
             raise AssertionError(f"the perturbation of row {row} is outside its {self.ball.norm} ball, box or mask")
         m = self.margin.value(x_adv)  # (n,)
         success = (m > 0) & ~misclassified
-        rounded = np.where(s == 0, self.x, to_8bit(x_adv))
         reasons = np.where(success, SUCCESS, np.where(misclassified, MISCLASSIFIED, np.broadcast_to(reason, m.shape)))
         return AttackResult(
             x=self.x,
             x_adv=x_adv,
             success=success,
-            success_8bit=(self.margin.value(rounded) > 0) & ~misclassified,
+            success_8bit=(self.margin.value(in_bytes(self.x, x_adv)) > 0) & ~misclassified,
             distance=self.ball.distance(s),
             margin=m,
             reason=reasons,
@@ -153,6 +152,11 @@ class Problem:
 def blocks(rows: Array, size: int = 384) -> list[Array]:
     """Row numbers in blocks: their images (384 x 784 float64 are 2.4 MB) stay in the cache for a whole run."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def in_bytes(x: Array, x_adv: Array) -> Array:
+    """`x_adv` (n, d) with every changed pixel rounded to a byte; untouched pixels stay as they are to the last bit."""
+    return np.where(x_adv == x, x, to_8bit(x_adv))
 
 
 def to_8bit(v: Array) -> Array:

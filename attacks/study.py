@@ -26,7 +26,7 @@ from attacks.result import AttackResult
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
 from attacks.stealth import disguises, smallest_eps_8bit
-from attacks.study_detect import DetectStudy, detect_numbers, study_detect
+from attacks.study_detect import SMALLEST, DetectStudy, detect_numbers, study_detect
 from attacks.study_sets import SHOWN_EPS, SetStudy, set_numbers, study_sets
 from minigrad.inputs import Array
 from minigrad.margin import Margin
@@ -133,7 +133,7 @@ def study(
     frame = prover.submit(smallest_mask, net, row, [0], best.mask, time_limit=proof_seconds / 10)
     prover.submit(import_module, "attacks.plots")  # it will draw: let it load matplotlib meanwhile
     one_for_all = sets.universals[SHOWN_EPS][0]
-    done = {"sparse": sparse.x_adv, "smallest eps": smallest.x_adv}
+    done = {"sparse": sparse.x_adv, SMALLEST: smallest.x_adv}
     watched = study_detect(net, memory, training, crowd, test, images, done, one_for_all, best, seed, clock)
     proved: dict[str, dict[str, Certificate]] = {disguise: {} for disguise in hidden}
     clock("wait for the proofs", lambda: [future.result() for future in (*asked.values(), frame)])

@@ -14,16 +14,16 @@ import numpy as np
 from attacks.balls import LInf
 from attacks.detect import DETECTORS, FALSE_ALARMS, Combined, Memory, auc, auc_interval, scores, threshold
 from attacks.pattern import Accessory, accessory
-from attacks.result import to_8bit
+from attacks.result import in_bytes
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd, smallest_eps
 from attacks.stealth import disguises, smallest_eps_8bit
+from attacks.study_sets import SHOWN_EPS
 from attacks.uap import UniversalResult, universal
 from minigrad.inputs import Array, as_generator
 
 PGD_EPS = (0.05, 0.1, 0.2)
 FGSM_EPS = 0.1
-UNIVERSAL_EPS = 0.1
 CLEAN = 2000  # clean training images from which the thresholds are read
 SMOOTHNESS = 0.3  # of glasses in disguise
 LEARNT = 200  # attacked training images of each attack, for `combined`
@@ -96,7 +96,7 @@ def study_detect(
     def look(attack: str, x: Array, x_adv: Array) -> Sight:
         s = x_adv - x
         flipped = net.predict(x_adv) != 0
-        rounded = net.predict(np.where(s == 0, x, to_8bit(x_adv))) != 0
+        rounded = net.predict(in_bytes(x, x_adv)) != 0
         size = np.count_nonzero(s, axis=1) if attack in ("sparse", "glasses") else np.abs(s).max(axis=1)
         if not flipped.any():
             return Sight(0.0, float(rounded.mean()), np.nan, np.zeros((0, len(DETECTORS) + 1)))
@@ -121,7 +121,7 @@ def study_detect(
                 **{f"PGD {eps}": pgd(net, x, y, LInf(eps, **options), rng=seed).x_adv for eps in PGD_EPS[1:]},
             }
             if "box" not in options:  # one s for all has one box for all
-                ball = LInf(UNIVERSAL_EPS, **options)
+                ball = LInf(SHOWN_EPS, **options)
                 found["universal"] = universal(net, some_crowd, np.zeros(len(some_crowd), int), ball, rng=seed).apply(x)
                 found["glasses"] = glasses(options.get("mask")).apply(x)
             for attack, x_adv in found.items():
