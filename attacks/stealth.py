@@ -28,6 +28,7 @@ from attacks.sign_gradient import smallest_eps
 from minigrad.inputs import Array, as_images
 
 TRIES = 32  # bytes beyond the smallest eps in floats that are tried
+FLOAT32 = 255 * 2.0**-24  # what storing bytes / 255 in float32 can add to an eps, in bytes: twice half an ulp of 1
 
 
 def neighbourhood(x: ArrayLike, size: int = 3) -> tuple[Array, Array]:
@@ -102,7 +103,7 @@ def smallest_eps_8bit(
         return problem.finish(x_adv)
     s, eps = found.x_adv[rows] - x[rows], found.distance[rows]  # (rows, d), (rows,)
     _, g = problem.margin.rows(rows).value_and_gradient(found.x_adv[rows])
-    j = np.maximum(np.ceil(255 * eps - 1e-6), 1)  # x are bytes in float32, so eps is a multiple to about 1e-7 only
+    j = np.maximum(np.ceil(255 * eps - FLOAT32), 1)  # (rows,)
     for _ in range(TRIES):
         if not len(rows):
             break

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attacks import certified_minimum, fgsm, smallest_eps
@@ -66,6 +66,7 @@ def byte_cases(draw):
 
 
 @given(byte_cases())
+@example((MLP.from_arrays([([[0.0], [0.75], [-0.25]], [-0.5])]), np.array([[0, 0, np.float32(170 / 255)]], float)))
 @settings(max_examples=100)
 def test_on_an_affine_network_the_smallest_byte_is_the_first_whose_corner_flips(case):
     net, x = case
