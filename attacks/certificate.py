@@ -25,10 +25,10 @@ from attacks.nodes import Question, Tree
 from attacks.result import MISCLASSIFIED
 from attacks.search import Search
 from minigrad.bounds import gamma
-from minigrad.files import npz_bytes, parse_npz, write_whole
+from minigrad.files import briefly, npz_bytes, parse_npz, write_whole
 from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
-from minigrad.mlp import MLP
+from minigrad.mlp import MLP, check_layers
 
 EXTRA = 1000  # nodes a replay may add beyond those recorded
 NO_TARGET = -1  # in a file
@@ -115,7 +115,7 @@ class Certificate:
         except CertificateError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a field that cannot be what it says
-            raise CertificateError(f"certificate: it cannot be replayed ({error})") from error
+            raise CertificateError(f"certificate: it cannot be replayed ({briefly(error)})") from error
 
     def _check(self, net: MLP, time_limit: float) -> None:
         if fingerprint(net) != self.network:
@@ -187,19 +187,19 @@ class Certificate:
         arrays = parse_npz(content, name)
         try:
             return cls._from_arrays(arrays)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise ValueError(f"{name}: expected a certificate, got something else ({error})") from error
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected a certificate, got something else ({briefly(error)})") from error
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, Array]) -> Certificate:
-        given: dict[str, Any] = {name: float(arrays[name]) for name in NUMBERS}
+        given: dict[str, Any] = {name: _number(arrays[name]) for name in NUMBERS}
         if any(np.isnan(value) for value in given.values()) or given["gap"] < 0:
             raise ValueError(f"numbers {given}")
         given |= {name: str(arrays[name]) for name in WORDS}
-        given |= {"y": int(given["y"]), "nodes": int(given["nodes"]), "optimal": bool(given["optimal"])}
+        given |= {"y": _whole(arrays["y"]), "nodes": _whole(arrays["nodes"]), "optimal": bool(given["optimal"])}
         if given["norm"] not in BALLS:
             raise ValueError(f"norm {given['norm']}")
-        x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), int(arrays["target"])
+        x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), _whole(arrays["target"])
         box = arrays["lo"].astype(np.float64), arrays["hi"].astype(np.float64)
         BALLS[given["norm"]](1, box=box, mask=mask).check(x[None])
         return cls(
@@ -208,13 +208,28 @@ class Certificate:
             box=box,
             mask=mask,
             target=None if target == NO_TARGET else target,
-            tree=Tree.of(int(arrays["roots"]), arrays["tree"]),
+            tree=Tree.of(_whole(arrays["roots"]), arrays["tree"]),
             **given,
         )
 
 
+def _number(array: Array) -> float:
+    """The one real number in an array of a file, or ValueError."""
+    if array.ndim or array.dtype.kind not in "biuf":
+        raise ValueError(f"expected one number, got {array.dtype} of shape {array.shape}")
+    return float(array)
+
+
+def _whole(array: Array) -> int:
+    number = _number(array)
+    if number != np.floor(number):
+        raise ValueError(f"expected a whole number, got {number}")
+    return int(number)
+
+
 def fingerprint(net: MLP) -> str:
     """SHA-256 of all that defines the network."""
+    check_layers(net)
     digest = hashlib.sha256()
     for name, value in net.to_arrays().items():
         digest.update(f"{name} {value.shape} {value.dtype.str}".encode() + value.tobytes())

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from attacks.balls import Ball
 from attacks.result import Problem, to_8bit
 from minigrad.inputs import Array
+from minigrad.model import Model
 
 CONVENTIONS = "clip", "inside"
 
@@ -46,7 +47,7 @@ class Crowd:
     @classmethod
     def of(
         cls,
-        net: Any,
+        net: Model,
         x: ArrayLike,
         y: ArrayLike,
         ball: Ball,

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from minigrad.inputs import Array, Seed, as_generator, as_images
+from minigrad.model import Model, check_model
 
 COMPONENTS, NEIGHBOURS = 60, 3000  # principal components kept; training images compared with
 FALSE_ALARMS = 0.01
@@ -42,14 +42,14 @@ class Memory:
     some : (m, d)         training images to be near to
     """
 
-    net: Any
+    net: Model
     used: Array
     mean: Array
     basis: Array
     some: Array
 
     @classmethod
-    def of(cls, net: Any, x: Array, components: int = COMPONENTS, rng: Seed = 0) -> Memory:
+    def of(cls, net: Model, x: Array, components: int = COMPONENTS, rng: Seed = 0) -> Memory:
         """Learn from clean training images (n, d), square pictures.
 
         Raises
@@ -57,6 +57,7 @@ class Memory:
         ValueError
             Fewer images than components, images that are not square.
         """
+        check_model(net)
         x = as_images(x)
         pictures(x)
         if not 1 <= components <= min(x.shape):

@@ -27,7 +27,7 @@ from attacks.sign_gradient import smallest_eps
 from minigrad.bounds import intervals, upper_bound
 from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
-from minigrad.mlp import MLP
+from minigrad.mlp import MLP, check_layers
 from minigrad.relax import lines
 
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
@@ -131,8 +131,7 @@ class Task:
         target: ArrayLike | None = None,
     ) -> Task:
         """Check everything before any work.  Arguments as in `certified_minimum`."""
-        if not isinstance(net, MLP):
-            raise ValueError(f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__}")
+        check_layers(net)
         if norm not in BALLS:
             raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
         least, usual = (0.0, 0.0) if norm == "l0" else (LEAST_GAP, 0.01)

@@ -34,6 +34,7 @@ from attacks.result import MISCLASSIFIED, Problem, to_8bit
 from attacks.uap_methods import BATCH, smooth_weight, unit
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
+from minigrad.model import Model
 
 GREYS, DRAWS = 6, 3  # constants and random fillings that serve as controls
 
@@ -93,14 +94,14 @@ class Accessory:
         """The images (n, d) wearing it, moved by `shift`.  Raises ValueError for bad input."""
         return wear(as_images(x, self.mask.size), place(self.mask, shift), self.pattern)
 
-    def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> Accessory:
+    def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> Accessory:
         """The same pattern and controls measured on other images.  Raises ValueError for bad input."""
         problem = Problem.of(net, x, y, LInf(np.inf, self.box), target)
         return _measured(problem, replace(self, tried=problem.start <= 0))
 
 
 def accessory(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     mask: ArrayLike | str | PathLike[str],

@@ -7,7 +7,6 @@ are then recomputed in float64 from `x_adv` itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +14,8 @@ from numpy.typing import ArrayLike
 from attacks.balls import Ball
 from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
+from minigrad.mlp import MLP
+from minigrad.model import Model
 
 SUCCESS = "success"
 MISCLASSIFIED = "already misclassified"
@@ -102,11 +103,11 @@ class Problem:
     start: Array  # m(x), (n,)
 
     @classmethod
-    def of(cls, net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None) -> Problem:
+    def of(cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None) -> Problem:
         """Check everything before any work.  Raises ValueError with one sentence."""
         if not isinstance(ball, Ball):
             raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
-        x = as_images(x, getattr(net, "sizes", [None])[0])
+        x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
         ball.check(x)
         margin = Margin.of(net, x, y, target)
         return cls(x, margin, ball, margin.value(x))

@@ -23,13 +23,14 @@ from attacks.fewer import exchange, extended, prune
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
+from minigrad.model import Model
 
 BLOCK = 1 << 21  # numbers in one block of pairs: bounds the memory beyond the batch itself
 Choose = Callable[[Margin, Array, Array, Ball], tuple[Array, Array, Array]]  # margin, x, used, ball -> m, pixel, value
 
 
 def saliency_map(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     max_pixels: int | None = None,

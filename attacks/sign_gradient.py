@@ -13,8 +13,6 @@ For an affine network that is the answer.  `smallest_eps` finds it for a curved 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -22,9 +20,10 @@ from attacks.balls import BALLS, Ball
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, blocks
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.margin import Margin
+from minigrad.model import Model
 
 
-def fgsm(net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike | None = None) -> AttackResult:
+def fgsm(net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike | None = None) -> AttackResult:
     """One step: the maximiser over the ball of the network linearised at x.
 
     s = argmax { g . s : s in S },  g = dm/dx.   For `LInf(eps)` away from the box s = eps sign(g), the fast gradient
@@ -60,7 +59,7 @@ def fgsm(net: Any, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike 
 
 
 def pgd(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     ball: Ball,
@@ -148,7 +147,7 @@ def _ascend(margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: fl
 
 
 def smallest_eps(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     *,

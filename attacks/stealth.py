@@ -26,6 +26,7 @@ from attacks.detect import Memory, pictures
 from attacks.result import AttackResult, Problem, to_8bit
 from attacks.sign_gradient import smallest_eps
 from minigrad.inputs import Array, as_images
+from minigrad.model import Model
 
 TRIES = 32  # bytes beyond the smallest eps in floats that are tried
 FLOAT32 = 255 * 2.0**-24  # what storing bytes / 255 in float32 can add to an eps, in bytes: twice half an ulp of 1
@@ -62,7 +63,7 @@ def disguises(memory: Memory, x: ArrayLike) -> dict[str, dict[str, Any]]:
 
 
 def smallest_eps_8bit(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     *,

@@ -30,6 +30,7 @@ from attacks.study_detect import SMALLEST, DetectStudy, detect_numbers, study_de
 from attacks.study_sets import SHOWN_EPS, SetStudy, set_numbers, study_sets
 from minigrad.inputs import Array
 from minigrad.margin import Margin
+from minigrad.mlp import MLP
 
 PAPERNOT_IMAGES = 200  # pairs of pixels are slower; this many show the difference
 PROOF_SHARE = {  # of the seconds of proof, at most: disguise, norm
@@ -57,7 +58,7 @@ class Study:
     """Everything the report says of the attacks.  Row i of every array is correctly classified test image i of the
     first digit."""
 
-    net: Any
+    net: MLP
     images: Array  # (n, d)
     number: Array  # (n,) its position among all test images of its digit
     shown: int  # the row of the image shown
@@ -80,7 +81,7 @@ class Study:
 
 
 def study(
-    net: Any,
+    net: MLP,
     crowd: Array,
     images: Array,
     others: Array,

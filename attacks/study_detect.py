@@ -21,6 +21,7 @@ from attacks.stealth import disguises, smallest_eps_8bit
 from attacks.study_sets import SHOWN_EPS
 from attacks.uap import UniversalResult, universal
 from minigrad.inputs import Array, as_generator
+from minigrad.mlp import MLP
 
 PGD_EPS = (0.05, 0.1, 0.2)
 FGSM_EPS = 0.1
@@ -58,7 +59,7 @@ class DetectStudy:
 
 
 def study_detect(
-    net: Any,
+    net: MLP,
     memory: Memory,
     training: Array,
     crowd: Array,

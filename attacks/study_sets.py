@@ -18,6 +18,7 @@ from attacks.uap import UniversalResult, universal
 from attacks.uap_minimum import UniversalMinimum, universal_minimum
 from minigrad.inputs import Array
 from minigrad.margin import Margin
+from minigrad.mlp import MLP
 
 UNIVERSAL_EPS = (0.05, 0.10, 0.15, 0.20)
 SHOWN_EPS = 0.10
@@ -50,7 +51,7 @@ class SetStudy:
 
 
 def study_sets(
-    net: Any, crowd: Array, images: Array, others: Array, seed: int, clock: Any, prover: Executor, seconds: float
+    net: MLP, crowd: Array, images: Array, others: Array, seed: int, clock: Any, prover: Executor, seconds: float
 ) -> SetStudy:
     """Everything for one class against the other: made from `crowd` (m, d), measured on `images` (n, d), both class 0.
 
@@ -113,7 +114,7 @@ def study_sets(
 
 
 def _heights(
-    net: Any, crowd: Array, images: Array, seed: int, prover: Executor
+    net: MLP, crowd: Array, images: Array, seed: int, prover: Executor
 ) -> tuple[dict[int, tuple[Accessory, Accessory, Future[list[Certificate]]]], int]:
     side = round(crowd.shape[1] ** 0.5)
     frame = glasses_mask((side, side), STYLE)
@@ -132,7 +133,7 @@ def _heights(
     return found, max(found, key=earned)
 
 
-def _promise(net: Any, x: Array, mask: Array) -> float:
+def _promise(net: MLP, x: Array, mask: Array) -> float:
     """`sum over the mask of max(mean g (hi - x), mean g (lo - x))  /  mean -m`: 1 is just enough."""
     m, g = Margin.of(net, x, np.zeros(len(x), int)).value_and_gradient(x)
     white, black = np.mean(g * (1 - x), axis=0), np.mean(-g * x, axis=0)  # (d,)
@@ -194,7 +195,7 @@ def _judged(certificates: list[Certificate]) -> dict[str, int]:
     return {"works": works, "proved_none": none, "undecided": len(certificates) - works - none}
 
 
-def _rate(net: Any, s: Array, x: Array, rounding: Callable[[Array], Array] = lambda v: v) -> float:
+def _rate(net: MLP, s: Array, x: Array, rounding: Callable[[Array], Array] = lambda v: v) -> float:
     """The share of images of class 0 that s flips."""
     worn = np.where(s == 0, x, rounding(np.clip(x + s, 0, 1)))
     return float(np.mean(net.predict(worn) != 0))

@@ -9,7 +9,6 @@ s that any of them came across.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +19,7 @@ from attacks.result import MISCLASSIFIED, Problem
 from attacks.sign_gradient import pgd
 from attacks.uap_methods import ascend, first_step, iterate, pixels, program
 from minigrad.inputs import Array, Seed, as_count, as_generator
+from minigrad.model import Model
 
 MENDING = 1  # pass of "iterative" in "best"
 PROGRAM_HELPS = 50  # images: of more, a linear program that minds the worst fools fewer
@@ -84,7 +84,7 @@ class UniversalResult:
         """`clip(x + s, lo, hi)`, (n, d)."""
         return self._box.apply(x, self.s)
 
-    def on(self, net: Any, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
+    def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
         """The same s measured on other images, held out for instance, clipped.  Raises ValueError for bad input."""
         problem = Problem.of(net, x, y, self._box, target)
         plain, in_bytes = fooled(problem, self.s)
@@ -92,7 +92,7 @@ class UniversalResult:
 
 
 def universal(
-    net: Any,
+    net: Model,
     x: ArrayLike,
     y: ArrayLike,
     ball: Ball,
@@ -206,7 +206,7 @@ def universal(
     )
 
 
-def _alone(crowd: Crowd, net: Any) -> None:
+def _alone(crowd: Crowd, net: Model) -> None:
     """A crowd of one: the perturbation of `pgd` is as good an s as any."""
     i, ball = crowd.rows, crowd.problem.ball
     one = crowd.problem.margin.rows(i)

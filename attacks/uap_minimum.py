@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +21,7 @@ from attacks.minimum import Task
 from attacks.uap import UniversalResult, universal
 from attacks.uap_bound import applies, refuted
 from minigrad.inputs import Array, Seed, as_generator
+from minigrad.mlp import MLP
 
 QUANTILE = 0.7  # of the time goes to the images' own minima
 GAPS = 0.2, 0.05, 0.0  # to which those are wanted, one after the other while there is time
@@ -65,7 +65,7 @@ class UniversalMinimum:
 
 
 def universal_minimum(
-    net: Any,
+    net: MLP,
     x: ArrayLike,
     y: ArrayLike,
     norm: str = "linf",

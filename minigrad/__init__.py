@@ -19,6 +19,19 @@ This room knows networks and nothing of attacks.
 from minigrad.check import check_jacobian, dot_test, taylor_rate
 from minigrad.layers import Dense, ReLU, Sigmoid, Tanh
 from minigrad.mlp import MLP
+from minigrad.model import Model, from_vjp
 from minigrad.train import fit
 
-__all__ = ["MLP", "Dense", "ReLU", "Sigmoid", "Tanh", "check_jacobian", "dot_test", "fit", "taylor_rate"]
+__all__ = [
+    "MLP",
+    "Dense",
+    "Model",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "check_jacobian",
+    "dot_test",
+    "fit",
+    "from_vjp",
+    "taylor_rate",
+]

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, Seed, as_generator, as_images, check_model
+from minigrad.inputs import Array, Seed, as_generator, as_images
+from minigrad.model import Model, check_model
 
 
-def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
+def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
     """Compare every entry of `net.jacobian(x)` with `(N(x + h e_p) - N(x - h e_p)) / 2h`.
 
     The step balances two errors (fdm's argument): cutting the Taylor series costs h^2 |N'''| / 6, rounding costs
@@ -25,7 +26,7 @@ def check_jacobian(net: Any, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7
 
     Parameters
     ----------
-    net : object with `logits(x)` and `jacobian(x)`
+    net : Model
     x : (n, d)
     h : float
         Step, > 0.
@@ -128,7 +129,7 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
 
 
 def taylor_rate(
-    net: Any, x: ArrayLike, dx: ArrayLike | None = None, *, h: float = 1e-2, halvings: int = 5, rng: Seed = 0
+    net: Model, x: ArrayLike, dx: ArrayLike | None = None, *, h: float = 1e-2, halvings: int = 5, rng: Seed = 0
 ) -> float:
     """The power p with which `R(h) = |N(x + h dx) - N(x) - h J dx|` falls as h is halved.
 
@@ -137,7 +138,7 @@ def taylor_rate(
 
     Parameters
     ----------
-    net : object with `logits(x)` and `jacobian(x)`
+    net : Model
     x, dx : (n, d)
         `dx` random of unit length by default.
     h : float

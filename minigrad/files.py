@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import zipfile
     from pathlib import Path
 
+BRIEF = 200  # characters of a foreign file's own words in a message
+
 
 def write_whole(path: str | Path, content: bytes) -> None:
     """Write beside `path` and rename: whoever looks sees the old file or the new one, never a half.
@@ -90,11 +92,20 @@ def parse_npz(raw: bytes, name: str) -> dict[str, Array]:
 
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            return {entry.filename.removesuffix(".npy"): _read_entry(archive, entry) for entry in archive.infolist()}
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > len(raw):  # entries may share the bytes they are read from
+                raise ValueError("its entries promise more than the file holds")
+            return {entry.filename.removesuffix(".npy"): _read_entry(archive, entry) for entry in entries}
     except Exception as error:  # of foreign bytes zipfile, NumPy and the parser under its headers may raise anything
         raise ValueError(
-            f"{name}: expected an uncompressed .npz file of plain arrays, got something else ({error})"
+            f"{name}: expected an uncompressed .npz file of plain arrays, got something else ({briefly(error)})"
         ) from error
+
+
+def briefly(error: BaseException) -> str:
+    """What an error of foreign bytes says, in one line; its name if it says nothing."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split()) or type(error).__name__
+    return text if len(text) <= BRIEF else text[:BRIEF] + "..."
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:

@@ -68,12 +68,3 @@ def as_generator(rng: Seed) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise ValueError(f"rng: expected a whole number >= 0 or a numpy Generator, got {rng!r}") from error
-
-
-def check_model(model: Any) -> None:
-    """Raise ValueError unless `model` has the two methods every attack and check needs."""
-    missing = [name for name in ("logits", "jacobian") if not callable(getattr(model, name, None))]
-    if missing:
-        raise ValueError(
-            f"expected a model with logits(x) and jacobian(x), got {type(model).__name__} without {', '.join(missing)}"
-        )

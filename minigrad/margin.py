@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, as_labels, check_model
+from minigrad.inputs import Array, as_labels
+from minigrad.model import Model, check_model
 
 
 @dataclass
@@ -36,21 +37,20 @@ class Margin:
 
     Attributes
     ----------
-    net : any object with `logits(x)` (n, k) and `jacobian(x)` (n, k, d); `threshold` if it has one logit and a
-        threshold other than 0.  An optional `pullback(x)`, as `MLP` has it, saves the second forward pass.
+    net : Model
     y : (n,) int64
     target : (n,) int64 or None
     count : Count
         Shared with every `rows` of this margin.
     """
 
-    net: Any
+    net: Model
     y: Array
     target: Array | None = None
     count: Count = field(default_factory=Count)
 
     @classmethod
-    def of(cls, net: Any, x: Array, y: ArrayLike, target: ArrayLike | None = None) -> Margin:
+    def of(cls, net: Model, x: Array, y: ArrayLike, target: ArrayLike | None = None) -> Margin:
         """Check model, labels and target against the images `x` (n, d), and build the margin.
 
         Raises
@@ -96,27 +96,24 @@ class Margin:
     def value(self, x: Array) -> Array:
         """`m(x)`, (n,)."""
         self.count.forward += len(x)
-        return self._read(np.asarray(self.net.logits(x), np.float64))[0]
+        return self._read(self.net.logits(x))[0]
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """`m(x)` (n,) and `dm/dx` (n, d)."""
         self.count.forward += len(x)
         self.count.jacobian += len(x)
-        if hasattr(self.net, "pullback"):
-            N, pull = self.net.pullback(x)
+        if pullback := getattr(self.net, "pullback", None):
+            N, pull = pullback(x)
             m, c = self._read(N)
-            return m, pull(c)
-        m, c = self._read(np.asarray(self.net.logits(x), np.float64))
-        J, shape = np.asarray(self.net.jacobian(x), np.float64), (len(x), c.shape[1], x.shape[1])  # (n, k, d)
-        if J.shape != shape or not np.isfinite(J).all():
-            raise ValueError(f"expected the model's jacobian to be finite, of shape (n, k, d) = {shape}, got {J.shape}")
+            return m, _expected("pullback", pull(c), x.shape)
+        m, c = self._read(self.net.logits(x))
+        J = _expected("jacobian", self.net.jacobian(x), (len(x), c.shape[1], x.shape[1]))  # (n, k, d)
         return m, np.einsum("nk,nkd->nd", c, J)
 
     def _read(self, N: Array) -> tuple[Array, Array]:
         """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`."""
+        N = _expected("logits", N, (len(self.y), *np.shape(N)[1:2]))
         n, k = N.shape
-        if n != len(self.y):
-            raise ValueError(f"expected one row of logits an image, got {n} for {len(self.y)}")
         if k == 1:
             c = np.where(self.y == 0, 1.0, -1.0)  # (n,)
             return c * (N[:, 0] - getattr(self.net, "threshold", 0.0)), c[:, None]
@@ -133,6 +130,15 @@ class Margin:
         others[np.arange(len(N)), own] = -np.inf
         best = others.argmax(axis=1)
         return (best, own) if self.target is None else (own, best)
+
+
+def _expected(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """What a model gave, as float64, if it is finite and of that shape."""
+    value = np.asarray(value, np.float64)
+    if value.shape != shape or not np.isfinite(value).all():
+        what = f"an array {value.shape}" if value.shape != shape else "NaN or infinity"
+        raise ValueError(f"expected the model's {name} to be finite, of shape {shape}, got {what}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.files import npz_bytes, read_npz, write_whole
+from minigrad.foreign import sklearn_arrays, torch_arrays
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
 from minigrad.layers import ACTIVATIONS, Dense, Layer
 
@@ -32,7 +33,7 @@ def forward(layers: Sequence[Layer], x: Array) -> list[Array]:
 class MLP:
     """N(x) = W_L a_{L-1} + b_L,  a_k = activation(a_{k-1} W_k + b_k),  a_0 = x.   Immutable, float64.
 
-    Make one with `MLP.init`, `MLP.from_arrays` or `MLP.load`.
+    Make one with `MLP.init`, `MLP.from_arrays`, `MLP.from_torch`, `MLP.from_sklearn` or `MLP.load`.
 
     Attributes
     ----------
@@ -115,6 +116,39 @@ class MLP:
         if not number or (width != 1 and threshold != 0):
             raise ValueError(f"threshold: expected a finite number, 0 if there are {width} logits, got {threshold}")
         return cls(tuple(layers[:-1]), float(threshold))
+
+    @classmethod
+    def from_torch(cls, source: Any, *, activation: str | None = None, threshold: float = 0.0) -> MLP:
+        """The network that a torch module computes in evaluation mode, in float64.
+
+        Parameters
+        ----------
+        source : a `Sequential` of Linear, ReLU, Tanh, Sigmoid (and Flatten, Identity, Dropout), or a `state_dict()`
+            Of a state dict the weights are taken in their order.
+        activation : str, optional
+            What is between them: "relu", "tanh" or "sigmoid".  Needed for a state dict, which does not say.
+        threshold : float
+            As in `from_arrays`.
+
+        Raises
+        ------
+        ValueError
+            Layers unknown here, named; more than one kind of activation; what `from_arrays` refuses.
+        """
+        pairs, kind = torch_arrays(source, activation)
+        return cls.from_arrays(pairs, activation=kind, threshold=threshold)
+
+    @classmethod
+    def from_sklearn(cls, classifier: Any) -> MLP:
+        """The network of a fitted `sklearn.neural_network.MLPClassifier`; class j is its `classes_[j]`.
+
+        Raises
+        ------
+        ValueError
+            Anything else, not fitted, or fitted to several labels an image.
+        """
+        pairs, kind = sklearn_arrays(classifier)
+        return cls.from_arrays(pairs, activation=kind)
 
     def save(self, path: str | Path) -> None:
         """Write a `.npz` without pickle; equal networks give equal bytes.  Raises OSError."""
@@ -249,6 +283,15 @@ def _push(layers: Sequence[Layer], values: list[Array], dx: Array) -> Array:
 
 def _chunks(x: Array) -> list[Array]:
     return [x[start : start + CHUNK] for start in range(0, len(x), CHUNK)]
+
+
+def check_layers(net: Any) -> None:
+    """Raise ValueError unless `net` is an `MLP`: a proof reads its layers."""
+    if not isinstance(net, MLP):
+        raise ValueError(
+            f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__} "
+            "(MLP.from_torch, MLP.from_sklearn and MLP.from_arrays make one)"
+        )
 
 
 def _check_activation(activation: str) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from attacks import LInf, pgd, saliency_map, smallest_eps
 from minigrad import MLP, fit
-from minigrad.inputs import as_count, as_images, as_labels, check_model
+from minigrad.inputs import as_count, as_images, as_labels
 from minigrad.margin import Margin
 
 NET, NET3 = MLP.init([3, 4, 1], rng=0), MLP.init([3, 4, 3], rng=0)
@@ -146,18 +146,6 @@ def test_counts():
             as_count(value, "k")
     with pytest.raises(ValueError, match="k: expected at least 1, got 0"):
         as_count(0, "k")
-
-
-def test_a_model_needs_both_methods():
-    check_model(NET)
-    for missing in ("logits", "jacobian"):
-
-        class Half:
-            logits = jacobian = staticmethod(lambda x: x)
-
-        setattr(Half, missing, None)
-        with pytest.raises(ValueError, match=f"expected a model with .* without {missing}$"):
-            check_model(Half)
 
 
 ODD = {

@@ -154,8 +154,8 @@ def test_target_may_be_one_class_for_all():
     [
         (lambda x: np.full((len(x), 2), np.nan), None, "expected finite logits"),
         (lambda x: np.zeros((len(x), 0)), None, r"expected the model's logits to be \(n, k\)"),
-        (lambda x: np.zeros((1, 3)), None, "expected one row of logits an image, got 1 for 2"),
-        (lambda x: np.zeros((len(x), 3)), lambda x: np.zeros((len(x), 1, 4)), r"= \(2, 3, 4\), got \(2, 1, 4\)"),
+        (lambda x: np.zeros((1, 3)), None, r"logits to be finite, of shape \(2, 3\), got an array \(1, 3\)"),
+        (lambda x: np.zeros((len(x), 3)), lambda x: np.zeros((len(x), 1, 4)), r"\(2, 3, 4\), got an array \(2, 1, 4\)"),
         (lambda x: np.zeros((len(x), 2)), lambda x: np.full((len(x), 2, 4), np.nan), "expected the model's jacobian"),
     ],
 )
