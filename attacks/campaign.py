@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from attacks.certificate import Certificate, fingerprint
 from attacks.minimum import Task, certified_minimum
+from minigrad.files import briefly
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 
@@ -87,7 +88,7 @@ def campaign(
         A worker died.  What is in the file stays; run again to go on.
     """
     task = Task.of(net, x, y, norm=norm, mask=mask, box=box, target=target, **limits)
-    log = Log.open(Path(path), question_of(task))
+    log = Log.open(Path(path), task)
     jobs = [i for i in range(len(task.x)) if i not in log.found]
     begun, before = time.perf_counter(), len(log.found)
 
@@ -167,6 +168,19 @@ def question_of(task: Task) -> dict[str, Any]:
     }
 
 
+def _image(number: Any, certificate: Certificate, task: Task) -> int:
+    """The image that a line is about, 0, 1, ..., or ValueError: its certificate is of another question."""
+    if type(number) is not int or not 0 <= number < len(task.x):
+        raise ValueError(f"expected images 0..{len(task.x) - 1}, got {number!r}")
+    _, x, y, options = _job(task, number)
+    asked: dict[str, Any] = options | {"network": task.network, "x": x, "y": y}
+    names = "network", "x", "y", "norm", "gap", "target", "mask"
+    same = [np.array_equal(asked[name], getattr(certificate, name)) for name in names]
+    if not all(same) or not all(map(np.array_equal, asked["box"], certificate.box)):
+        raise ValueError(f"the certificate beside image {number} is not of that image")
+    return number
+
+
 class Log:
     """The file: what it already holds, and a hand to append."""
 
@@ -175,7 +189,7 @@ class Log:
         self.file = path.open("ab")
 
     @classmethod
-    def open(cls, path: Path, question: dict[str, Any]) -> Log:
+    def open(cls, path: Path, task: Task) -> Log:
         """Read the whole lines of `path`, cut off a torn last one, and open it to append.
 
         Raises
@@ -183,6 +197,7 @@ class Log:
         ValueError
             It is no campaign, or one of another question.
         """
+        question = question_of(task)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
@@ -193,17 +208,18 @@ class Log:
                 row = json.loads(line)
                 if number:
                     certificate = Certificate.from_bytes(base64.b64decode(row["certificate"], validate=True))
-                    found[row["image"]] = certificate
+                    found[_image(row["image"], certificate, task)] = certificate
                 elif "certified_minimum" not in row:
                     raise ValueError("no first line")
                 else:
                     other = [name for name in question if row.get(name) != question[name]]
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ValueError(f"{path}: expected the lines of a campaign, got something else ({error})") from error
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise ValueError(
+                    f"{path}: expected the lines of a campaign, got something else in line {number + 1} "
+                    f"({briefly(error)})"
+                ) from error
             if not number and other:
                 raise ValueError(f"{path}: it answers another question (other {', '.join(other)}): name another file")
-        if not set(found) <= set(range(question["images"])):
-            raise ValueError(f"{path}: expected images 0..{question['images'] - 1}, got others")
         if content and not whole and not json.dumps(question).encode().startswith(content):
             raise ValueError(f"{path}: expected the lines of a campaign, got something else")
         if len(whole) < len(content):

@@ -13,11 +13,12 @@ labels.  Only T = 8 occurs in the image collections, and only that is read here.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ Array = NDArray[Any]
 
 UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
+LARGEST = 2**60  # bytes that an array may have, were it in the file
+PIECE = 1 << 20  # bytes unpacked at a time
 
 
 def read_idx(path: str | Path, ndim: int) -> Array:
@@ -48,26 +51,43 @@ def read_idx(path: str | Path, ndim: int) -> Array:
     ValueError
         It is not an IDX file of `ndim` dimensions of bytes, or holds more or fewer bytes than its
         header promises.
+
+    Notes
+    -----
+    No more is unpacked than the header promises, and one byte to see that there is no more: gzip makes a thousand
+    zeros of one byte.
     """
     raw = Path(path).read_bytes()
+    file: BinaryIO = io.BytesIO(raw)
     if raw[:2] == GZIP_MAGIC:
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: not a complete gzip file ({error})") from error
-    header = 4 + 4 * ndim
-    if len(raw) < header:
-        raise ValueError(f"{path}: an IDX header of {ndim} dimensions has {header} bytes, the file has {len(raw)}")
+        file = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]  # it reads as one
+    size = 4 + 4 * ndim
+    header = _take(file, size, path)
+    if len(header) < size:
+        raise ValueError(f"{path}: an IDX header of {ndim} dimensions has {size} bytes, the file has {len(header)}")
     expected = bytes([0, 0, UNSIGNED_BYTE, ndim])
-    if raw[:4] != expected:
-        raise ValueError(f"{path}: expected the IDX magic number {expected.hex()}, got {raw[:4].hex()}")
-    shape = struct.unpack(f">{ndim}I", raw[4:header])
-    if len(raw) - header != math.prod(shape):
-        raise ValueError(
-            f"{path}: the header promises {math.prod(shape)} bytes for shape {shape}, "
-            f"the file holds {len(raw) - header}"
-        )
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+    if header[:4] != expected:
+        raise ValueError(f"{path}: expected the IDX magic number {expected.hex()}, got {header[:4].hex()}")
+    shape = struct.unpack(f">{ndim}I", header[4:])
+    promised = math.prod(shape)
+    data = _take(file, promised + 1, path)
+    if len(data) != promised:
+        held = f"{len(data)} or more" if len(data) > promised else len(data)
+        raise ValueError(f"{path}: the header promises {promised} bytes for shape {shape}, the file holds {held}")
+    if math.prod(n or 1 for n in shape) > LARGEST:  # NumPy refuses these even where they are empty
+        raise ValueError(f"{path}: expected a shape that an array can have, got {shape}")
+    return np.frombuffer(bytes(data), np.uint8).reshape(shape)
+
+
+def _take(file: BinaryIO, size: int, path: str | Path) -> bytearray:
+    """The next `size` bytes, or all that are left; memory grows with what there is, not with what is asked for."""
+    content = bytearray()
+    try:
+        while len(content) < size and (piece := file.read(min(PIECE, size - len(content)))):
+            content += piece
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: not a complete gzip file ({error})") from error
+    return content
 
 
 def load_idx(images: str | Path, labels: str | Path) -> tuple[Array, Array]:
