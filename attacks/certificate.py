@@ -200,7 +200,7 @@ class Certificate:
         if given["norm"] not in BALLS:
             raise ValueError(f"norm {given['norm']}")
         x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), _whole(arrays["target"])
-        box = arrays["lo"].astype(np.float64), arrays["hi"].astype(np.float64)
+        box = _real(arrays["lo"]), _real(arrays["hi"])
         BALLS[given["norm"]](1, box=box, mask=mask).check(x[None])
         return cls(
             x=x,
@@ -213,11 +213,17 @@ class Certificate:
         )
 
 
+def _real(array: Array) -> Array:
+    """An array of a file as float64, or ValueError."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected real numbers, got {array.dtype}")
+    return array.astype(np.float64)
+
+
 def _number(array: Array) -> float:
-    """The one real number in an array of a file, or ValueError."""
-    if array.ndim or array.dtype.kind not in "biuf":
-        raise ValueError(f"expected one number, got {array.dtype} of shape {array.shape}")
-    return float(array)
+    if array.ndim:
+        raise ValueError(f"expected one number, got an array of shape {array.shape}")
+    return float(_real(array))
 
 
 def _whole(array: Array) -> int:

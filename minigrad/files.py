@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,6 +119,10 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
         raise ValueError(f"{entry.filename} has array format {version}")
     shape, fortran, dtype = read_header[version](stream)
     content = stream.read()
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content):
+    if dtype.kind in "OV" or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {len(content)} bytes")
+    if dtype.kind == "U":  # NumPy would make a string of any 32 bits, and Python stumble over it later
+        points = np.frombuffer(content, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if points.max(initial=0) > sys.maxunicode:
+            raise ValueError(f"{entry.filename} promises text and holds none")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
