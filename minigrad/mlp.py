@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.files import npz_bytes, read_npz, write_whole
+from minigrad.files import briefly, npz_bytes, read_npz, write_whole
 from minigrad.foreign import sklearn_arrays, torch_arrays
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
 from minigrad.layers import ACTIVATIONS, Dense, Layer
@@ -160,8 +160,10 @@ class MLP:
         arrays = read_npz(path)
         try:
             return cls.of_arrays(arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: expected a network saved by MLP.save, got something else ({error})") from error
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: expected a network saved by MLP.save, got something else ({briefly(error)})"
+            ) from error
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, Array]) -> MLP:
