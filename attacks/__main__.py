@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
+    p.add_argument("--names", nargs=2, metavar=("A", "B"), help="what the two are called (default: the digits)")
     p.add_argument("--out", type=Path, default=Path("report"), help="folder to write to (default: report)")
     p.add_argument("--seed", type=int, default=0, help="seed of all randomness (default: 0)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
@@ -37,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--data",
         type=Path,
-        help="a folder with the four IDX files of another collection, named as MNIST's, gzipped or not",
+        help="another collection: a folder with four IDX files named as MNIST's, gzipped or not, or an .npz file with "
+        "x (images) and y (labels)",
     )
     p.add_argument(
         "--proof-seconds",
@@ -52,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def table(r: dict[str, Any]) -> str:
     """The short table printed at the end."""
-    a, b = r["digits"]
+    a, b = r["names"]
     shown = r["shown"]
     rows = [
         (
@@ -80,6 +82,7 @@ def table(r: dict[str, Any]) -> str:
         *_fixed(r["fixed_pixels"]),
         (f"  glasses of {r['glasses']['pixels']} pixels", _glasses(r["glasses"])),
         *((f"  {name}: one can tell", _told(row)) for name, row in r["detection"]["attacks"].items()),
+        ("  false alarms, measured", f"{100 * r['detection']['false_alarms']['combined']:5.1f}% of clean test images"),
         ("time", f"{r['seconds']['all']:.1f} s"),
     ]
     return "\n".join(f"{name:32s} {text}" for name, text in rows)
@@ -113,7 +116,7 @@ def _told(row: dict[str, Any]) -> str:
     return f"{100 * found:5.1f}% found at 1% false alarms, AUC {area:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def _found(one: dict[str, Any], form: str, b: int) -> str:
+def _found(one: dict[str, Any], form: str, b: str) -> str:
     if not one["success"]:
         return "not flipped"
     return f"{form.format(one['distance'])}, then {100 * one['confidence_after']:.1f}% sure it is a {b}"
@@ -140,8 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["prove"]:
         return prove.main(arguments[1:])
     options = parser().parse_args(arguments)
+    names = tuple(options.names) if options.names else None
     try:
-        results = run(Options(**{**vars(options), "digits": tuple(options.digits)}))
+        results = run(Options(**{**vars(options), "digits": tuple(options.digits), "names": names}))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -43,29 +43,37 @@ class Memory:
     """
 
     net: Model
+    shape: tuple[int, int]
     used: Array
     mean: Array
     basis: Array
     some: Array
 
     @classmethod
-    def of(cls, net: Model, x: Array, components: int = COMPONENTS, rng: Seed = 0) -> Memory:
-        """Learn from clean training images (n, d), square pictures.
+    def of(
+        cls,
+        net: Model,
+        x: Array,
+        components: int = COMPONENTS,
+        rng: Seed = 0,
+        shape: tuple[int, int] | None = None,
+    ) -> Memory:
+        """Learn from clean training images (n, d), pictures of `shape` (rows, columns), by default square.
 
         Raises
         ------
         ValueError
-            Fewer images than components, images that are not square.
+            Fewer images than components, images that are not of that shape.
         """
         check_model(net)
         x = as_images(x)
-        pictures(x)
+        shape = pictures(x, shape).shape[1:]
         if not 1 <= components <= min(x.shape):
             raise ValueError(f"x: expected at least {components} images and pixels, one a component, got {x.shape}")
         mean = x.mean(axis=0)  # (d,)
         _, basis = np.linalg.eigh((x - mean).T @ (x - mean))  # (d, d), by rising eigenvalue
         some = as_generator(rng).permutation(len(x))[:NEIGHBOURS]
-        return cls(net, np.any(x > 0, axis=0), mean, basis[:, : -components - 1 : -1], x[some])
+        return cls(net, shape, np.any(x > 0, axis=0), mean, basis[:, : -components - 1 : -1], x[some])
 
 
 def unused(memory: Memory, x: Array) -> Array:
@@ -75,7 +83,7 @@ def unused(memory: Memory, x: Array) -> Array:
 
 def isolated(memory: Memory, x: Array) -> Array:
     """`sum over pixels of |x - median_3x3(x)|^4`, (n,): a stroke is wider than one pixel, and its edge is grey."""
-    square = (x - _median(x, 3)) ** 2  # (n, d)
+    square = (x - _median(x, 3, memory.shape)) ** 2  # (n, d)
     return (square**2).sum(axis=1)
 
 
@@ -88,7 +96,8 @@ def subspace(memory: Memory, x: Array) -> Array:
 def squeezed(memory: Memory, x: Array) -> Array:
     """`max(|N(x) - N(median_2x2(x))|_1, |N(x) - N(round(x))|_1)`, (n,): attacks live in detail no digit needs."""
     N = np.asarray(memory.net.logits(x))  # (n, k)
-    changes = [np.abs(N - memory.net.logits(simple)).sum(axis=1) for simple in (_median(x, 2), np.round(x))]
+    squeezes = _median(x, 2, memory.shape), np.round(x)
+    changes = [np.abs(N - memory.net.logits(simple)).sum(axis=1) for simple in squeezes]
     return np.maximum(*changes)
 
 
@@ -211,22 +220,24 @@ def roc(clean: Array, attacked: Array) -> tuple[Array, Array]:
     return np.append(0.0, counts[0] / len(clean)), np.append(0.0, counts[1] / len(attacked))
 
 
-def pictures(x: Array) -> Array:
-    """Rows (n, d) as pictures (n, side, side).
+def pictures(x: Array, shape: tuple[int, int] | None = None) -> Array:
+    """Rows (n, d) as pictures (n, rows, columns) of `shape`, by default square.
 
     Raises
     ------
     ValueError
-        Images that are not square.
+        Images that are not of that shape.
     """
-    side = round(x.shape[1] ** 0.5)
-    if side**2 != x.shape[1]:
-        raise ValueError(f"x: expected square images, whose pixels have neighbours, got {x.shape[1]} pixels")
-    return x.reshape(-1, side, side)
+    d = x.shape[1]
+    rows, columns = (round(d**0.5), round(d**0.5)) if shape is None else shape
+    if rows * columns != d:
+        wanted = "square images" if shape is None else f"images of {rows} x {columns}"
+        raise ValueError(f"x: expected {wanted}, whose pixels have neighbours, got {d} pixels")
+    return x.reshape(-1, rows, columns)
 
 
-def _median(x: Array, size: int) -> Array:
+def _median(x: Array, size: int, shape: tuple[int, int]) -> Array:
     """The median filter of each picture, (n, d)."""
     from scipy.ndimage import median_filter
 
-    return median_filter(pictures(x), size=(1, size, size), mode="nearest").reshape(x.shape)
+    return median_filter(pictures(x, shape), size=(1, size, size), mode="nearest").reshape(x.shape)

@@ -83,18 +83,21 @@ def place(mask: ArrayLike, shift: tuple[int, int]) -> Array:
     mask = as_mask(mask)
     if np.shape(shift) != (2,) or np.asarray(shift).dtype.kind not in "iu":
         raise ValueError(f"shift: expected two whole numbers (down, right), got {shift!r}")
-    size = np.array(mask.shape)
-    spots = np.argwhere(mask)  # (p, 2)
-    moved = spots + np.asarray(shift, int)
-    if (moved < 0).any() or (moved >= size).any():
-        low, high = -spots.min(axis=0), size - 1 - spots.max(axis=0)
+    low, high = leeway(mask)
+    if (low > shift).any() or (high < shift).any():
         raise ValueError(
             f"shift: expected {low[0]}..{high[0]} down and {low[1]}..{high[1]} right, so that the mask stays in the "
             f"picture, got {tuple(int(v) for v in shift)}"
         )
     out = np.zeros_like(mask)
-    out[tuple(moved.T)] = True
+    out[tuple((np.argwhere(mask) + np.asarray(shift, int)).T)] = True
     return out
+
+
+def leeway(mask: Array) -> tuple[Array, Array]:
+    """The least and the most (down, right) by which the mask (height, width) can move and stay in the picture."""
+    spots = np.argwhere(mask)  # (p, 2)
+    return -spots.min(axis=0), np.array(mask.shape) - 1 - spots.max(axis=0)
 
 
 def as_mask(mask: ArrayLike | str | PathLike[str], d: int | None = None) -> Array:

@@ -33,7 +33,7 @@ WIDE = {  # many small pictures: on a phone they scroll instead of shrinking
 
 def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> str:
     """The report as one self-contained HTML page: nothing is fetched from anywhere.  `play`: play.html is beside it."""
-    a, b = r["digits"]
+    a, b = (escape(name) for name in r["names"])
     shown, network = r["shown"], r["network"]
     sparse, smallest = shown["sparse"], shown["smallest_eps"]
     at = next(row for row in r["universal"] if row["eps"] == 0.10)
@@ -62,15 +62,17 @@ def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> st
         for u in r["universal"]
     )
     papernot = r["papernot"]
-    pixels = f"<strong>{sparse['distance']:.0f} pixels</strong>"
-    flips = f"{pixels} turn this {a} into a {b}." if sparse["success"] else f"{pixels} do not turn this {a} into a {b}."
+    shares = " Here a pixel is a share of its range in the collection, from 0 (black) to 1 (white)." if r["pixels_are_shares_of_their_range"] else ""
+    band = "" if r["glasses"]["style"] != "band" else " (This picture is too small for glasses: the frame is a band.)"
+    pixels = f"<strong>{_pixels(sparse['distance'])}</strong>"
+    flips = f"{pixels} can turn this {a} into a {b}." if sparse["success"] else f"{pixels} cannot turn this {a} into a {b}."
     beat = '<p><a class="play" href="play.html">Beat the proof: change the pixels yourself</a></p>' if play else ""
     proved = shown["proved"]
     return f"""<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <title>How a {a} becomes a {b}</title><style>{STYLE}</style>
 <h1>How a {a} becomes a {b}</h1>
-<p>A network with layers {sizes} tells {a} from {b}; it is right on {100 * network["test_accuracy"]:.2f}% of the test images. Below, the same test image
+<p>A network with layers {sizes} tells {a} from {b}; it is right on {100 * network["test_accuracy"]:.2f}% of the test images.{shares} Below, the same test image
 (number {shown["image"]} among the test images of {a}) is changed in several ways; what the network then says is written under each. Whoever only looks at pictures and their captions gets the story.</p>
 <nav><a href="#network">1 Network</a> <a href="#sparse">2 Few pixels</a> <a href="#small">3 Small changes</a> <a href="#proof">4 Proof</a>
 <a href="#universal">5 One for all</a> <a href="#glasses">6 Glasses</a> <a href="#tell">7 Can one tell?</a></nav>
@@ -82,7 +84,7 @@ def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> st
 {math("network")}
 <p>Each layer is written by hand with its derivative, so the chain rule can be written out: a product of matrices, one row for each output.</p>
 {math("jacobian")}
-<p>N(x) is one real number; the network says {b} when it is above the threshold t. The <em>margin</em> m is that number with the sign that makes "above 0" mean "fooled", whichever digit x is.</p>
+<p>N(x) is one real number; the network says {b} when it is above the threshold t. The <em>margin</em> m is that number with the sign that makes "above 0" mean "fooled", whichever of the two x is.</p>
 {math("margin")}
 <p class="answer">For the image shown m = {shown["margin"]:.3f}: the network is {100 * shown["confidence_before"]:.1f}% sure that it is a {a}.
 The Jacobian is compared with central differences, entry by entry, by <code>check_jacobian</code>; your network can be, too.</p>
@@ -165,7 +167,7 @@ same ones, painted as boldly as one likes, worn on every photograph. So the set 
 and the attack is the universal one confined to it: find one pattern p for the frame that makes the network read every {a} as a {b}
 (Sharif, Bhagavatula, Bauer and Reiter 2016 did it to face recognition).</p>
 {math("glasses")}
-<p>Glasses that merely hide the digit are no attack, so the same frame is tried in black, in white, in random grey and in the best single grey.</p>
+<p>Glasses that merely hide the image are no attack, so the same frame is tried in black, in white, in random grey and in the best single grey.{band}</p>
 {figure("glasses.png", f"Unseen {a}s, all wearing the same glasses, and the controls: the same frame filled with black, white, random grey.")}
 {_glasses_answer(r["glasses"], shown["frame_pixels_proved"], a)}
 {figure("glasses_heights.png", "The same frame at other heights, each with the best pattern found for it.")}
@@ -219,10 +221,18 @@ def _detection(r: dict[str, Any]) -> str:
 
     rows = "".join(row(name, s) for name, s in d["attacks"].items())
     eps, sparse = d["attacks"]["smallest eps"], d["attacks"]["sparse"]
+    share = eps["found"]["combined"]
+    verdict = "Here nothing flipped." if share is None or share != share else "Yes." if share >= 0.5 else "Mostly not."
+    dark, pixels = d["unused_pixels"], r["shape"][0] * r["shape"][1]
+    unused = (
+        f": {dark} of {pixels} pixels are black on every training image, so the smallest grey in them gives the attack away. That is a "
+        "property of the collection, not of the attack"
+        if dark
+        else ": every pixel is used by some training image"
+    )
     return (
-        f'<p class="answer">Yes. Of the small changes that the eye misses, {_percent(eps["found"]["combined"])} are found, and '
-        f"{_percent(eps['found']['unused'])} by looking at unused pixels alone: MNIST's background is black on every image, so the smallest grey in it gives the attack away. That is a "
-        f"property of MNIST, not of the attack. Of the sparse ones, {_percent(sparse['found']['combined'])}. "
+        f'<p class="answer">{verdict} Of the small changes that the eye misses, {_percent(eps["found"]["combined"])} are found, and '
+        f"{_percent(eps['found']['unused'])} by looking at unused pixels alone{unused}. Of the sparse ones, {_percent(sparse['found']['combined'])}. "
         f"The measured false alarms on {d['clean_test_images']} clean test images: {_percent(d['false_alarms']['combined'], 2)}.</p>"
         f'<div class="scroll"><table><tr><th>attack<th>flips<th>in bytes<th>AUC, combined<th>95% interval<th>found at 1%<th>by "unused" alone</tr>{rows}</table></div>'
     )
@@ -258,14 +268,18 @@ def _percent(value: float | None, digits: int = 1) -> str:
     return "none" if value is None or value != value else f"{100 * value:.{digits}f}%"
 
 
-def _pixels_proved(p: dict[str, Any], a: int) -> str:
-    lower, upper = (_number(p[end], 0) for end in ("lower", "upper"))
+def _pixels_proved(p: dict[str, Any], a: str) -> str:
+    upper = _number(p["upper"], 0)
     if p["lower"] is None:
         return f"Proved: no number of pixels turns this {a}."
     if p["optimal"]:
         better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
-        return f"This {a} needs <strong>at least {lower} pixels: proved</strong>; {upper} are enough{better}."
-    return f"This {a} needs <strong>at least {lower} pixels: proved</strong>; known to be enough: {upper} ({p['reason']})."
+        return f"This {a} needs <strong>at least {_pixels(p['lower'])}: proved</strong>; {upper} can do it{better}."
+    return f"This {a} needs <strong>at least {_pixels(p['lower'])}: proved</strong>; known to be enough: {upper} ({p['reason']})."
+
+
+def _pixels(count: float) -> str:
+    return f"{count:.0f} pixel{'' if count == 1 else 's'}"
 
 
 def _eps_proved(p: dict[str, Any]) -> str:
@@ -283,7 +297,7 @@ def _set_proved(u: dict[str, Any], form: str, digits: int) -> str:
     return f"For the first {n} images together: <strong>no s with less than {lower} fools them all: proved</strong>; {found}."
 
 
-def _mixed(r: dict[str, Any], a: int, b: int) -> str:
+def _mixed(r: dict[str, Any], a: str, b: str) -> str:
     if "mixed" not in r["universal_minimum"]:
         return ""
     rates = ", ".join(f"{100 * row['rate']:.0f}% at eps {row['eps']:.2f}" for row in r["mixed"])
@@ -294,7 +308,7 @@ def _mixed(r: dict[str, Any], a: int, b: int) -> str:
     )
 
 
-def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: int) -> str:
+def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: str) -> str:
     best, slip = g["heights"][str(g["height"])], g["slipping"]
     controls = ", ".join(f"{name} {100 * rate:.1f}%" for name, rate in best["controls"].items())
     few = (
@@ -309,7 +323,7 @@ def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: int) -> str:
     )
 
 
-def _heights_answer(g: dict[str, Any], a: int) -> str:
+def _heights_answer(g: dict[str, Any], a: str) -> str:
     rows = "".join(
         f"<tr><td>{int(rows):+d}<td>{100 * h['rate_held_out']:.1f}%<td>{100 * max(h['controls'].values()):.1f}%<td>{h['promise']:.2f}"
         f"<td>{h['fillings']['works']}<td>{h['fillings']['proved_none']}<td>{h['fillings']['undecided']}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -27,11 +28,12 @@ DIGITS = ("@A@", "@B@")
 def play_page(
     net: MLP,
     x: Array,
-    digits: tuple[int, int],
+    digits: tuple[str, str],
     number: int,
     proved: dict[str, Certificate],
     universals: dict[float, Array],
     glasses: Accessory,
+    shape: tuple[int, int] | None = None,
 ) -> str:
     """The page as one self-contained HTML file.
 
@@ -39,25 +41,27 @@ def play_page(
     ----------
     net : MLP
         One or two logits.  Its weights go in as float32 where that loses nothing, else as float64.
-    x : (d,) a square image of class 0
+    x : (d,) an image of class 0
     digits, number : what class 0 and 1 are called, and which test image of the first x is
     proved : "l0" and "linf": the certificates of x
     universals : eps: one s (d,) for all images, |s_i| <= eps
     glasses : Accessory of the image's size
+    shape : (rows, columns) of the image, by default square
 
     Raises
     ------
     ValueError
-        Not a square image, more than two logits, certificates of something else.
+        An image of another shape, more than two logits, certificates of something else.
     """
     x = as_images(np.asarray(x)[None], net.sizes[0])
-    side = pictures(x).shape[1]
+    rows, columns = pictures(x, shape).shape[1:]
     if net.sizes[-1] > 2:
         raise ValueError(f"net: expected 1 or 2 logits, the two digits of the page, got {net.sizes[-1]}")
     if any(c.network != fingerprint(net) or not np.array_equal(c.x, x[0]) for c in proved.values()):
         raise ValueError("proved: expected certificates of this image and this network, got others")
     given = {
-        "side": side,
+        "rows": rows,
+        "columns": columns,
         "x": x[0].tolist(),
         "digits": list(digits),
         "number": number,
@@ -75,7 +79,7 @@ def play_page(
     content = json.dumps(given, allow_nan=False).replace("<", "\\u003c")  # no tag can begin inside the JSON
     page = (files("attacks") / "play.html").read_text("utf-8")
     for name, digit in zip(DIGITS, digits, strict=True):
-        page = page.replace(name, str(digit))
+        page = page.replace(name, escape(digit))
     return page.replace(PLACE, content)
 
 

@@ -14,7 +14,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from attacks.detect import pictures
 from minigrad.inputs import Array
+
+Shape = tuple[int, int] | None  # rows and columns of a picture; None: square
 
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 SIGNED = "PuOr_r"
@@ -50,59 +53,59 @@ def read_grey(path: Any) -> Array:
     return colours * v[..., -1] if v.shape[-1] in (2, 4) else colours
 
 
-def square(v: Array) -> Array:
-    """`(d,)` as a picture, `(side, side)`.  Raises ValueError if d is not a square."""
-    side = round(len(v) ** 0.5)
-    if side**2 != len(v):
-        raise ValueError(f"expected square images to draw, got {len(v)} pixels")
-    return v.reshape(side, side)
-
-
-def picture(axes: Axes, v: Array, title: str = "", caption: str = "") -> None:
+def picture(axes: Axes, v: Array, title: str = "", caption: str = "", shape: Shape = None) -> None:
     """An image in its box [0, 1], black to white."""
-    axes.imshow(square(v), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(pictures(v[None], shape)[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     _bare(axes, title, caption)
 
 
 def signed(
-    axes: Axes, v: Array, title: str = "", caption: str = "", limit: float | None = None, bar: bool = False
+    axes: Axes,
+    v: Array,
+    title: str = "",
+    caption: str = "",
+    limit: float | None = None,
+    bar: bool = False,
+    shape: Shape = None,
 ) -> None:
     """A signed picture: orange up, purple down, white nothing, symmetric about 0."""
     limit = float(np.abs(v).max()) if limit is None else limit
-    image = axes.imshow(square(v), cmap=SIGNED, vmin=-limit or -1, vmax=limit or 1, interpolation="nearest")
+    ends: dict[str, Any] = {"vmin": -limit or -1, "vmax": limit or 1}
+    image = axes.imshow(pictures(v[None], shape)[0], cmap=SIGNED, interpolation="nearest", **ends)
     _bare(axes, title, caption)
     if bar:
         assert isinstance(axes.figure, Figure)
         axes.figure.colorbar(image, ax=axes, shrink=0.7, pad=0.03).ax.tick_params(labelsize=8)
 
 
-def overview(x: Array, ways: Sequence[tuple[str, Array]], captions: Sequence[str]) -> bytes:
+def overview(
+    x: Array, ways: Sequence[tuple[str, Array]], captions: Sequence[str], shape: Shape = None
+) -> bytes:
     """The image and each way to change it, with the network's verdict under each."""
     figure = Figure(figsize=(2.5 * (len(ways) + 1), 3.3), layout="constrained")
     panels = [("original", x), *ways]
     for axes, (title, v), caption in zip(figure.subplots(1, len(panels)), panels, captions, strict=True):
-        picture(axes, v, title, caption)
+        picture(axes, v, title, caption, shape)
     return png(figure)
 
 
-def portrait(x: Array, x_adv: Array, g: Array, captions: tuple[str, str]) -> bytes:
+def portrait(x: Array, x_adv: Array, g: Array, captions: tuple[str, str], shape: Shape = None) -> bytes:
     """Original, derivative, result, and the difference twice: as it is, and magnified until it fills the scale."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     grid = figure.subplots(2, 3)
     s = x_adv - x
-    picture(grid[0, 0], x, "original", captions[0])
-    picture(grid[0, 1], x_adv, "adversarial", captions[1])
-    signed(
-        grid[0, 2], g, "Jacobian: derivative of the margin", "orange: brighter helps, purple: darker helps", bar=True
-    )
-    signed(grid[1, 0], s, "difference, true scale", "white 0, full colour 1", limit=1)
+    picture(grid[0, 0], x, "original", captions[0], shape)
+    picture(grid[0, 1], x_adv, "adversarial", captions[1], shape)
+    colours = "orange: brighter helps, purple: darker helps"
+    signed(grid[0, 2], g, "Jacobian: derivative of the margin", colours, bar=True, shape=shape)
+    signed(grid[1, 0], s, "difference, true scale", "white 0, full colour 1", limit=1, shape=shape)
     size = float(np.abs(s).max())
     zoom = f"difference, magnified {1 / size:.3g} times" if 0 < size < 0.9 else "difference, on its own scale"
-    signed(grid[1, 1], s, zoom, f"largest change {size:.4f}", bar=True)
+    signed(grid[1, 1], s, zoom, f"largest change {size:.4f}", bar=True, shape=shape)
     grid[1, 2].axis("off")
     changed = np.flatnonzero(s)
     if 0 < len(changed) <= 60:
-        side = square(x).shape[1]
+        side = pictures(x[None], shape).shape[2]
         grid[0, 1].scatter(
             changed % side, changed // side, s=110, facecolors="none", edgecolors=VERMILION, linewidths=1.0
         )
@@ -175,12 +178,12 @@ def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -
     return png(figure)
 
 
-def universal_pictures(s: Array, mean_gradient: Array) -> bytes:
+def universal_pictures(s: Array, mean_gradient: Array, shape: Shape = None) -> bytes:
     """The one perturbation beside the mean derivative it follows."""
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    signed(left, s, "universal s", f"largest change {np.abs(s).max():.3f}", bar=True)
-    signed(right, mean_gradient, "mean derivative of the margin", "over the training images", bar=True)
+    signed(left, s, "universal s", f"largest change {np.abs(s).max():.3f}", bar=True, shape=shape)
+    signed(right, mean_gradient, "mean derivative of the margin", "over the training images", bar=True, shape=shape)
     return png(figure)
 
 
@@ -208,22 +211,25 @@ def rate_curve(
     return png(figure)
 
 
-def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]]) -> bytes:
+def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]], shape: Shape = None) -> bytes:
     """Rows of pictures: a name, its images, and what the network says under each.  One strip of pictures a row."""
     columns, gap = len(rows[0][1]), 2
     lines = [max((v.count("\n") + 1 for v in verdicts if v), default=0) for _, _, verdicts in rows]
     heights = [1.15 + 0.17 * n for n in lines]
+    high, wide = pictures(rows[0][1], shape).shape[1:]
+    tall = min(1.1 * high / wide, 3.3)  # inches of a strip; its pictures are about 1.1 wide
+    heights = [tall - 1.1 + height for height in heights]
     figure = Figure(figsize=(1.2 * columns + 0.5, sum(heights)))
     top, left = 1.0, 0.4 / figure.get_figwidth()
     for (name, images, verdicts), height in zip(rows, heights, strict=True):
-        share = 1.1 / figure.get_figheight()
+        share = tall / figure.get_figheight()
         axes = figure.add_axes((left, top - share, 1 - left, share))
-        strip = np.concatenate([np.pad(square(v), ((0, 0), (0, gap)), constant_values=np.nan) for v in images], axis=1)
+        pages = [np.pad(v, ((0, 0), (0, gap)), constant_values=np.nan) for v in pictures(images, shape)]
+        strip = np.concatenate(pages, axis=1)
         axes.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        side = len(strip)
         for k, verdict in enumerate(verdicts):
-            axes.text(k * (side + gap) + side / 2, side + 0.5, verdict, ha="center", va="top", fontsize=9)
-        axes.text(-1.5, side / 2, name, rotation=90, ha="right", va="center", fontsize=9)
+            axes.text(k * (wide + gap) + wide / 2, high + 0.5, verdict, ha="center", va="top", fontsize=9)
+        axes.text(-1.5, high / 2, name, rotation=90, ha="right", va="center", fontsize=9)
         axes.axis("off")
         top -= height / figure.get_figheight()
     return png(figure, dpi=120)

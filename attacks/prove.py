@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
     p.add_argument("--model", type=Path, help="a network saved by MLP.save, instead of training one")
-    p.add_argument("--data", type=Path, help="a folder with the four IDX files of another collection")
+    p.add_argument("--data", type=Path, help="a folder with four IDX files, or an .npz file with x and y")
     p.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
     return p
@@ -66,7 +66,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     if o.count > len(network.images):
         raise ValueError(f"count: expected at most {len(network.images)}, the images it gets right, got {o.count}")
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "model.npz", npz_bytes(network.net.to_arrays()))
+    write_whole(out / "model.npz", npz_bytes(network.original.to_arrays()))
     x = network.images[: o.count]
 
     def tell(p: Progress) -> None:

@@ -6,7 +6,7 @@ The measurements are in study.py, the figures in plots.py, the words in page.py.
 from __future__ import annotations
 
 import json
-import math
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from attacks.play import play_page
 from attacks.pool import workers
 from attacks.study import Clock, Study, confidence, numbers, study
 from attacks.study_sets import SHOWN_EPS
-from data import load_folder, load_mnist
+from data import load_collection
 from minigrad import MLP, fit
 from minigrad.files import check_writable, npz_bytes, write_whole
 from minigrad.inputs import Array, as_count
@@ -44,6 +44,7 @@ class Options:
     """What the command line says."""
 
     digits: tuple[int, int] = (4, 9)
+    names: tuple[str, str] | None = None  # what they are called; by default the digits
     out: Path = Path("report")
     seed: int = 0
     epochs: int = 10
@@ -59,7 +60,9 @@ class Options:
 class Network:
     """The network of the report, the images it is attacked on, and how it was made."""
 
-    net: MLP
+    net: MLP  # of pixels in [0, 1], shares of their range
+    original: MLP  # of pixels as they are in the collection; the same, if that is [0, 1]
+    shape: tuple[int, int]  # (rows, columns) of an image
     history: dict[str, list[float]]
     accuracy: float  # on the test images of both digits
     crowd: Array  # (m, d) training images of the first digit that it gets right
@@ -79,28 +82,22 @@ def prepare(options: Options, clock: Clock) -> Network:
     ValueError
         Options that do not fit the data or the model, in one sentence.
     """
-    folder, digits = options.data, options.digits
-    load = (lambda: load_mnist(digits)) if folder is None else (lambda: load_folder(folder, digits))
-    x_train, y_train, x_test, y_test = clock("load the images", load)
+    found = clock("load the images", lambda: load_collection(options.data, options.digits))
+    x_train, y_train, x_test, y_test = found.x_train, found.y_train, found.x_test, found.y_test
     if options.subset:
         x_train, y_train = _first_of_each(x_train, y_train, options.subset)
         x_test, y_test = _first_of_each(x_test, y_test, options.subset)
-    for label, digit in enumerate(digits):
-        if not (y_train == label).any():
-            raise ValueError(f"data: expected training images of both digits, got none of {digit}")
     if len(x_train) < FEWEST:
         raise ValueError(f"data: expected at least {FEWEST} training images for the detectors, got {len(x_train)}")
     own = x_test[y_test == 0].astype(np.float64)
     if options.image is not None and not 0 <= options.image < len(own):
         raise ValueError(f"image: expected a test image of the first digit, 0..{len(own) - 1}, got {options.image}")
     d = x_train.shape[1]
-    if d < 1 or math.isqrt(d) ** 2 != d:
-        raise ValueError(f"data: expected square images, to draw them, got {d} pixels")
     history: dict[str, list[float]] = {}
     if options.model:
-        net = MLP.load(options.model)
-        if net.sizes[0] != d or net.sizes[-1] > 2:
-            raise ValueError(f"model: expected a network from {d} pixels to 1 or 2 logits, got sizes {net.sizes}")
+        original = MLP.load(options.model)
+        if original.sizes[0] != d or original.sizes[-1] > 2:
+            raise ValueError(f"model: expected a network from {d} pixels to 1 or 2 logits, got sizes {original.sizes}")
     else:
         first = MLP.init([d, *REFERENCE], rng=options.seed)
 
@@ -109,7 +106,10 @@ def prepare(options: Options, clock: Clock) -> Network:
             clock.tell(f"train: epoch {epoch} of {options.epochs}, loss {loss:.4f}, accuracy {accuracy:.4f}")
 
         train: dict[str, Any] = {"epochs": options.epochs, "rng": options.seed, "callback": show}
-        net, history = clock("train the network", lambda: fit(first, x_train, y_train, **train))
+        original, history = clock("train the network", lambda: fit(first, x_train, y_train, **train))
+        if found.scaled:  # v = (x - lo) / (hi - lo), as ends at v = 0 and 1
+            original = original.rescaled(-found.lo / (found.hi - found.lo), (1 - found.lo) / (found.hi - found.lo))
+    net = original.rescaled(found.lo, found.hi) if found.scaled else original
 
     crowd = x_train[y_train == 0][:UNIVERSAL_IMAGES].astype(np.float64)
     right = net.predict(own) == 0
@@ -123,11 +123,12 @@ def prepare(options: Options, clock: Clock) -> Network:
     others = x_test[y_test == 1][:OTHERS].astype(np.float64)
     accuracy, others = net.accuracy(x_test, y_test), others[net.predict(others) == 1]
     both = x_train.astype(np.float64), x_test.astype(np.float64)
-    return Network(net, history, accuracy, crowd, own[right], others, *both, number, int((~right).sum()))
+    images, wrong = own[right], int((~right).sum())
+    return Network(net, original, found.shape, history, accuracy, crowd, images, others, *both, number, wrong)
 
 
 def draw(
-    s: Study, digits: tuple[int, int], history: dict[str, list[float]], helper: Executor
+    s: Study, digits: tuple[str, str], history: dict[str, list[float]], helper: Executor
 ) -> dict[str, bytes]:
     """`file name -> PNG` for every figure, every second one drawn by `helper`."""
     jobs = _figures(s, digits, history)
@@ -136,11 +137,11 @@ def draw(
     return {name: here[name] if name in here else there[name].result() for name in jobs}
 
 
-def _figures(s: Study, digits: tuple[int, int], history: dict[str, list[float]]) -> dict[str, Job]:
+def _figures(s: Study, digits: tuple[str, str], history: dict[str, list[float]]) -> dict[str, Job]:
     """`file name -> what draws it`."""
     from attacks import plots
 
-    i, x = s.shown, s.images[s.shown]
+    i, x, shape = s.shown, s.images[s.shown], s.shape
     before = caption(digits, s.start[i])
     _, held_out = s.sets.universals[SHOWN_EPS]
     wearing = held_out.apply(s.images)
@@ -152,16 +153,16 @@ def _figures(s: Study, digits: tuple[int, int], history: dict[str, list[float]])
     )
     files: dict[str, Job] = {
         "overview.png": job(plots.overview,
-            x, [way[:2] for way in ways], [before, *(caption(digits, way[2]) for way in ways)]
+            x, [way[:2] for way in ways], [before, *(caption(digits, way[2]) for way in ways)], shape
         ),
         "sparse.png": job(plots.portrait,
-            x, s.sparse.x_adv[i], s.gradient[i], (before, caption(digits, s.sparse.margin[i]))
+            x, s.sparse.x_adv[i], s.gradient[i], (before, caption(digits, s.sparse.margin[i])), shape
         ),
         "one_step.png": job(plots.portrait,
-            x, s.box_step.x_adv[i], s.gradient[i], (before, caption(digits, s.box_step.margin[i]))
+            x, s.box_step.x_adv[i], s.gradient[i], (before, caption(digits, s.box_step.margin[i])), shape
         ),
         "smallest_eps.png": job(plots.portrait,
-            x, s.smallest.x_adv[i], s.gradient[i], (before, caption(digits, s.smallest.margin[i]))
+            x, s.smallest.x_adv[i], s.gradient[i], (before, caption(digits, s.smallest.margin[i])), shape
         ),
         "pixels_histogram.png": job(plots.histogram,
             s.sparse.distance[s.sparse.success],
@@ -173,13 +174,13 @@ def _figures(s: Study, digits: tuple[int, int], history: dict[str, list[float]])
             "smallest eps found",
             {"mean": s.smallest.mean_distance, "shown": s.smallest.distance[i]},
         ),
-        "universal.png": job(plots.universal_pictures, held_out.s, s.mean_gradient),
+        "universal.png": job(plots.universal_pictures, held_out.s, s.mean_gradient, shape),
         "universal_eps.png": job(plots.rate_curve, *_curve(s, "linf"), "eps, largest change of a pixel"),
         "universal_pixels.png": job(plots.rate_curve, *_curve(s, "l0"), "pixels, the same for every image"),
-        "fixed_pixels.png": job(plots.universal_pictures, s.sets.fixed.s, s.mean_gradient),
-        "glasses.png": job(plots.wearing, _glasses(s, digits)),
-        "glasses_heights.png": job(plots.wearing, _heights(s, digits)),
-        "universal_grid.png": job(plots.wearing, _pairs(s, wearing, digits)),
+        "fixed_pixels.png": job(plots.universal_pictures, s.sets.fixed.s, s.mean_gradient, shape),
+        "glasses.png": job(plots.wearing, _glasses(s, digits), shape),
+        "glasses_heights.png": job(plots.wearing, _heights(s, digits), shape),
+        "universal_grid.png": job(plots.wearing, _pairs(s, wearing, digits), shape),
     }
     if s.sparse.trace is not None:
         margin = s.sparse.trace.margin[i]
@@ -191,7 +192,7 @@ def _figures(s: Study, digits: tuple[int, int], history: dict[str, list[float]])
     return files
 
 
-def _detection(s: Study, digits: tuple[int, int]) -> dict[str, Job]:
+def _detection(s: Study, digits: tuple[str, str]) -> dict[str, Job]:
     """What the detectors see, and the shown image in each disguise."""
     from attacks import plots
 
@@ -217,7 +218,7 @@ def _detection(s: Study, digits: tuple[int, int]) -> dict[str, Job]:
         sizes = ["not flipped" if np.isinf(c.upper) else unit.format(c.upper) for _, c in proofs]
         told = [f"{name}: {size}\n{verdict}" for (name, _), size, verdict in zip(proofs, sizes, said, strict=True)]
         rows.append(("", x_adv, told))
-    files["disguises.png"] = job(plots.wearing, rows)
+    files["disguises.png"] = job(plots.wearing, rows, s.shape)
     return files
 
 
@@ -254,7 +255,7 @@ def _curve(s: Study, norm: str) -> tuple[Array, dict[str, tuple[Array, Array]], 
     return np.linspace(0, 1.02 * top, 600), curves, sets.minima[norm].own, sets.minima[norm].lower
 
 
-def _glasses(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+def _glasses(s: Study, digits: tuple[str, str]) -> list[tuple[str, Array, list[str]]]:
     """Eight images without glasses, with them, and with the controls."""
     _, worn, _ = s.sets.glasses[s.sets.height]
     x, random = s.images[:8], np.random.default_rng(0).uniform(size=len(worn.pattern))
@@ -264,7 +265,7 @@ def _glasses(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[s
     return [(name, images, _verdicts(s, images, digits)) for name, images in rows]
 
 
-def _pairs(s: Study, wearing: Array, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+def _pairs(s: Study, wearing: Array, digits: tuple[str, str]) -> list[tuple[str, Array, list[str]]]:
     """Twenty-four images, in rows: without s, and below with it."""
     rows = []
     for block in (slice(0, 8), slice(8, 16), slice(16, 24)):
@@ -274,7 +275,7 @@ def _pairs(s: Study, wearing: Array, digits: tuple[int, int]) -> list[tuple[str,
     return rows
 
 
-def _heights(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[str]]]:
+def _heights(s: Study, digits: tuple[str, str]) -> list[tuple[str, Array, list[str]]]:
     """The image shown, with the glasses at each height."""
     x = s.images[s.shown : s.shown + 1]
     images = np.concatenate([worn.apply(x) for _, worn, _ in s.sets.glasses.values()])
@@ -282,17 +283,17 @@ def _heights(s: Study, digits: tuple[int, int]) -> list[tuple[str, Array, list[s
     return [("", images, [f"{v}\n{share}" for v, share in zip(_verdicts(s, images, digits), shares, strict=True)])]
 
 
-def _verdicts(s: Study, images: Array, digits: tuple[int, int]) -> list[str]:
+def _verdicts(s: Study, images: Array, digits: tuple[str, str]) -> list[str]:
     return [verdict(digits, m) for m in Margin.of(s.net, images, np.zeros(len(images), int)).value(images)]
 
 
-def verdict(digits: tuple[int, int], m: float) -> str:
+def verdict(digits: tuple[str, str], m: float) -> str:
     """What the network says and how sure it is; a margin above 0 is the second digit."""
     name, sure = (digits[1], confidence(m)) if m > 0 else (digits[0], confidence(-m))
     return f"{name}, {100 * sure:.1f}%"
 
 
-def caption(digits: tuple[int, int], m: float) -> str:
+def caption(digits: tuple[str, str], m: float) -> str:
     """The verdict in words, for under a picture."""
     return f"network: {verdict(digits, m)} sure"
 
@@ -317,20 +318,26 @@ def run(options: Options) -> dict[str, Any]:
         raise ValueError(f"proof-seconds: expected a number of at least 0, got {options.proof_seconds}")
     if options.subset is not None:
         as_count(options.subset, "subset")
+    for name in options.names or ():
+        if not re.fullmatch(r"[\w .-]{1,24}", name):
+            raise ValueError(f"names: expected up to 24 letters, digits, spaces, dots and hyphens, got {name!r}")
     began = time.perf_counter()
     line = StatusLine(began)
     clock = Clock(line)
     network = prepare(options, clock)
     net = network.net
-    seconds = options.proof_seconds
+    seconds, names = options.proof_seconds, options.names or (str(options.digits[0]), str(options.digits[1]))
     sets = network.crowd, network.images, network.others, network.number
     clean = network.training, network.test
     with workers(options.workers) as prover:
-        s = study(net, *sets, options.image, options.seed, clock, prover, *clean, seconds)
-        figures = clock("draw", lambda: draw(s, options.digits, network.history, prover))
+        s = study(net, *sets, options.image, options.seed, clock, prover, *clean, seconds, network.shape)
+        figures = clock("draw", lambda: draw(s, names, network.history, prover))
     results = _without_nan(
         {
             "digits": list(options.digits),
+            "names": list(names),
+            "shape": list(network.shape),
+            "pixels_are_shares_of_their_range": network.original is not net,
             "seed": options.seed,
             "network": {
                 "sizes": list(net.sizes),
@@ -344,10 +351,11 @@ def run(options: Options) -> dict[str, Any]:
             "seconds": clock.seconds | {"all": round(time.perf_counter() - began, 2)},
         }
     )
+    shown, number = s.images[s.shown], results["shown"]["image"]
     files = figures | {
-        "model.npz": npz_bytes(net.to_arrays()),
+        "model.npz": npz_bytes(network.original.to_arrays()),
         "results.json": (json.dumps(results, indent=1, allow_nan=False) + "\n").encode(),
-        "play.html": play_page(net, s.images[s.shown], options.digits, results["shown"]["image"], *_toys(s)).encode(),
+        "play.html": play_page(net, shown, names, number, *_toys(s), network.shape).encode(),
         "index.html": page(results, figures, play=True).encode(),
     }
     out.mkdir(parents=True, exist_ok=True)

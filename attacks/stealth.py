@@ -32,15 +32,18 @@ TRIES = 32  # bytes beyond the smallest eps in floats that are tried
 FLOAT32 = 255 * 2.0**-24  # what storing bytes / 255 in float32 can add to an eps, in bytes: twice half an ulp of 1
 
 
-def neighbourhood(x: ArrayLike, size: int = 3) -> tuple[Array, Array]:
+def neighbourhood(
+    x: ArrayLike, size: int = 3, shape: tuple[int, int] | None = None
+) -> tuple[Array, Array]:
     """The smallest and the largest value around each pixel, `lo` (n, d) and `hi` (n, d); `lo <= x <= hi`.
 
-    A greyscale erosion and dilation.  What leaves the picture is left out.
+    A greyscale erosion and dilation of pictures of `shape` (rows, columns), by default square.  What leaves the
+    picture is left out.
 
     Raises
     ------
     ValueError
-        Images that are not square.
+        Images that are not of that shape.
 
     Examples
     --------
@@ -53,13 +56,14 @@ def neighbourhood(x: ArrayLike, size: int = 3) -> tuple[Array, Array]:
 
     x = as_images(x)
     options: dict[str, Any] = {"size": (1, size, size), "mode": "nearest"}
-    lo, hi = (f(pictures(x), **options).reshape(x.shape) for f in (minimum_filter, maximum_filter))
+    lo, hi = (f(pictures(x, shape), **options).reshape(x.shape) for f in (minimum_filter, maximum_filter))
     return lo, hi
 
 
 def disguises(memory: Memory, x: ArrayLike) -> dict[str, dict[str, Any]]:
     """The options `mask=` and `box=` of each disguise for images (n, d): free, used, smooth."""
-    return {"free": {}, "used": {"mask": memory.used}, "smooth": {"mask": memory.used, "box": neighbourhood(x)}}
+    smooth = {"mask": memory.used, "box": neighbourhood(x, shape=memory.shape)}
+    return {"free": {}, "used": {"mask": memory.used}, "smooth": smooth}
 
 
 def smallest_eps_8bit(

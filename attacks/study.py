@@ -60,6 +60,7 @@ class Study:
 
     net: MLP
     images: Array  # (n, d)
+    shape: tuple[int, int]  # (rows, columns) of an image
     number: Array  # (n,) its position among all test images of its digit
     shown: int  # the row of the image shown
     gradient: Array  # (n, d) dm/dx
@@ -93,6 +94,7 @@ def study(
     training: Array,
     test: Array,
     proof_seconds: float = 6.0,
+    shape: tuple[int, int] | None = None,
 ) -> Study:
     """Every attack on `images` (n, d), class 0 and classified so; one perturbation made from `crowd`, likewise.
 
@@ -100,7 +102,8 @@ def study(
     `test`, clean images of both classes.
 
     `image` is the number of the image to show; by default the first that needs the median number of pixels.  Its
-    proofs, about `proof_seconds` in all, run in `prover`; half as long goes to what no s can do to a set.
+    proofs, about `proof_seconds` in all, run in `prover`; half as long goes to what no s can do to a set.  `shape` is
+    (rows, columns) of an image, by default square.
     """
     y, few = np.zeros(len(images), int), slice(PAPERNOT_IMAGES)
     start, gradient = Margin.of(net, images, y).value_and_gradient(images)  # (n,), (n, d)
@@ -113,7 +116,7 @@ def study(
 
     sparse = clock("sparse: one pixel at a time", lambda: saliency_map(net, images, y))
     shown = _shown(sparse) if image is None else int(np.flatnonzero(number == image)[0])
-    memory = Memory.of(net, training, components=min(COMPONENTS, *training.shape), rng=seed)
+    memory = Memory.of(net, training, components=min(COMPONENTS, *training.shape), rng=seed, shape=shape)
     row = images[shown : shown + 1]
     hidden = disguises(memory, row)
 
@@ -129,7 +132,7 @@ def study(
     box_step = clock("small: one step, exact in the box", lambda: step(box_root))
     ascent = clock("small: forty steps", lambda: pgd(net, images, y, LInf(SHOWN_EPS)))
     smallest = clock("small: the smallest eps", lambda: smallest_eps(net, images, y))
-    sets = study_sets(net, crowd, images, others, seed, clock, prover, proof_seconds)
+    sets = study_sets(net, crowd, images, others, memory.shape, seed, clock, prover, proof_seconds)
     best = sets.glasses[sets.height][0]
     frame = prover.submit(smallest_mask, net, row, [0], best.mask, time_limit=proof_seconds / 10)
     prover.submit(import_module, "attacks.plots")  # it will draw: let it load matplotlib meanwhile
@@ -143,6 +146,7 @@ def study(
     return Study(
         net=net,
         images=images,
+        shape=memory.shape,
         number=number,
         shown=shown,
         gradient=gradient,

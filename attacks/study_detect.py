@@ -56,6 +56,7 @@ class DetectStudy:
     clean: Array  # (n, 6) scores of clean test images of both digits
     sights: dict[str, Sight]  # attack
     disguised: dict[str, dict[str, Sight]]  # attack: disguise
+    unused: int  # pixels that no training image uses
 
 
 def study_detect(
@@ -136,6 +137,7 @@ def study_detect(
         np.column_stack([clean[1], combined(clean[1])]),
         clock("detect: look at them", lambda: {name: look(name, watched, v) for name, v in adversarial.items()}),
         clock("detect: hide from the detectors", lambda: hide(images[:DISGUISED])),
+        int((~memory.used).sum()),
     )
 
 
@@ -166,6 +168,7 @@ def detect_numbers(s: DetectStudy, seed: int) -> dict[str, Any]:
             "false_alarms_asked": FALSE_ALARMS,
             "false_alarms": dict(zip(names, (s.clean > s.thresholds).mean(axis=0).tolist(), strict=True)),
             "clean_test_images": len(s.clean),
+            "unused_pixels": s.unused,
             "attacks": {
                 name: told(sight) | {"auc_interval": interval(sight)} for name, sight in s.sights.items()
             },

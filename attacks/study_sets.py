@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from attacks.balls import L0, LInf
 from attacks.certificate import Certificate
-from attacks.glasses import glasses_mask, place
+from attacks.glasses import glasses_mask, leeway, place
 from attacks.pattern import Accessory, accessory, any_filling
 from attacks.result import to_8bit
 from attacks.uap import UniversalResult, universal
@@ -29,6 +29,7 @@ PAINTED = 500  # training images for which those are chosen
 FEW = 20  # images of the set whose smallest radius is bounded from below, and half as many of each digit in the mixed
 STYLE, SLIPS = "round", tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 HEIGHTS = (-3, 0, 6, 12)  # rows by which the glasses are moved on a picture of 28 rows
+SMALLEST_GLASSES, BAND = 20, 0.09  # rows and columns that glasses need; else a band, this share of the picture
 WEARERS, PROVED = 300, 10  # training images for the pattern; images for which a mask is judged by proof
 PROOF_SHARE = {"linf": 0.25, "l0": 0.1, "mixed": 0.15}  # of the seconds that go to bounds
 
@@ -51,12 +52,20 @@ class SetStudy:
 
 
 def study_sets(
-    net: MLP, crowd: Array, images: Array, others: Array, seed: int, clock: Any, prover: Executor, seconds: float
+    net: MLP,
+    crowd: Array,
+    images: Array,
+    others: Array,
+    shape: tuple[int, int],
+    seed: int,
+    clock: Any,
+    prover: Executor,
+    seconds: float,
 ) -> SetStudy:
     """Everything for one class against the other: made from `crowd` (m, d), measured on `images` (n, d), both class 0.
 
-    `others` are images of class 1, for the mixed set; half of `seconds` go to lower bounds, in `prover`.  Needs square
-    images of at least 20 x 20 pixels.
+    `others` are images of class 1, for the mixed set; half of `seconds` go to lower bounds, in `prover`.  `shape` is
+    (rows, columns) of an image; on one too small for glasses a band is worn.
     """
     zeros, y = np.zeros(len(crowd), int), np.zeros(len(images), int)
     few, few_y = images[:FEW], np.zeros(len(images[:FEW]), int)
@@ -90,11 +99,11 @@ def study_sets(
         "linf": [(eps, universal(net, few, few_y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
         "l0": list(enumerate([0.0, *(_rate(net, s, few) for s in universal(net, few, few_y, L0(PIXELS)).path)])),
     }
-    glasses, height = clock("glasses: at several heights", lambda: _heights(net, crowd, images, seed, prover))
+    glasses, height = clock("glasses: at several heights", lambda: _heights(net, crowd, images, shape, seed, prover))
     mask = glasses[height][0].mask
 
     def slip() -> tuple[Accessory, Accessory]:
-        made = accessory(net, crowd[:WEARERS], zeros[:WEARERS], mask, shifts=SLIPS, rng=seed)
+        made = accessory(net, crowd[:WEARERS], zeros[:WEARERS], mask, shifts=_fitting(mask, SLIPS), rng=seed)
         return made, made.on(net, images, y)
 
     slipping = clock("glasses: slipping by a pixel", slip)
@@ -114,13 +123,13 @@ def study_sets(
 
 
 def _heights(
-    net: MLP, crowd: Array, images: Array, seed: int, prover: Executor
+    net: MLP, crowd: Array, images: Array, shape: tuple[int, int], seed: int, prover: Executor
 ) -> tuple[dict[int, tuple[Accessory, Accessory, Future[list[Certificate]]]], int]:
-    side = round(crowd.shape[1] ** 0.5)
-    frame = glasses_mask((side, side), STYLE)
+    frame = glasses_mask(shape, STYLE) if min(shape) >= SMALLEST_GLASSES else _band(shape)
+    downs = {round(rows * shape[0] / 28): rows for rows in reversed(HEIGHTS)}  # on few rows some are the same
     found = {}
-    for rows in HEIGHTS:
-        mask = place(frame, (round(rows * side / 28), 0))
+    for down, _ in _fitting(frame, [(down, 0) for down in sorted(downs)]):
+        rows, mask = downs[down], place(frame, (down, 0))
         made = accessory(net, crowd[:WEARERS], np.zeros(len(crowd[:WEARERS]), int), mask, rng=seed)
         few = images[:PROVED]
         judged = prover.submit(any_filling, net, few, np.zeros(len(few), int), mask, time_limit=0.3)
@@ -131,6 +140,23 @@ def _heights(
         return made.rate - max(float(rates.mean()) for rates in made.controls.values())
 
     return found, max(found, key=earned)
+
+
+def _band(shape: tuple[int, int]) -> Array:
+    """A band across the picture where the eyes of the glasses would be, a share `BAND` of its pixels, `shape` bool."""
+    rows, columns = shape
+    thick = max(1, round(rows / 14))
+    long = min(columns, max(1, round(BAND * rows * columns / thick)))
+    top, left = min(round(9 / 28 * rows), rows - thick), (columns - long) // 2
+    mask = np.zeros(shape, bool)
+    mask[top : top + thick, left : left + long] = True
+    return mask
+
+
+def _fitting(mask: Array, shifts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those of the shifts that leave the mask in the picture."""
+    low, high = leeway(mask)
+    return [shift for shift in shifts if (low <= shift).all() and (high >= shift).all()]
 
 
 def _promise(net: MLP, x: Array, mask: Array) -> float:
@@ -165,7 +191,7 @@ def set_numbers(s: SetStudy) -> dict[str, Any]:
         },
         "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in s.mixed.items()],
         "glasses": {
-            "style": STYLE,
+            "style": STYLE if min(s.glasses[s.height][0].mask.shape) >= SMALLEST_GLASSES else "band",
             "pixels": int(s.glasses[s.height][0].mask.sum()),
             "height": s.height,
             "heights": {

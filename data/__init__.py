@@ -1,6 +1,7 @@
-"""Images to attack: all of MNIST, and a reader for any other IDX collection.  Knows neither other room."""
+"""Images to attack: all of MNIST, and readers for other collections, IDX or `.npz`.  Knows neither other room."""
 
+from data.collection import Collection, load_collection, load_npz
 from data.idx import load_idx
 from data.loader import load_folder, load_mnist
 
-__all__ = ["load_folder", "load_idx", "load_mnist"]
+__all__ = ["Collection", "load_collection", "load_folder", "load_idx", "load_mnist", "load_npz"]

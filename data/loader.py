@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.idx import Array, load_idx, scale
+from data.idx import Array, load_idx, read_idx, scale
 
 MNIST = Path(__file__).with_name("mnist.npz")
 PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -39,11 +39,11 @@ def load_mnist(digits: Sequence[int] | None = None) -> Split:
     >>> x_test.shape, int((y_test == 0).sum())
     ((1991, 784), 982)
     """
-    wanted = _classes(digits, range(10))  # before the file is opened
+    wanted = classes(digits, range(10))  # before the file is opened
     with np.load(MNIST) as file:
         train = file["x_train"], file["y_train"].astype(np.int64)
         test = file["x_test"], file["y_test"].astype(np.int64)
-    (x_train, y_train), (x_test, y_test) = _keep(*train, wanted), _keep(*test, wanted)
+    (x_train, y_train), (x_test, y_test) = keep(*train, wanted), keep(*test, wanted)
     return scale(x_train), y_train, scale(x_test), y_test
 
 
@@ -64,8 +64,8 @@ def load_folder(folder: str | Path, digits: Sequence[int] | None = None) -> Spli
     (x_train, y_train), (x_test, y_test) = load_idx(*paths[:2]), load_idx(*paths[2:])
     if x_train.shape[1] != x_test.shape[1]:
         raise ValueError(f"{folder}: training images have {x_train.shape[1]} pixels, test images {x_test.shape[1]}")
-    wanted = _classes(digits, np.intersect1d(y_train, y_test).tolist())
-    return (*_keep(x_train, y_train, wanted), *_keep(x_test, y_test, wanted))
+    wanted = classes(digits, np.intersect1d(y_train, y_test).tolist())
+    return (*keep(x_train, y_train, wanted), *keep(x_test, y_test, wanted))
 
 
 def _find(folder: Path, part: str) -> Path:
@@ -75,7 +75,14 @@ def _find(folder: Path, part: str) -> Path:
     raise FileNotFoundError(f"{folder}: expected the files {', '.join(PARTS)} (or each with .gz), {part} is missing")
 
 
-def _classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | None:
+def folder_shape(folder: str | Path) -> tuple[int, int]:
+    """(rows, columns) of the images in a folder that `load_folder` reads."""
+    rows, columns = read_idx(_find(Path(folder), PARTS[0]), ndim=3).shape[1:]
+    return rows, columns
+
+
+def classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | None:
+    """The labels asked for, all of them known, or None for all."""
     if digits is None:
         return None
     wanted = list(digits)
@@ -84,11 +91,9 @@ def _classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | 
     return wanted
 
 
-def _keep(x: Array, y: Array, wanted: list[int] | None) -> tuple[Array, Array]:
+def keep(x: Array, y: Array, wanted: list[int] | None) -> tuple[Array, Array]:
     """The rows whose label is wanted, relabelled 0, 1, ... in the order of `wanted`."""
     if wanted is None:
         return x, y
-    new_label = np.full(256, -1)
-    new_label[wanted] = np.arange(len(wanted))
-    y = new_label[y]
-    return x[y >= 0], y[y >= 0]
+    rows = np.flatnonzero(np.isin(y, wanted))
+    return x[rows], (y[rows, None] == np.array(wanted)).argmax(axis=1)

@@ -181,6 +181,33 @@ class MLP:
             arrays |= {f"W{k}": layer.W, f"b{k}": layer.b}
         return arrays
 
+    def rescaled(self, lo: ArrayLike, hi: ArrayLike) -> MLP:
+        """The network of shares v in [0, 1] that does what this one does of pixels  x = lo + (hi - lo) v.
+
+        x W + b = v (diag(hi - lo) W) + (lo W + b): only the first layer changes.  For data in another range than
+        [0, 1], such as normalised data; `lo`, `hi` numbers or (d,).
+
+        Raises
+        ------
+        ValueError
+            Ends that are not finite, or not one number or d.
+
+        Examples
+        --------
+        >>> net = MLP.from_arrays([([[1.0], [2.0]], [-1.0])])
+        >>> net.rescaled(-1, 1).dense[0]
+        Dense(W=array([[2.],
+               [4.]]), b=array([-4.]))
+        """
+        first, *others = [(layer.W, layer.b) for layer in self.dense]
+        try:
+            lo, hi = (np.broadcast_to(np.asarray(end, np.float64), self.sizes[:1]) for end in (lo, hi))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"lo, hi: expected numbers or arrays ({self.sizes[0]},), got {lo!r}, {hi!r}") from error
+        W, b = first
+        pairs = [((hi - lo)[:, None] * W, lo @ W + b), *others]
+        return MLP.from_arrays(pairs, activation=self.activation, threshold=self.threshold)
+
     # ------------------------------------------------------------------ what it is
 
     @property

@@ -22,6 +22,7 @@ from attacks.detect import (
 )
 from minigrad import MLP
 
+NET = MLP.init([36, 1], rng=0)
 values = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12).map(np.array)
 
 
@@ -153,8 +154,8 @@ def test_a_detector_that_never_moves_is_no_trouble():
 @pytest.mark.parametrize(
     ("work", "sentence"),
     [
-        (lambda: Memory.of(None, np.zeros((5, 36))), "expected at least 60 images and pixels, one a component"),
-        (lambda: Memory.of(None, np.zeros((80, 35))), "expected square images, whose pixels have neighbours, got 35"),
+        (lambda: Memory.of(NET, np.zeros((5, 36))), "expected at least 60 images and pixels, one a component"),
+        (lambda: Memory.of(NET, np.zeros((80, 35))), "expected square images, whose pixels have neighbours, got 35"),
         (lambda: Combined.fit(np.zeros((0, 5)), np.zeros((3, 5))), "expected clean and attacked images, got 0 and 3"),
         (lambda: threshold(np.zeros(3)), "expected at least 20 clean training images, got 3"),
     ],

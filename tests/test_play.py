@@ -40,7 +40,7 @@ def small():
     return story()
 
 
-def page_of(given, digits=(4, 9)):
+def page_of(given, digits=("4", "9")):
     net, x, universals, proved, worn = given
     return play_page(net, x, digits, 17, proved, universals, worn)
 
@@ -94,7 +94,7 @@ def test_the_reference_network_agrees_and_its_page_is_small(visit, reference, mn
     enough = {"l0": 60.0, "linf": 0.5}  # seconds: the pixels are proved in a fraction of one on a free machine
     proved = {norm: certified_minimum(reference, x[None], [0], norm, time_limit=t)[0] for norm, t in enough.items()}
     worn = accessory(reference, x[None], [0], glasses_mask(), rng=0)
-    content = play_page(reference, x, (4, 9), 4, proved, {0.1: np.full(784, 0.1)}, worn)
+    content = play_page(reference, x, ("4", "9"), 4, proved, {0.1: np.full(784, 0.1)}, worn)
     assert len(content) < 3_000_000
     page = visit(content)
     N = reference.logits(x[None])[0, 0]
@@ -210,7 +210,7 @@ def test_every_interval_is_worded_as_it_is(visit, small, ends, sentence):
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(small):
-    content = page_of(small, digits=(3, 8))
+    content = page_of(small, digits=("3", "8"))
     assert "@" not in content.replace("@media", "") and "make this 3 a 8" in content
     links = set(re.findall(r'(?:href|src)="([^"]*)"', content))
     assert links == {"index.html", "data:,"} and "http" not in content

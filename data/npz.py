@@ -1,0 +1,148 @@
+"""Anybody's images: an `.npz` file with `x` and `y`, as `numpy.savez` and `numpy.savez_compressed` write it.
+
+    x       (n, d), (n, rows, columns) or (n, channels, rows, columns): bytes, or numbers between lo and hi
+    y       (n,) whole numbers
+    lo, hi  optional: the ends of the range of each pixel, of any shape that broadcasts to an image; default 0 and 1
+
+A file with `x_train, y_train, x_test, y_test` instead has its own test images; otherwise every fifth image of each
+class is one.  Pixels become shares of their range, (x - lo) / (hi - lo), so that every collection lives in [0, 1].
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.idx import Array
+
+EVERY = 5  # one image of so many, class by class, is for the test
+DEFLATE = 1032  # what deflate makes of a byte at most
+PARTS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read_arrays(path: str | Path) -> dict[str, Array]:
+    """The arrays of an `.npz` file, compressed or not.  No pickle, and nothing larger than the file can hold.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is no such file, or damaged.
+    """
+    raw = Path(path).read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > DEFLATE * len(raw):
+                raise ValueError(f"it promises more than {DEFLATE} times its {len(raw)} bytes")
+            return {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
+    except Exception as error:  # of foreign bytes zipfile, zlib and NumPy may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path}: expected an .npz file of plain arrays, got something else ({reason})") from error
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, fortran, dtype = header(stream)
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or size > entry.file_size:
+            raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {entry.file_size} bytes")
+        content = stream.read()  # to the end: the check sum is compared there
+    if len(content) != size:
+        raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {len(content)} bytes")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def split(arrays: dict[str, Array], name: str) -> dict[str, Array]:
+    """`x_train, y_train, x_test, y_test, lo, hi`: images as they are in the file, labels as int64.
+
+    Raises
+    ------
+    ValueError
+        Arrays missing, labels that are no whole numbers or not one an image, images of two shapes or of no pixels.
+    """
+    whole, parts = {"x", "y"} <= arrays.keys(), arrays.keys() >= set(PARTS)
+    if not whole and not parts:
+        raise ValueError(f"{name}: expected x and y, or {', '.join(PARTS)}, got {', '.join(arrays) or 'nothing'}")
+    for x, y in (PARTS[:2], PARTS[2:]) if parts else (("x", "y"),):
+        _check(arrays[x], arrays[y], f"{name}: {x}", f"{name}: {y}")
+    if parts:
+        if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
+            shapes = arrays["x_train"].shape[1:], arrays["x_test"].shape[1:]
+            raise ValueError(f"{name}: expected training and test images of one shape, got {shapes[0]} and {shapes[1]}")
+        found = {part: arrays[part] for part in PARTS}
+    else:
+        images, labels = arrays["x"], arrays["y"]
+        test = np.zeros(len(labels), bool)
+        for label in np.unique(labels):
+            test[np.flatnonzero(labels == label)[EVERY - 1 :: EVERY]] = True
+        found = dict(zip(PARTS, (images[~test], labels[~test], images[test], labels[test]), strict=True))
+    for part in ("y_train", "y_test"):
+        found[part] = found[part].astype(np.int64)
+    return found | {end: arrays[end] for end in ("lo", "hi") if end in arrays}
+
+
+def _check(x: Array, y: Array, x_name: str, y_name: str) -> None:
+    if x.dtype.kind not in "buif" or not 2 <= x.ndim <= 4 or 0 in x.shape:
+        raise ValueError(
+            f"{x_name}: expected images, numbers of shape (n, d), (n, rows, columns) or (n, channels, rows, columns), "
+            f"got {x.shape} of {x.dtype}"
+        )
+    if x.ndim == 4 and x.shape[3] <= 4 < x.shape[1]:
+        raise ValueError(f"{x_name}: expected (n, channels, rows, columns), got {x.shape}: move the channels forward")
+    if y.shape != (len(x),):
+        raise ValueError(f"{y_name}: expected {len(x)} labels, one an image, got shape {y.shape}")
+    if y.dtype.kind not in "buif" or not np.all((y == np.floor(y)) & (np.abs(y) < 2**31)):
+        raise ValueError(f"{y_name}: expected whole numbers, got {y.dtype} such as {y.ravel()[:3].tolist()}")
+
+
+def picture_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How an image of that shape is drawn, (rows, columns): channels below each other; a long row if it is no picture.
+
+    Examples
+    --------
+    >>> picture_shape((28, 28)), picture_shape((3, 32, 32)), picture_shape((64,)), picture_shape((30,))
+    ((28, 28), (96, 32), (8, 8), (1, 30))
+    """
+    if len(shape) == 1:
+        side = math.isqrt(shape[0])
+        return (side, side) if side**2 == shape[0] else (1, shape[0])
+    return math.prod(shape[:-1]), shape[-1]
+
+
+def ends(arrays: dict[str, Array], x: Array, name: str) -> tuple[Array, Array]:
+    """`lo, hi`, (d,) each, of images `x` (n, ...): as the file says, 0 and 255 of bytes, else 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        Ends that do not fit, or pixels outside them.
+    """
+    default = {"lo": 0.0, "hi": 255.0 if x.dtype == np.uint8 else 1.0}
+    found = []
+    for end, value in default.items():
+        given: Any = arrays.get(end, np.float64(value))
+        try:
+            found.append(np.broadcast_to(given, x.shape[1:]).astype(np.float64).ravel())
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected {end} to broadcast to {x.shape[1:]}, got {given.shape}") from error
+    lo, hi = found
+    if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (lo < hi).all()):
+        got = f"{lo.min():g}..{lo.max():g} and {hi.min():g}..{hi.max():g}"
+        raise ValueError(f"{name}: expected finite lo < hi, got {got}")
+    least, most = float(x.min()), float(x.max())
+    flat = x.reshape(len(x), -1)
+    if not (np.isfinite(least) and np.isfinite(most) and (flat >= lo).all() and (flat <= hi).all()):
+        raise ValueError(
+            f"{name}: expected pixels between lo and hi, got {least:g}..{most:g} for {lo.min():g}..{hi.max():g} "
+            "(arrays lo and hi in the file say another range)"
+        )
+    return lo, hi
