@@ -167,6 +167,23 @@ def test_names_of_entries_are_shown_in_one_line(tmp_path_factory, name, content)
         assert Outcomes().read(path.name, MLP.load, path) is None
 
 
+def test_fields_of_every_type(tmp_path):
+    """Each field of a network and of a certificate as every type and a few shapes of array."""
+    path, outcomes = tmp_path / "types.npz", Outcomes()
+    nothing = [np.zeros(shape, kind) for kind in KINDS for shape in ((), (2, 1))]
+    proof = parse_npz(CERTIFICATES["linf"], "linf")
+    for fields, reader in ((NET.to_arrays(), MLP.load), (proof, Certificate.load)):
+        for name in fields:
+            for array in nothing:
+                path.write_bytes(npz_bytes(fields | {name: array}))
+                outcomes.read(path.name, reader, path)
+    assert outcomes.refused > 600 and outcomes.accepted > 30
+    for name in ("y", "nodes", "target", "roots"):
+        path.write_bytes(npz_bytes(proof | {name: np.array(0.5)}))
+        with pytest.raises(ValueError, match=r"expected a whole number, got 0\.5"):
+            Certificate.load(path)
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_text_beyond_unicode(tmp_path, order):
     """NumPy makes a string of any 32 bits, and Python fails on its characters much later, with a SystemError."""
@@ -420,8 +437,9 @@ def test_arguments(tmp_path, monkeypatch, capsys):
     @settings(OFTEN, max_examples=300)
     @given(st.booleans(), st.lists(option | WORDS.map(lambda word: [word]), max_size=1), st.lists(sensible, max_size=3))
     def run(prove, odd, usual):
+        arguments = [*["prove"] * prove, *(part for group in usual + odd for part in group)]
         try:
-            status = main([*["prove"] * prove, *(part for group in usual + odd for part in group)])
+            status = main(arguments)
         except Reached:
             seen["work"] += 1
             return
@@ -433,7 +451,7 @@ def test_arguments(tmp_path, monkeypatch, capsys):
         if status:
             last = said.splitlines()[-1]
             assert status == 2 and ("error: " in last if usage else last.startswith("error: ")), last
-            assert 20 < len(last) and (usage or len(last) < 400), last
+            assert 20 < len(last) and (usage or len(last) < 400 + max(map(len, arguments))), last
 
     run()
     assert min(seen["work"], seen["refused"], seen["usage"]) > 3, seen
