@@ -8,7 +8,7 @@ from test_report import QUICK
 
 import attacks.study_detect
 import attacks.study_sets
-from attacks import prove
+from attacks import LInf, certified_minimum, fgsm, prove, saliency_map, smallest_eps
 from attacks.__main__ import main
 from minigrad import MLP, fit
 
@@ -109,3 +109,26 @@ def test_a_network_rescaled_says_the_same_of_shares():
     np.testing.assert_allclose(net.rescaled(lo, hi).logits((x - lo) / (hi - lo)), net.logits(x), rtol=0, atol=1e-12)
     with pytest.raises(ValueError, match=r"lo, hi: expected numbers or arrays \(54,\)"):
         net.rescaled(np.zeros(3), 1)
+
+
+def test_the_same_problem_in_another_range_has_the_same_answers():
+    """x = 2 v - 1: eps is twice as large.  A range for each pixel: the same pixels are needed."""
+    x = (X[:6].reshape(6, D) + 2) / 4
+    net, _ = fit(MLP.init([D, 5, 1], rng=0), (X.reshape(400, D) + 2) / 4, (Y == 7).astype(int), epochs=5, rng=0)
+    y = net.predict(x)
+    wide, box = net.rescaled(0.5, 1), (-1, 1)  # v = (x + 1) / 2, at x = 0 and 1
+    small, large = smallest_eps(net, x, y), smallest_eps(wide, 2 * x - 1, y, box=box)
+    np.testing.assert_allclose(large.distance, 2 * small.distance, rtol=1e-6)
+    assert fgsm(wide, 2 * x - 1, y, LInf(0.2, box=box)).rate == fgsm(net, x, y, LInf(0.1)).rate
+    for a, b in zip(
+        certified_minimum(net, x[:2], y[:2], "linf", time_limit=30),
+        certified_minimum(wide, 2 * x[:2] - 1, y[:2], "linf", time_limit=30, box=box),
+        strict=True,
+    ):
+        b.check(wide)
+        assert a.optimal and b.optimal and b.lower <= 2 * a.upper and 2 * a.lower <= b.upper
+    lo, hi = RNG.uniform(-3, 0, D), RNG.uniform(1, 3, D)
+    bent = net.rescaled(-lo / (hi - lo), (1 - lo) / (hi - lo))
+    few, same = saliency_map(net, x, y), saliency_map(bent, lo + (hi - lo) * x, y, box=(lo, hi))
+    assert few.success.all() and np.array_equal(few.distance, same.distance)
+    assert np.array_equal(few.x_adv != x, same.x_adv != same.x)
