@@ -239,8 +239,9 @@ class Ball:
         return np.sum(g * self.maximize(x, g), axis=-1)
 
     def apply(self, x: Array, s: Array) -> Array:
-        """`x_adv = clip(x + s, lo, hi)`; a pixel with s = 0 keeps its value to the last bit."""
-        return np.where(s == 0, x, np.clip(x + s, *self.box))
+        """`x_adv = clip(x + s, lo, hi)` for x in the box; a pixel with s = 0 keeps its value."""
+        x_adv = x + s
+        return np.clip(x_adv, *self.box, out=x_adv)
 
     def contains(self, x: Array, s: Array) -> Array:
         """Whether each `s` (..., d) is in S up to 4 units in the last place of `max(1, |box|)`, (...) bool."""

@@ -39,13 +39,10 @@ class LInf(Ball):
     norm = "linf"
 
     def maximize(self, x: Array, g: Array) -> Array:
-        middle, half = self._centre(x)
-        sign = np.sign(g)
-        s = np.abs(sign)
-        s *= middle
-        sign *= half
-        s += sign
-        return s  # the end that the sign points to, 0 for g = 0
+        down, up = self.room(x)
+        s = np.sign(g)  # (..., d), 0 for g = 0
+        s = s * np.minimum(_column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 inf would be NaN
+        return np.clip(s, down, up, out=s)
 
     def support(self, x: Array, g: Array) -> Array:
         """`g . middle + |g| . half`, what `maximize` earns."""
@@ -70,15 +67,15 @@ class LInf(Ball):
         down, up = self.room(x)
         r = _column(self.radius)
         low, high = np.maximum(-r, down), np.minimum(r, up)
-        return ((high + low) / 2).astype(x.dtype), ((high - low) / 2).astype(x.dtype)
+        return ((high + low) / 2).astype(x.dtype, copy=False), ((high - low) / 2).astype(x.dtype, copy=False)
 
     def project(self, x: Array, s: Array) -> Array:
         down, up = self.room(x)
         r = _column(self.radius)
-        return np.clip(s, np.maximum(-r, down), np.minimum(r, up))  # separable: pixel by pixel the nearest point
+        return np.clip(np.clip(s, -r, r), down, up)  # separable: pixel by pixel the nearest point
 
     def distance(self, s: Array) -> Array:
-        return np.max(np.abs(s), axis=-1)
+        return np.maximum(s.max(axis=-1), -s.min(axis=-1))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         slope, cap = np.abs(g), self.reach(x, g)  # (..., d) each
@@ -414,7 +411,8 @@ def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
     piece = np.argmax(reached, axis=-1)[..., None]
     start, slope = np.take_along_axis(start, piece, -1)[..., 0], np.take_along_axis(slope, piece, -1)[..., 0]
     end = np.take_along_axis(knot, piece, -1)[..., 0]
-    root = np.where(slope > 0, (value - start) / np.where(slope > 0, slope, 1), 0.0)
+    with np.errstate(over="ignore"):  # a slope of 1e-310: the end of its piece comes first
+        root = np.where(slope > 0, (value - start) / np.where(slope > 0, slope, 1), 0.0)
     root = np.minimum(np.maximum(root, 0), end)
     return np.where(value <= 0, 0.0, np.where(reached.any(-1), root, np.inf))
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import BALLS, Ball
 from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, blocks
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number
 from minigrad.margin import Margin
 from minigrad.model import Model
 
@@ -112,7 +112,7 @@ def pgd(
     array([ True])
     """
     steps, restarts = as_count(steps, "steps"), as_count(restarts, "restarts")
-    if not 0 < step <= 1:
+    if not 0 < as_number(step, "step") <= 1:
         raise ValueError(f"step: expected a share of the radius in (0, 1], got {step}")
     problem = Problem.of(net, x, y, ball, target)
     rng = as_generator(rng)
@@ -124,7 +124,9 @@ def pgd(
             m, found = _ascend(problem.margin.rows(rows), problem.x[rows], s, around, steps, step)
             better = m > best[rows]
             best[rows[better]], x_adv[rows[better]] = m[better], found[better]
-    return problem.finish(x_adv)
+    down, up = ball.room(problem.x)
+    still = np.all((down == 0) & (up == 0), axis=1)  # (n,) bool: box and mask leave no pixel any room
+    return problem.finish(x_adv, np.where(still, NO_PIXEL, BUDGET))
 
 
 def _ascend(margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: float) -> tuple[Array, Array]:
@@ -248,11 +250,15 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
         if t == 0:
             s = np.zeros_like(s)  # the root was the first try; the search starts at x
         inner = ball.with_radius(eps)  # each row its own radius
-        s = inner.project(x, s + a * (inner.maximize(x, G) - s))
+        step = inner.maximize(x, G)
+        step -= s
+        step *= a
+        step += s
+        s = inner.project(x, step)  # s + a (maximiser - s), as near as the ball allows
     return best_s, best, top, stuck
 
 
 def _normalized(g: Array) -> Array:
     """`g / |g|_inf`, row by row; a row of zeros stays."""
-    size = np.abs(g).max(axis=1, keepdims=True)  # (n, 1)
-    return g / np.where(size > 0, size, 1)
+    size = np.maximum(g.max(axis=1), -g.min(axis=1))[:, None]  # (n, 1)
+    return g * (1 / np.maximum(size, 1e-300))

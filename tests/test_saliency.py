@@ -110,7 +110,7 @@ def test_the_trace_replays(variant, data):
         assert np.array_equal(last, result.x_adv[i])
         pixels = result.trace.pixel[i][result.trace.pixel[i] >= 0]
         assert len(set(pixels)) == len(pixels)
-        assert not (two and result.success[i]) or recorded[len(images) - 1] > 0
+        assert not (two and result.success[i]) or recorded[~np.isnan(recorded)][-1] > 0  # NaN: brought in by exchanges
 
 
 @given(curved_cases(logits=st.integers(1, 2)))
