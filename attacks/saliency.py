@@ -164,6 +164,8 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
     """
     m = margin.value(x)
     a, b = _target_and_others(margin, x)
+    size = np.frexp(np.maximum(np.abs(a), np.abs(b)).max(axis=1, keepdims=True))[1]  # (n, 1)
+    a, b = np.ldexp(a, -size), np.ldexp(b, -size)  # by a power of 2: exact, and no product overflows or vanishes
     down, up = ball.room(x)  # lo - x and hi - x, (n, d) each, 0 where masked
     rows = np.arange(len(x))
     best, pixel, rises = np.zeros(len(x)), np.full((len(x), 2), -1), np.zeros(len(x), bool)

@@ -123,6 +123,8 @@ def _weigh(crowd: Crowd, known: Region, radius: float, image: Array, c: Array, m
     """Weights under which the summed bound is below 0, or None: the docstring's two steps in turn."""
     from scipy.optimize import linprog
 
+    if known.huge:
+        return None
     sketch, r = known.sketch(), len(image)
     now = Multipliers.of([a.astype(sketch.x.dtype) for a in mult.arrays()])
     margin, adam = c.astype(sketch.x.dtype), Adam(now.arrays()[:-1])  # gamma stays 1

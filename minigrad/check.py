@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, Seed, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_generator, as_images, as_number
 from minigrad.model import Model, check_model
+
+SUMS = 64  # roundings of size u |N| in a logit: its sums are long, and terms larger than |N| cancel
 
 
 def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
@@ -21,8 +23,10 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
 
     The step balances two errors (fdm's argument): cutting the Taylor series costs h^2 |N'''| / 6, rounding costs
     u |N| / h with u = 1.1e-16; both are small near h = u^(1/3).  A ReLU network has N''' = 0 between its kinks, and
-    there only rounding is left.  A kink closer to x than h makes the two one-sided slopes differ, and the message
-    says so: it is x, then, that should move.
+    there only rounding is left.  Where |J| is smaller than that, as in a saturated network, the quotient is noise: the
+    tolerance has a term 64 u max |N| / h, 64 for the lengths of the sums behind N and for what cancels in them.  A
+    kink closer to x than h makes the two one-sided slopes differ, and the message says so: it is x, then, that should
+    move.
 
     Parameters
     ----------
@@ -31,12 +35,12 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
     h : float
         Step, > 0.
     tol : float
-        Error allowed, relative to the largest |J| (or difference quotient) of the same image.
+        Error allowed, relative to the largest |J| (or difference quotient) of the same image, beside that term.
 
     Returns
     -------
     error : float
-        The largest such relative error found.
+        The largest error found, relative to that |J| + 64 u max |N| / (h tol): at most `tol`.
 
     Raises
     ------
@@ -56,18 +60,19 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
     """
     check_model(net)
     x = as_images(x)
-    if not h > 0:
-        raise ValueError(f"h: expected a positive step, got {h}")
+    for name, value, what in (("h", h, "step"), ("tol", tol, "tolerance")):
+        if not 0 < as_number(value, name) < np.inf:
+            raise ValueError(f"{name}: expected a positive {what}, got {value}")
     N, J = np.asarray(net.logits(x)), np.asarray(net.jacobian(x))  # (n, k), (n, k, d)
     if J.shape != (*N.shape, x.shape[1]):
         raise ValueError(f"expected a Jacobian of shape {(*N.shape, x.shape[1])}, got {J.shape}")
-    worst = 0.0
+    worst, rounding = 0.0, SUMS * np.finfo(float).eps / 2 * np.abs(N).max() / h
     for i in range(len(x)):
         step = h * np.eye(x.shape[1])  # (d, d): all pixels of one image in one batch
         right = (net.logits(x[i] + step) - N[i]).T / h  # (k, d)
         left = (N[i] - net.logits(x[i] - step)).T / h  # (k, d)
         central = (right + left) / 2
-        scale = max(np.abs(J[i]).max(), np.abs(central).max(), np.finfo(float).tiny)
+        scale = max(np.abs(J[i]).max(), np.abs(central).max(), np.finfo(float).tiny) + rounding / tol
         error = np.abs(J[i] - central) / scale  # (k, d)
         error[np.isnan(error)] = np.inf
         worst = max(worst, float(error.max()))
@@ -118,7 +123,8 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     g = rng.normal(size=J_dx.shape)
     g_J = f.vjp(x, g)  # (n, d)
     pushed, pulled = float(np.sum(g * J_dx)), float(np.sum(g_J * dx))
-    scale = float(np.sum(np.abs(g * J_dx)) + np.sum(np.abs(g_J * dx))) or 1.0
+    scale = float(np.sum(np.abs(g * J_dx)) + np.sum(np.abs(g_J * dx)))
+    scale = max(scale, np.finfo(float).tiny / np.finfo(float).eps)  # below, products have no digits left
     error = abs(pushed - pulled) / scale
     if not error <= tol:
         raise AssertionError(

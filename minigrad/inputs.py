@@ -45,6 +45,9 @@ def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
 
 
 def _as_array(value: ArrayLike, name: str) -> Array:
+    mask = getattr(value, "mask", None)  # of a masked array; a plain one would hold whatever is under it
+    if isinstance(mask, np.ndarray) and mask.any():
+        raise ValueError(f"{name}: expected an array without masked entries, got {np.count_nonzero(mask)} of them")
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -60,6 +63,13 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     if count < least:
         raise ValueError(f"{name}: expected at least {least}, got {count}")
     return count
+
+
+def as_number(value: Any, name: str) -> float:
+    """`value` as a float, NaN and infinities too, or ValueError."""
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected a number, got {value!r}")
+    return float(value)
 
 
 def as_generator(rng: Seed) -> np.random.Generator:

@@ -101,7 +101,7 @@ def tighten(
     """
     mult = Multipliers.start(known) if mult is None else mult
     K = len(mult.alpha)
-    if not K or not steps:
+    if not K or not steps or known.huge:
         return bound_rows(known, c, mult, at).bound, mult
     sketch = known.sketch()
     dtype = sketch.x.dtype

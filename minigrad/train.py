@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_number
 from minigrad.layers import Dense, Layer
 from minigrad.losses import LOSSES
 from minigrad.mlp import MLP, forward
@@ -117,7 +117,7 @@ def fit(
     ValueError
         Bad shapes, labels or options, before any work.
     FloatingPointError
-        The loss is no longer finite (the learning rate is too high).
+        The loss or a weight is no longer finite (the learning rate is too high).
 
     Examples
     --------
@@ -148,11 +148,15 @@ def fit(
             raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {given!r}")
     if (loss == "logistic" and k != 1) or (loss == "softmax" and k == 1):
         raise ValueError(f"loss: logistic is for one logit, softmax for two or more, got {loss!r} for {k}")
+    for name, share in (("lr", lr), ("weight_decay", weight_decay), ("momentum", momentum), ("validation", validation)):
+        as_number(share, name)
     if not (0 < lr < np.inf and 0 <= weight_decay < np.inf and 0 <= momentum < 1 and 0 <= validation < 1):
         raise ValueError(
             "expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, "
             f"got {lr}, {weight_decay}, {momentum}, {validation}"
         )
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback: expected a function of the epoch and its record, got {callback!r}")
     x = as_images(x, net.sizes[0], dtype=number)
     y = as_labels(y, len(x), max(k, 2))
     rng = as_generator(rng)
@@ -200,6 +204,8 @@ def fit(
             history.setdefault("validation_accuracy", []).append(_count_right(N, y_held) / held)
         if callback:
             callback(epoch, {name: entries[-1] for name, entries in history.items()})
+    if not np.isfinite(theta).all():
+        raise FloatingPointError(f"epoch {epochs}: the weights are no longer finite; a smaller lr than {lr} may help")
     pairs = [(layer.W, layer.b) for layer in layers if isinstance(layer, Dense)]
     return MLP.from_arrays(pairs, activation=net.activation, threshold=net.threshold), history
 
@@ -207,7 +213,10 @@ def fit(
 def _flatten(net: MLP, dtype: np.dtype[Any]) -> tuple[list[Layer], Array, Array, list[tuple[Array, Array]]]:
     """The same layers with their parameters as views into one vector `theta`, and views of a gradient vector."""
     parameters = [array for layer in net.dense for array in (layer.W, layer.b)]
-    theta = np.concatenate([array.ravel() for array in parameters]).astype(dtype)  # (parameters,)
+    theta = np.concatenate([array.ravel() for array in parameters])  # (parameters,)
+    if np.abs(theta).max() > np.finfo(dtype).max:
+        raise ValueError(f"net: expected weights that {dtype} can hold, got one of size {np.abs(theta).max():.3g}")
+    theta = theta.astype(dtype)
     gradient = np.zeros_like(theta)  # (parameters,)
     ends = np.cumsum([array.size for array in parameters])  # where each array ends in theta
     cut = [slice(end - array.size, end) for end, array in zip(ends, parameters, strict=True)]
