@@ -6,7 +6,7 @@ IN_VENV := .venv/bin/python
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test browser notebook docs lint bench bench-proofs wheel clean
+.PHONY: help .venv report test browser notebook docs lint soak bench bench-proofs wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make notebook run notebooks/companion.ipynb from scratch (ARGS=--save keeps its outputs)"
 	@echo "make docs     build an API page for each module: build/docs/index.html"
 	@echo "make lint     ruff and mypy"
+	@echo "make soak     10,000 proofs of random networks against the truth (takes about a quarter of an hour)"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make wheel    build dist/*.whl"
@@ -65,6 +66,9 @@ docs: .venv/docs
 lint: .venv/dev
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
+
+soak: .venv/test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak.py $(ARGS)
 
 bench: .venv/run
 	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)

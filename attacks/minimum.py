@@ -234,9 +234,9 @@ class _Image:
         """Refute the radius that closes the gap; if that takes long, an easier one first, then go on with it."""
         looked = False
         widest = self.ball.widest(self.x[None])
-        goal, goal_radius, failed, turn = None, np.nan, np.inf, 0
+        goal, goal_radius, failed, turn, falls = None, np.nan, np.inf, 0, 0
         while not reached(self.task.ball.norm, self.lower, self.upper, self.task.gap):
-            radius = self.kind.asks(self.upper, self.task.gap) if np.isfinite(self.upper) else widest
+            radius = self._goal(falls) if np.isfinite(self.upper) else widest
             if radius != goal_radius:  # at first, and when the upper bound fell
                 goal, goal_radius, failed, turn = Search(self.question(radius)), radius, np.inf, 0
             on_goal = turn == 0 or (turn == 2 and failed == goal_radius)
@@ -254,6 +254,7 @@ class _Image:
             before = len(search.tree)
             answer = search.run(now + SHARES[min(turn, 2)] * (self.deadline - now), self.task.node_limit)
             self.nodes += len(answer.tree) - (before if before > len(search.question.c) else 0)
+            falls = falls + 1 if answer.witness is not None else 0
             if answer.witness is not None:
                 self._witness(self._shorten(answer.witness))
             elif answer.proved:
@@ -265,6 +266,17 @@ class _Image:
                 self.reason = answer.reason
             turn += 1
         self.reason = PROVED
+
+    def _goal(self, falls: int) -> float:
+        """The radius that closes the gap; from the third witness in a row on a smaller one, each time twice as far off.
+
+        Else a small gap would have `upper` creep down to a minimum that the attack missed.
+        """
+        goal = self.kind.asks(self.upper, self.task.gap)
+        if falls < 2 or self.ball.norm == "l0":
+            return goal
+        far = self.kind.asks(self.upper, min(self.task.gap * 2.0 ** (falls - 1), 0.5))
+        return max(far, self.kind.retreat(self.radius, goal))
 
     def _shorten(self, point: Array) -> Array:
         """A witness on the way from x to `point`, as near as a few rounds of candidates bring it."""

@@ -242,12 +242,22 @@ def pattern_minimum(net, row, x, y, target=None, margin=0.0):
 
     With `margin = 0` no more than the true minimum (ties count as adversarial here), with any other no less.
     """
-    best = np.inf
+    return pattern_point(net, row, x, y, target, margin)[0]
+
+
+@quiet
+def pattern_point(net, row, x, y, target=None, margin=0.0, best=np.inf):
+    """`pattern_minimum` and an s (d,) that attains it; `(best, None)` where none is smaller than `best`."""
+    point = None
     for A, b, Z, z in pieces(net, x, row.down, row.up):
         for c in ways(net, y, target):
             G, h = np.r_[A, c @ Z], np.r_[-b, margin - c @ (z - net.threshold)]  # G s >= h
-            best = min(best, LEAST[row.norm](G, h, row.down, row.up, best))
-    return best
+            if (np.maximum(G * row.down, G * row.up).sum(axis=1) < h - 1e-9).any():
+                continue  # not even the whole box meets that row
+            size, s = LEAST[row.norm](G, h, row.down, row.up, best)
+            if size < best:
+                best, point = size, s
+    return best, point
 
 
 def _least_pixels(G, h, down, up, best):
@@ -257,15 +267,18 @@ def _least_pixels(G, h, down, up, best):
         for chosen in map(list, combinations(range(d), k)):
             if k == 0:
                 if (h <= 0).all():
-                    return 0
+                    return 0, np.zeros(d)
                 continue
             most = np.maximum(G * down, G * up)[:, chosen].sum(axis=1)
             if (most < h).any():
                 continue
             bounds = np.c_[down, up][chosen]
-            if optimize.linprog(np.zeros(k), -G[:, chosen], -h, bounds=bounds, method="highs").status == 0:
-                return k
-    return np.inf
+            result = optimize.linprog(np.zeros(k), -G[:, chosen], -h, bounds=bounds, method="highs")
+            if result.status == 0:
+                s = np.zeros(d)
+                s[chosen] = result.x
+                return k, s
+    return np.inf, None
 
 
 def _least_by_program(cost, split):
@@ -282,7 +295,9 @@ def _least_by_program(cost, split):
             bounds, end = np.r_[np.c_[down, up], [[0, np.inf]]], np.r_[-h, np.zeros(2 * d)]
             c = np.r_[np.zeros(d), 1]
         result = optimize.linprog(c, A, end, bounds=bounds, method="highs")
-        return result.fun if result.status == 0 else np.inf
+        if result.status != 0:
+            return np.inf, None
+        return result.fun, result.x[:d] - result.x[d:] if split else result.x[:d]
 
     return least
 
@@ -297,7 +312,7 @@ def _shortest(G, h, down, up, best):
     u, _ = optimize.nnls(E, f)
     r = E @ u - f
     s = -r[:-1] / r[-1] if abs(r[-1]) > 1e-12 else np.full(len(down), np.inf)
-    return np.linalg.norm(s) if (G @ s >= h - 1e-9).all() else np.inf
+    return (np.linalg.norm(s), s) if (G @ s >= h - 1e-9).all() else (np.inf, None)
 
 
 LEAST = {

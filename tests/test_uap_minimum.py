@@ -83,7 +83,7 @@ def least_radius(norm, W, m, down, up, share=1.0, best=np.inf):
     ends = []
     for beyond in (0.0, NOISE):
         sets = [list(some) for some in combinations(range(len(m)), j)]
-        ends.append(min(oracles.LEAST[norm](W[some], beyond - m[some], down, up, best) for some in sets))
+        ends.append(min(oracles.LEAST[norm](W[some], beyond - m[some], down, up, best)[0] for some in sets))
     return ends
 
 
