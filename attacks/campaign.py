@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from attacks.certificate import Certificate, fingerprint
 from attacks.minimum import Task, certified_minimum
-from minigrad.files import briefly
+from minigrad.files import briefly, naming
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 
@@ -186,7 +186,7 @@ class Log:
 
     def __init__(self, path: Path, found: dict[int, Certificate]) -> None:
         self.path, self.found = path, found
-        self.file = path.open("ab")
+        self.file = path.open("ab", buffering=0)
 
     @classmethod
     def open(cls, path: Path, task: Task) -> Log:
@@ -240,9 +240,11 @@ class Log:
         self.found[image] = certificate
 
     def _write(self, row: dict[str, Any]) -> None:
-        self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        left = json.dumps(row, allow_nan=False).encode() + b"\n"
+        with naming(self.path):
+            while left:
+                left = left[self.file.write(left) :]  # near the end of a disk only a part fits
+            os.fsync(self.file.fileno())
 
     def __enter__(self) -> Log:
         return self

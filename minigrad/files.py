@@ -10,6 +10,8 @@ import io
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,34 +22,87 @@ if TYPE_CHECKING:
     import zipfile
     from pathlib import Path
 
+PART = ".part"  # how the name of a temporary file ends
 BRIEF = 200  # characters of a foreign file's own words in a message
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
     """Write beside `path` and rename: whoever looks sees the old file or the new one, never a half.
 
+    What a killed process left half-written beside `path` is removed.
+
     Raises
     ------
     OSError
         The folder does not exist or cannot be written, or the disk is full; `path` is then as it was.
     """
-    import tempfile
     from pathlib import Path
 
     path = Path(path)
     if not path.parent.is_dir() or path.is_dir():
         raise FileNotFoundError(f"{path}: expected a file to write in a folder that exists")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with naming(path):
+        _sweep(path)
+        handle, temporary = _temporary(path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                umask = os.umask(0)
+                os.umask(umask)
+                os.chmod(temporary, 0o666 & ~umask)  # mkstemp is private; an ordinary file is not
+                if os.name == "nt":
+                    file.close()  # there no open file can be renamed
+                os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """An OSError within says which file it is about; a full disk says only that it is full."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp is private; an ordinary file is not
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file beside `path`, open and locked: as long as this process lives no other sweeps it away."""
+    import tempfile
+
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        if _lock(handle) is not False and os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # it was swept in between
+
+
+def _sweep(path: Path) -> None:
+    """Remove temporary files of `path` whose process is gone: nobody holds their lock."""
+    from contextlib import suppress
+    from glob import escape
+
+    for stale in path.parent.glob(f".{escape(path.name)}.*{PART}"):
+        with suppress(OSError), stale.open("rb") as file:
+            if _lock(file.fileno()):
+                stale.unlink()
+
+
+def _lock(handle: int) -> bool | None:
+    """Take the lock of an open file, which goes when its process does: whether it was free; None: no locks here."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # Windows; some network file systems
+        return None
+    return True
 
 
 def check_writable(folder: str | Path) -> None:
@@ -60,7 +115,7 @@ def check_writable(folder: str | Path) -> None:
         place = place.parent
     if not place.is_dir():
         raise NotADirectoryError(f"{folder}: expected a folder, but {place} is a file")
-    with tempfile.TemporaryFile(dir=place):  # only trying tells: a read-only disk, a pseudo file system, a quota
+    with naming(folder), tempfile.TemporaryFile(dir=place):  # only trying tells: a read-only disk, a pseudo file system
         pass
 
 

@@ -1,11 +1,6 @@
 """Many images: any executor gives the same certificates, the file loses nothing, a killed run is gone on with."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -41,14 +36,6 @@ def same(a: Certificate, b: Certificate) -> bool:
         np.array_equal(getattr(a, name), getattr(b, name))
         for name in ("norm", "lower", "upper", "x", "y", "x_adv", "optimal", "reason", "nodes", "radius", "network")
     ) and (a.tree.layer, a.tree.index, a.tree.child) == (b.tree.layer, b.tree.index, b.tree.child)
-
-
-def runs(pid: int) -> bool:
-    """Whether that process exists and is more than an entry nobody has collected yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("norm", ["l0", "linf"])
@@ -91,38 +78,6 @@ def test_a_killed_run_resumes_and_loses_nothing(task, tmp_path, monkeypatch):
         assert len(made) == COUNT - kept  # what was whole is not done again
         lines = path.read_bytes().splitlines()
         assert len(lines) == COUNT + 1 and len({json.loads(line)["image"] for line in lines[1:]}) == COUNT
-
-
-def test_a_kill_in_the_middle_of_a_run_from_the_command_line(tmp_path):
-    """kill -9 once some lines are written; the same command again completes and equals an undisturbed run."""
-    command = [sys.executable, "-m", "attacks", "prove", "--count", "12", "--time-limit", "600"]
-    command += ["--model", str(NETS / "784-32-1.npz"), "--out"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([*command, str(tmp_path / "a")], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
-    log = tmp_path / "a" / "certificates.jsonl"
-    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 3):
-        time.sleep(0.002)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    workers_left = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    gone = time.monotonic() + 30
-    while any(runs(pid) for pid in workers_left):
-        assert time.monotonic() < gone, "the workers outlive the process that was killed"
-        time.sleep(0.02)
-    for out in ("a", "b"):
-        done = subprocess.run([*command, str(tmp_path / out)], cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    a, b = ((tmp_path / out / "certificates.jsonl").read_text().splitlines() for out in ("a", "b"))
-    assert len(a) == len(b) == 13 and a[0] == b[0]
-
-    def told(lines):
-        return {(r["image"], r["lower"], r["upper"], r["reason"]) for r in map(json.loads, lines[1:])}
-
-    assert told(a) == told(b) and len(told(a)) == 12
-    for name in ("table.csv", "summary.json", "histogram.png", "attack_against_proof.png", "model.npz"):
-        assert (tmp_path / "a" / name).stat().st_size > 100
-    assert "12 closed" in done.stdout
 
 
 def test_a_worker_that_dies_is_said_and_the_file_stays(task, tmp_path, monkeypatch):
