@@ -1,13 +1,17 @@
 """kill -9 at any moment: what is on the disk is whole, and the same command again gives the answer it would have given.
 
+    python tests/killing.py [--count 50] [--seed 0]
+
 Two commands: `python -m attacks prove` on twelve images, and the report on a small subset with its sets made smaller.
 """
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,9 +23,10 @@ ROOT = Path(__file__).parents[1]
 NET = ROOT / "tests" / "benchmarks" / "nets" / "784-32-1.npz"
 IMAGES = 12
 SMALLER = """
-import sys
-import attacks.study_detect, attacks.study_sets as sets
+import functools, sys
+import attacks.study_detect, attacks.study_sets as sets, attacks.uap_minimum as minimum
 from attacks.__main__ import main
+minimum.universal = functools.partial(minimum.universal, steps=4, passes=1)
 attacks.study_detect.DISGUISED, sets.FEW, sets.PIXELS, sets.PROVED = 10, 2, 2, 1
 sets.FEW_EPS = sets.UNIVERSAL_EPS = (0.05, 0.1)
 sets.MIXED_EPS, sets.HEIGHTS, sets.SLIPS = (0.3,), (0, 12), ((0, 0), (1, 0))
@@ -150,12 +155,32 @@ class Undisturbed:
         return names(out) == self.names and answer(out) == self.answer
 
 
-def kills(folder, count, seed=0, tell=lambda done: None):
-    """`count` kills of each command; how many came before the command had ended."""
-    rng, early = np.random.default_rng(seed), 0
+def kills(folder, count, seed, tell=print):
+    """`count` kills of each command, half of them while it writes; how many came before the command had ended."""
+    rng, early = np.random.default_rng(seed), [0, 0]
     for k, command in enumerate((PROVE, REPORT)):
-        whole = Undisturbed(command, folder / f"whole {k}")
+        undisturbed = Undisturbed(command, folder / f"whole {k}")
         for i in range(count):
-            early += whole.disturb(folder / f"killed {k} {i}", rng, while_writing=i % 2 == 0)
-            tell(k * count + i + 1)
+            early[k] += undisturbed.disturb(folder / f"killed {k} {i}", rng, while_writing=i % 2 == 0)
+            tell(("prove", "report")[k], i + 1)
     return early
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python tests/killing.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=50, help="kills of each command (default: 50)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+    o, begun = parser.parse_args(), time.monotonic()
+
+    def tell(name, done):
+        seconds = time.monotonic() - begun
+        print(f"\r{name}: {done} of {o.count} kills, {seconds:.0f} s", end="", flush=True, file=sys.stderr)
+
+    with tempfile.TemporaryDirectory() as folder:
+        early = kills(Path(folder), o.count, o.seed, tell)
+    print(f"\nseed {o.seed}: {o.count} kills each, {early[0]} of prove and {early[1]} of the report before the end")
+    print("each time the same command again gave the undisturbed answer, every file whole, none left over")
+
+
+if __name__ == "__main__":
+    main()
