@@ -31,7 +31,7 @@ from attacks.certificate import Certificate
 from attacks.glasses import as_mask, place
 from attacks.minimum import certified_minimum
 from attacks.result import MISCLASSIFIED, Problem, to_8bit
-from attacks.uap_methods import BATCH, smooth_weight, unit
+from attacks.uap_methods import BATCH, smooth_weight, temperature, unit
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
 from minigrad.model import Model
@@ -190,7 +190,7 @@ def _ascend(
 ) -> tuple[Array, list[float]]:
     """The pattern with the best objective seen, and the objectives of those measured."""
     rows, (lo, hi) = problem.open, problem.ball.box
-    tau = float(np.mean(np.abs(problem.start[rows]))) / 4 or 1.0
+    tau = temperature(problem.start[rows])
     first, second = neighbours(mask)
     steps = int(min(steps * len(spots), max(3 * steps, len(spots))))
     best, history, G = p, list[float](), np.zeros_like(p)

@@ -97,12 +97,14 @@ class Search:
                 for node in batch:  # they stay open
                     insort(self.pool, node, key=_bound)
                 return self._outcome(WITNESS if witness is not None else NODES if many else TIME, witness)
-            witness = self._split(nodes, known, mult, found)
+            witness = self._split(nodes, known, mult, found, deadline)
             if witness is not None:
                 return self._outcome(WITNESS, witness)
         return self._outcome(PROVED if not self.stuck else TIE if is_relu(self.question.net) else SMOOTH)
 
-    def _split(self, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution) -> Array | None:
+    def _split(
+        self, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution, deadline: float
+    ) -> Array | None:
         """Put the open children of the nodes into the pool; a witness, if a leaf among them has one."""
         assert self.small is not None
         told = [self.written.step(int(ident), self.small.live) for ident in nodes.ident]
@@ -111,7 +113,7 @@ class Search:
         numbers = self.tree.split(parents, split.layer, self.small.on_image(split.layer, split.index))
         self.written.follow(parents, numbers)
         children = replace(split.children, ident=numbers)
-        children = work(self.small, children.take(np.flatnonzero(children.bound >= 0)))
+        children = work(self.small, children.take(np.flatnonzero(children.bound >= 0)), deadline)
         for i in range(len(children)):
             insort(self.pool, children.take(np.array([i])), key=_bound)
         for i in np.setdiff1d(np.arange(len(nodes)), split.node):  # nothing to split
@@ -140,7 +142,7 @@ def root(question: Question, deadline: float) -> tuple[Question, Nodes]:
     nodes = tightened(question, nodes, STEPS)
     for _ in range(ROOT_ROUNDS):
         before = np.max(nodes.bound, initial=0.0)
-        nodes = tightened(question, contracted(question, nodes, CONTRACT_STEPS), STEPS)
+        nodes = tightened(question, contracted(question, nodes, CONTRACT_STEPS, deadline), STEPS)
         if not alone:
             nodes = nodes.take(np.argsort(nodes.bound)[: len(nodes) == number])
             alone = True
@@ -150,16 +152,19 @@ def root(question: Question, deadline: float) -> tuple[Question, Nodes]:
     return condense(question, nodes)
 
 
-def work(question: Question, nodes: Nodes, steps: int = STEPS, contract_steps: int = CONTRACT_STEPS) -> Nodes:
+def work(question: Question, nodes: Nodes, deadline: float = np.inf) -> Nodes:
     """Tighten and contract the nodes, and return those still open."""
-    nodes = tightened(question, nodes, steps)
-    return tightened(question, contracted(question, nodes, contract_steps), steps)
+    nodes = tightened(question, nodes, STEPS)
+    return tightened(question, contracted(question, nodes, CONTRACT_STEPS, deadline), STEPS)
 
 
-def contracted(question: Question, nodes: Nodes, steps: int) -> Nodes:
-    """The nodes with their intervals contracted, layer by layer, without those that hold no counterexample."""
+def contracted(question: Question, nodes: Nodes, steps: int, deadline: float = np.inf) -> Nodes:
+    """The nodes with their intervals contracted, layer by layer, without those that hold no counterexample.
+
+    Past the deadline the layers that are left keep the intervals they have.
+    """
     for k in range(len(nodes.l)):
-        if len(nodes):
+        if len(nodes) and time.perf_counter() <= deadline:
             smaller = contract(nodes.region(question), k, nodes.c, nodes.multipliers(), nodes.gamma[k], steps=steps)
             layers: dict[str, Any] = {
                 name: (*getattr(nodes, name)[:k], getattr(smaller, name), *getattr(nodes, name)[k + 1 :])

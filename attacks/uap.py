@@ -18,7 +18,7 @@ from attacks.crowd import Crowd, fooled
 from attacks.result import MISCLASSIFIED, Problem
 from attacks.sign_gradient import pgd
 from attacks.uap_methods import ascend, first_step, iterate, pixels, program
-from minigrad.inputs import Array, Seed, as_count, as_generator
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_number
 from minigrad.model import Model
 
 MENDING = 1  # pass of "iterative" in "best"
@@ -161,7 +161,7 @@ def universal(
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     steps, passes = as_count(steps, "steps"), as_count(passes, "passes")
-    if not 0 <= overshoot < np.inf:
+    if not 0 <= as_number(overshoot, "overshoot") < np.inf:
         raise ValueError(f"overshoot: expected a number >= 0, got {overshoot}")
     rng = as_generator(rng)
     crowd = Crowd.of(net, x, y, ball, target, convention, mixed)

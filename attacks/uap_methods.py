@@ -74,7 +74,7 @@ def ascend(crowd: Crowd, steps: int, rng: np.random.Generator) -> None:
     An image that is fooled for good has no weight left, one that is hopeless a bounded one (in the first).  Each run
     starts at the best s seen, the second with a quarter of tau.  a_t falls from 1/2 to 1/100 as in `smallest_eps`.
     """
-    tau = float(np.mean(np.abs(crowd.problem.start[crowd.rows]))) / 4 or 1.0
+    tau = temperature(crowd.problem.start[crowd.rows])
     zero = np.zeros_like(crowd.best)
     for part, smooth in ((steps, True), (steps // 2, False)):
         s, G = crowd.best, zero
@@ -98,7 +98,7 @@ def pixels(crowd: Crowd) -> list[Array]:
     all of them (`Ball.together`); of the best few the one that truly raises it most is painted.
     """
     problem, rows, s = crowd.problem, crowd.rows, np.zeros_like(crowd.best)
-    tau = float(np.mean(np.abs(problem.start[rows]))) / 4 or 1.0
+    tau = temperature(problem.start[rows])
     path: list[Array] = []
     for _ in range(int(min(crowd.free.radius, len(s)))):
         m, g, _ = crowd.slopes(s, rows)
@@ -148,6 +148,12 @@ def program(crowd: Crowd, rng: np.random.Generator) -> None:
         crowd.measure(s)
         if np.abs(s - before).max() <= 1e-9 * max(np.abs(s).max(), 1e-300):
             return
+
+
+def temperature(m: Array) -> float:
+    """A quarter of the mean |m|; 1 where that is too small to divide by."""
+    tau = float(np.mean(np.abs(m))) / 4
+    return tau if tau > 1e-300 else 1.0
 
 
 def smooth_weight(m: Array, tau: float) -> Array:

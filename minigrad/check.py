@@ -66,12 +66,14 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
     N, J = np.asarray(net.logits(x)), np.asarray(net.jacobian(x))  # (n, k), (n, k, d)
     if J.shape != (*N.shape, x.shape[1]):
         raise ValueError(f"expected a Jacobian of shape {(*N.shape, x.shape[1])}, got {J.shape}")
+    if not np.isfinite(N).all():
+        raise ValueError("expected finite logits of the model, got NaN or infinity")
     worst, rounding = 0.0, SUMS * np.finfo(float).eps / 2 * np.abs(N).max() / h
     for i in range(len(x)):
         step = h * np.eye(x.shape[1])  # (d, d): all pixels of one image in one batch
         right = (net.logits(x[i] + step) - N[i]).T / h  # (k, d)
         left = (N[i] - net.logits(x[i] - step)).T / h  # (k, d)
-        central = (right + left) / 2
+        central = right / 2 + left / 2
         scale = max(np.abs(J[i]).max(), np.abs(central).max(), np.finfo(float).tiny) + rounding / tol
         error = np.abs(J[i] - central) / scale  # (k, d)
         error[np.isnan(error)] = np.inf
@@ -108,6 +110,8 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     ------
     AssertionError
         The two products differ; the message gives both.
+    OverflowError
+        A product is too large for float64.
 
     Examples
     --------
@@ -122,6 +126,8 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     J_dx = f.jvp(x, dx)  # (n, k)
     g = rng.normal(size=J_dx.shape)
     g_J = f.vjp(x, g)  # (n, d)
+    if not np.isfinite(J_dx).all() or np.isinf(g_J).any():
+        raise OverflowError("expected finite products with the Jacobian, got NaN or infinity")
     pushed, pulled = float(np.sum(g * J_dx)), float(np.sum(g_J * dx))
     scale = float(np.sum(np.abs(g * J_dx)) + np.sum(np.abs(g_J * dx)))
     scale = max(scale, np.finfo(float).tiny / np.finfo(float).eps)  # below, products have no digits left
