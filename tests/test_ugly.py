@@ -29,9 +29,12 @@ from attacks import (
     universal_minimum,
 )
 from attacks.detect import Memory, scores
+from attacks.nodes import Question
 from attacks.result import MISCLASSIFIED, NO_PIXEL
+from attacks.search import TIME, Search
 from minigrad import MLP, check_jacobian, dot_test, fit
 from minigrad.bounds import forward_error
+from minigrad.contract import contract
 
 D = 4  # pixels, 2 x 2
 X = np.round(16 * np.random.default_rng(1).random((2, D))) / 16
@@ -101,6 +104,7 @@ UGLY = CONSTANT | {
         "subnormal": lambda k: net([D, k], W=1e-322, b=0.0),
         "1e-300": lambda k: net([D, 3, k], W=1e-300, b=0.0),
         "1e-160": lambda k: net([D, 3, k], W=1e-160, b=0.0),
+        "1e-160 beside biases": lambda k: net([D, 3, k], W=1e-160),
         "1e154": lambda k: net([D, 3, k], W=1e154),
         "1e154 tanh": lambda k: net([D, 3, k], "tanh", W=1e154),
         "1e300": lambda k: net([D, 3, k], W=1e300),
@@ -283,6 +287,40 @@ def test_powers_of_two_change_no_digit(powers, k):
         assert np.allclose(a.x_adv, b.x_adv, rtol=0, atol=1e-12), call
         flipped += a.success.sum()
     assert flipped > 5
+
+
+@pytest.mark.parametrize("ball", balls(1.0), ids=lambda ball: ball.norm)
+def test_a_gain_out_of_reach_of_a_subnormal_gradient(ball):
+    g, gain = np.full((1, D), 1e-320), np.array([0.25])
+    assert ball.radius_for(X[:1], g, gain) == np.inf
+    assert ball.radius_for(X[:1], g, np.array([5e-324])) <= D
+
+
+def test_past_the_deadline_nothing_is_contracted(monkeypatch):
+    """A round of contraction of twelve layers takes a second; a search that is late does not begin one."""
+    deep = net([D, *[3] * 11, 1], seed=2)
+    question = Question.of(deep, X[0], int(deep.predict(X[:1])[0]), LInf(1.0))
+    rounds = []
+    monkeypatch.setattr("attacks.search.contract", lambda *a, real=contract, **o: rounds.append(a) or real(*a, **o))
+    assert Search(question).run(0.0).reason == TIME and not rounds
+    Search(question).run(np.inf, node_limit=1)
+    assert rounds
+
+
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+@pytest.mark.parametrize("powers", [(900, -900), (-900, 900)])
+def test_proofs_of_huge_weights(norm, powers):
+    """The derivatives of their multipliers would overflow.  The intervals are wider, and agree with the plain ones."""
+    open_ = 0
+    for seed in range(3):
+        plain = net([D, 6, 1], seed=seed)
+        y = plain.predict(X)
+        exact = certified_minimum(plain, X, y, norm, time_limit=5)
+        wide = certified_minimum(scaled(plain, powers), X, y, norm, time_limit=1, node_limit=6)
+        for a, b in zip(exact, wide, strict=True):
+            assert b.lower <= a.upper and a.lower <= b.upper
+            open_ += b.nodes > 0
+    assert open_ > 0
 
 
 @pytest.mark.parametrize("norm", NORMS)
