@@ -20,7 +20,7 @@ help:
 	@echo "make notebook run notebooks/companion.ipynb from scratch (ARGS=--save keeps its outputs)"
 	@echo "make docs     build an API page for each module: build/docs/index.html"
 	@echo "make lint     ruff and mypy"
-	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills (takes half an hour)"
+	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills, every test with new examples"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make wheel    build dist/*.whl"
@@ -88,6 +88,7 @@ lint: .venv/dev
 soak: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak.py $(ARGS)
 	$(IN_VENV) tests/killing.py
+	HYPOTHESIS_PROFILE=new OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal
 
 bench: .venv/run
 	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)

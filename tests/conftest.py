@@ -11,8 +11,10 @@ from hypothesis import settings
 from data import load_mnist
 from minigrad import MLP
 
-settings.register_profile("tests", deadline=None, max_examples=50)
-settings.load_profile("tests")
+# `make test` tries the same examples every time; `make soak` tries new ones.
+settings.register_profile("tests", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("new", deadline=None, max_examples=200, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 NETS = Path(__file__).parent / "benchmarks" / "nets"
 
