@@ -46,7 +46,7 @@ from minigrad.relax import Lines, lines
 UNIT = 2.0**-53
 LARGEST = 1e6  # weights above this are sketched in double precision: single has 7 digits
 RANGE = 9  # and so are layers whose product is beyond 10^+-RANGE: squares of gradients must fit, below 1e38
-HUGE = 140  # powers of ten of all weights and biases together: squares of their products stay below 1e308
+HUGE = 140  # powers of ten of all weights together, or of a bias: squares of what they make stay below 1e308
 TINY = np.finfo(float).tiny
 
 
@@ -102,8 +102,9 @@ class Region:
     @cached_property
     def huge(self) -> bool:
         """Whether squares of the multipliers' derivatives may overflow: then better ones are not looked for."""
-        sizes = [np.abs(v).max() for layer in self.net.dense for v in (layer.W, layer.b)]
-        return bool(np.log10(np.maximum(sizes, 1)).sum() > HUGE)
+        weights = np.log10([max(np.abs(layer.W).max(), 1) for layer in self.net.dense]).sum()
+        bias = np.log10(max(1, *(np.abs(layer.b).max() for layer in self.net.dense)))
+        return bool(max(weights, bias) > HUGE)
 
     def sketch(self) -> Region:
         """The same in single precision, without rounding terms: to look for good multipliers at half the cost."""
