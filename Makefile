@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.14.1 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs wheel clean
+.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills, every test with new examples"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
+	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about half an hour)"
 	@echo "make wheel    build dist/*.whl"
 	@echo "make .venv    only the virtual environment that the others use"
 	@echo "make clean    remove all that these commands made"
@@ -96,10 +97,13 @@ bench: .venv/run
 bench-proofs: .venv/run
 	$(IN_VENV) tests/benchmarks/proofs.py $(ARGS)
 
+mutants: .venv/dev
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/mutants.py $(ARGS)
+
 wheel: .venv/made
 	rm -rf build dist
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf .venv .venv-oldest build dist report *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-oldest build dist report mutants *.egg-info .hypothesis .pytest_cache .ruff_cache .mypy_cache
 	find minigrad attacks data tests -name __pycache__ -type d -prune -exec rm -rf {} +

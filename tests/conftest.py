@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 from data import load_mnist
 from minigrad import MLP
@@ -14,6 +14,10 @@ from minigrad import MLP
 # `make test` tries the same examples every time; `make soak` tries new ones.
 settings.register_profile("tests", deadline=None, max_examples=50, derandomize=True)
 settings.register_profile("new", deadline=None, max_examples=200, print_blob=True)
+settings.register_profile(  # `make mutants`: the first failure will do, and a test is run twice in one process
+    "mutants", deadline=None, max_examples=20, derandomize=True, database=None,
+    phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 NETS = Path(__file__).parent / "benchmarks" / "nets"

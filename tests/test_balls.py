@@ -1,5 +1,6 @@
 """Each closed form against a slow reference: linear program, every support, dual bound, quadratic program."""
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -302,6 +303,10 @@ def test_leading_axes(case):
     np.testing.assert_array_equal(folded.distance(v2).ravel(), ball.distance(v))
     np.testing.assert_array_equal(folded.contains(x2, v2 / 8).ravel(), ball.contains(x, v / 8))
     np.testing.assert_array_equal(folded.radius_for(x2, v2, gain).ravel(), ball.radius_for(x, v, gain.ravel()))
+    for h2, h in zip(folded.forced(x2, v2), ball.forced(x, v), strict=True):
+        np.testing.assert_array_equal(h2.reshape(x.shape), h)
+    s = folded.sample(x2, np.random.default_rng(0))
+    assert s.shape == x2.shape and folded.contains(x2, s).all()
 
 
 @given(ball_cases())
@@ -327,6 +332,21 @@ def test_rows_pick_per_image_parts_in_order_and_keep_shared_ones():
     shared = LInf(0.1, mask=mask[0]).rows(np.array([1]), 3)
     assert shared.radius == 0.1
     assert shared.mask.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("kind", [L0, L1, L2, LInf])
+def test_the_ball_of_one_image_has_no_axis_for_images(kind):
+    one = kind(np.array([2]), (np.zeros((1, 3)), np.ones((1, 3))), np.array([[True, False, True]])).of_one_image()
+    assert (np.shape(one.radius), one.radius) == ((), 2)
+    assert [end.tolist() for end in (*one.box, one.mask)] == [[0, 0, 0], [1, 1, 1], [True, False, True]]
+
+
+def test_contains_measures_a_perturbation_in_single_precision_in_double():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        s = rng.random(50).astype(np.float32) / 2
+        exact = [float(v) for v in s]  # |s|_1 in float32 errs by a million times the slack
+        assert L1(math.fsum(exact)).contains(np.zeros(50), s)
 
 
 def test_scaled():
@@ -486,6 +506,16 @@ def test_l0_asks_for_the_fewest_pixels_whose_refutation_closes_the_gap(upper, ga
     assert L0.proves(asked) == asked + 1  # refuting k pixels leaves at least k + 1
     assert L0.proves(asked) >= (1 - gap) * upper
     assert asked == 0 or L0.proves(asked - 1) < (1 - gap) * upper
+
+
+@pytest.mark.parametrize(("low", "high", "middle"), [(1, 2, None), (1, 3, 2), (1, 4, 2), (0, 9, 4), (5, 5, None)])
+def test_between_two_counts_of_pixels_lies_a_whole_one_or_none(low, high, middle):
+    assert L0.between(low, high, 0.5) == middle
+
+
+@pytest.mark.parametrize(("radius", "pixels"), [(0, 1), (0.25, 1), (1, 1), (1.5, 2), (3, 3)])
+def test_a_count_of_pixels_is_the_next_whole_one_and_at_least_one(radius, pixels):
+    assert L0.whole(radius) == pixels
 
 
 @pytest.mark.parametrize("kind", [L1, L2, LInf])

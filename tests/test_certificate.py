@@ -249,6 +249,15 @@ def test_a_file_without_a_field_is_refused(field, cases):
         Certificate.from_bytes(npz_bytes(arrays))
 
 
+def test_a_file_whose_witness_has_another_size_than_the_image_is_refused(cases):
+    from minigrad.files import npz_bytes, parse_npz
+
+    arrays = parse_npz(cases["linf"][1].to_bytes(), "certificate")
+    arrays["x_adv"] = arrays["x_adv"][:-1]
+    with pytest.raises(ValueError, match="expected a certificate, got something else"):
+        Certificate.from_bytes(npz_bytes(arrays))
+
+
 @pytest.mark.parametrize(
     ("tree", "message"),
     [

@@ -295,6 +295,39 @@ def test_a_strangers_model_gives_the_same_pixels(variant, data):
     assert (own.forwards, own.jacobians) == (foreign.forwards, foreign.jacobians)
 
 
+class Cliff:
+    """x_0 + x_1 - 1 times 1e150 where x_2 is high, and 1e-150 where it is low."""
+
+    def logits(self, x):
+        return (self.scale(x) * (x[:, 0] + x[:, 1] - 1))[:, None]
+
+    def jacobian(self, x):
+        return self.scale(x)[:, None, None] * np.array([1.0, 1, 0])
+
+    def scale(self, x):
+        return np.where(x[:, 2] > 0.5, 1e150, 1e-150)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_steep_images_beside_flat_ones_leave_them_their_pixels(variant):
+    x = np.array([[0.25, 0.25, 0], [0.25, 0.25, 1]])
+    assert saliency_map(Cliff(), x, [0, 0], variant=variant).success.all()
+
+
+def test_papernot_counts_the_jacobians_it_asks_for():
+    net, asked = MLP.init([4, 6, 3], rng=0), []
+
+    class Counted:
+        logits = staticmethod(net.logits)
+
+        def jacobian(self, x):
+            asked.append(len(x))
+            return net.jacobian(x)
+
+    result = saliency_map(Counted(), np.full((3, 4), 0.5), [0, 1, 2], variant="papernot")
+    assert result.jacobians == sum(asked) > 0
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=25)
 @given(st.data())

@@ -301,6 +301,15 @@ def test_a_mask_on_pixels_without_gradient_has_no_admissible_pixel():
             assert result.reason[0] == reason
 
 
+def test_pgd_has_no_admissible_pixel_exactly_where_none_has_room():
+    """No room at all; room up alone; room down alone: the last two could move, though it does not help."""
+    x = np.array([[0.5, 0.25], [0.0, 0.0], [1.0, 1.0]])
+    lo, hi = np.array([[0.5, 0.25], [0, 0], [0.5, 0.5]]), np.array([[0.5, 0.25], [0.5, 0.5], [1, 1]])
+    net = MLP.from_arrays([([[1.0], [1.0]], [-9.0])])
+    result = pgd(net, x, [0] * 3, LInf(0.5, (lo, hi)), steps=2)
+    assert result.reason.tolist() == ["no admissible pixel", "budget spent", "budget spent"]
+
+
 @settings(max_examples=25)
 @given(curved_cases())
 def test_masked_pixels_stay_bit_identical(case):
