@@ -21,6 +21,7 @@ import numpy as np
 from data.idx import Array
 
 EVERY = 5  # one image of so many, class by class, is for the test
+BRIEF = 200  # characters of another library's complaint
 DEFLATE = 1032  # what deflate makes of a byte at most
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -43,7 +44,7 @@ def read_arrays(path: str | Path) -> dict[str, Array]:
                 raise ValueError(f"it promises more than {DEFLATE} times its {len(raw)} bytes")
             return {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
     except Exception as error:  # of foreign bytes zipfile, zlib and NumPy may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:BRIEF] or type(error).__name__
         raise ValueError(f"{path}: expected an .npz file of plain arrays, got something else ({reason})") from error
 
 
@@ -100,8 +101,10 @@ def _check(x: Array, y: Array, x_name: str, y_name: str) -> None:
         raise ValueError(f"{x_name}: expected (n, channels, rows, columns), got {x.shape}: move the channels forward")
     if y.shape != (len(x),):
         raise ValueError(f"{y_name}: expected {len(x)} labels, one an image, got shape {y.shape}")
-    if y.dtype.kind not in "buif" or not np.all((y == np.floor(y)) & (np.abs(y) < 2**31)):
-        raise ValueError(f"{y_name}: expected whole numbers, got {y.dtype} such as {y.ravel()[:3].tolist()}")
+    if y.dtype.kind not in "buif":
+        raise ValueError(f"{y_name}: expected whole numbers, got {y.dtype}")
+    if not np.all((y == np.floor(y)) & (y > -(2**31)) & (y < 2**31)):
+        raise ValueError(f"{y_name}: expected whole numbers, got {y.dtype} with others, or beyond 2^31")
 
 
 def picture_shape(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -131,9 +134,12 @@ def ends(arrays: dict[str, Array], x: Array, name: str) -> tuple[Array, Array]:
     for end, value in default.items():
         given: Any = arrays.get(end, np.float64(value))
         try:
-            found.append(np.broadcast_to(given, x.shape[1:]).astype(np.float64).ravel())
-        except (TypeError, ValueError) as error:
+            numbers = np.broadcast_to(given, x.shape[1:]).ravel()
+        except ValueError as error:
             raise ValueError(f"{name}: expected {end} to broadcast to {x.shape[1:]}, got {given.shape}") from error
+        if given.dtype.kind not in "buif":
+            raise ValueError(f"{name}: expected {end} to be numbers, got {given.dtype}")
+        found.append(numbers.astype(np.float64))
     lo, hi = found
     if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (lo < hi).all()):
         got = f"{lo.min():g}..{lo.max():g} and {hi.min():g}..{hi.max():g}"
