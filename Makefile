@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.14.1 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs mutants wheel clean
+.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs bench-memory mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills, every test with new examples"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
+	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about half an hour)"
 	@echo "make wheel    build dist/*.whl"
 	@echo "make .venv    only the virtual environment that the others use"
@@ -99,6 +100,9 @@ bench-proofs: .venv/run
 
 mutants: .venv/dev
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/mutants.py $(ARGS)
+
+bench-memory: .venv/run
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/memory.py $(ARGS)
 
 wheel: .venv/made
 	rm -rf build dist

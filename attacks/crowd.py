@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import Ball
-from attacks.result import Problem, to_8bit
+from attacks.result import Problem, blocks, to_8bit
 from minigrad.inputs import Array
 from minigrad.model import Model
 
@@ -65,9 +65,13 @@ class Crowd:
         classes = np.unique(problem.margin.y)
         if mixed and len(classes) < 2:
             raise ValueError(f"y: expected images of at least two classes in a mixed set, got only class {classes[0]}")
-        down, up = (np.broadcast_to(end - problem.x, problem.x.shape) for end in ball.box)  # (n, d) whatever the mask
-        one = (np.max, np.min) if convention == "inside" else (np.min, np.max)
-        free = replace(ball, box=(one[0](down, axis=0), one[1](up, axis=0)))  # (d,) each: where s may go
+        lowest, highest = (np.max, np.min) if convention == "inside" else (np.min, np.max)
+        down, up = [], []  # (d,) a block, whatever the mask
+        for rows in blocks(np.arange(len(problem.x))):
+            lo, hi = ball.rows(rows, len(problem.x)).box
+            down.append(lowest(lo - problem.x[rows], axis=0))
+            up.append(highest(hi - problem.x[rows], axis=0))
+        free = replace(ball, box=(lowest(down, axis=0), highest(up, axis=0)))  # (d,) each: where s may go
         crowd = cls(problem, convention == "inside", free, np.zeros(problem.x.shape[1]))
         crowd.measure(crowd.best)
         return crowd
@@ -90,7 +94,8 @@ class Crowd:
         """The share that `s` fools; it is kept if it is the best."""
         if not len(self.rows):
             return float("nan")
-        m = self.problem.margin.rows(self.rows).value(self.points(s, self.rows))  # (rows,)
+        margin = self.problem.margin
+        m = np.concatenate([margin.rows(some).value(self.points(s, some)) for some in blocks(self.rows)])  # (rows,)
         rate, worst = float(np.mean(m > 0)), float(m.min())
         if not self.history or (rate, worst) > (max(self.history), self.worst):
             self.best, self.worst = s, worst
@@ -122,7 +127,11 @@ class Crowd:
 
 def fooled(problem: Problem, s: Array) -> tuple[Array, Array]:
     """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each; False if misclassified already."""
-    x_adv = problem.ball.apply(problem.x, s)  # (n, d)
-    rounded = np.where(s == 0, problem.x, to_8bit(x_adv))  # (n, d)
     tried = problem.start <= 0  # (n,) bool
-    return (problem.margin.value(x_adv) > 0) & tried, (problem.margin.value(rounded) > 0) & tried
+    plain, in_bytes = tried.copy(), tried.copy()
+    for rows in blocks(np.flatnonzero(tried)):
+        x, margin = problem.x[rows], problem.margin.rows(rows)
+        x_adv = problem.ball.rows(rows, len(tried)).apply(x, s)  # (rows, d)
+        plain[rows] = margin.value(x_adv) > 0
+        in_bytes[rows] = margin.value(np.where(s == 0, x, to_8bit(x_adv))) > 0
+    return plain, in_bytes

@@ -26,7 +26,7 @@ from minigrad.model import Model, check_model
 
 COMPONENTS, NEIGHBOURS = 60, 3000  # principal components kept; training images compared with
 FALSE_ALARMS = 0.01
-ROWS = 512  # attacked images compared with all clean ones at once
+ROWS = 512  # images scored, or compared with all clean ones, at once
 FEWEST = 20  # training images that a quantile of 1% can be read off, roughly
 
 
@@ -115,7 +115,8 @@ DETECTORS: dict[str, Callable[[Memory, Array], Array]] = {
 
 def scores(memory: Memory, x: Array) -> Array:
     """The five scores of each image, (n, 5), in the order of `DETECTORS`."""
-    return np.stack([detector(memory, x) for detector in DETECTORS.values()], axis=1)
+    parts = [x[start : start + ROWS] for start in range(0, max(len(x), 1), ROWS)]
+    return np.concatenate([np.stack([detect(memory, part) for detect in DETECTORS.values()], axis=1) for part in parts])
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,8 @@ def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
         here = problem.ball.rows(rows, len(problem.x))
         s = now - x
         cheapest = np.where(s != 0, g * s, np.inf).argmin(axis=1)  # (r,) the pixel whose loss would cost least
-        gain = np.where((s != 0) | out, 0, np.abs(g) * here.reach(x, g))  # (rows, d)
+        gain = here.gain(x, g)  # (rows, d)
+        gain[(s != 0) | out] = 0
         added = gain.argmax(axis=1)
         go = (np.count_nonzero(s, axis=1) > 1) & (won | (gain[at, added] > 0))
         now[at, cheapest], out[at, cheapest] = x[at, cheapest], True
@@ -108,4 +109,5 @@ def extended(problem: Problem, x_adv: Array, trace: Trace) -> Trace:
 def _adversarial(problem: Problem, x_adv: Array) -> Array:
     """The open images that `x_adv` flips, as row numbers."""
     rows = problem.open
-    return rows[problem.margin.rows(rows).value(x_adv[rows]) > 0] if len(rows) else rows
+    flipped = [problem.margin.rows(some).value(x_adv[some]) > 0 for some in blocks(rows)]
+    return rows[np.concatenate(flipped)] if len(rows) else rows

@@ -120,18 +120,26 @@ class Problem:
     def finish(self, x_adv: Array, reason: ArrayLike = BUDGET, trace: Trace | None = None) -> AttackResult:
         """Measure `x_adv` (n, d) and build the result; `reason` says why, wherever it turns out not to be a success.
 
+        Memory: the result's own images, and a block's at a time.
+
         Raises
         ------
         AssertionError
             An attack left its ball, box or mask: a bug here, never a result.
         """
-        misclassified = self.start > 0
-        x_adv = np.where(misclassified[:, None], self.x, x_adv)
-        s = x_adv - self.x  # (n, d)
-        allowed = self.ball.contains(self.x, s)
-        if not allowed.all():
-            row = int(np.argmin(allowed))
-            raise AssertionError(f"the perturbation of row {row} is outside its {self.ball.norm} ball, box or mask")
+        misclassified, n = self.start > 0, len(self.x)
+        tried, x_adv = x_adv, np.empty_like(self.x)
+        distance, rounded = np.empty(n), np.empty(n)
+        for rows in blocks(np.arange(n)):
+            x, ball = self.x[rows], self.ball.rows(rows, n)
+            now = np.where(misclassified[rows, None], x, tried[rows])
+            s = now - x  # (rows, d)
+            allowed = ball.contains(x, s)
+            if not allowed.all():
+                row = int(rows[np.argmin(allowed)])
+                raise AssertionError(f"the perturbation of row {row} is outside its {ball.norm} ball, box or mask")
+            x_adv[rows], distance[rows] = now, ball.distance(s)
+            rounded[rows] = self.margin.rows(rows).value(in_bytes(x, now))
         m = self.margin.value(x_adv)  # (n,)
         success = (m > 0) & ~misclassified
         reasons = np.where(success, SUCCESS, np.where(misclassified, MISCLASSIFIED, np.broadcast_to(reason, m.shape)))
@@ -139,8 +147,8 @@ class Problem:
             x=self.x,
             x_adv=x_adv,
             success=success,
-            success_8bit=(self.margin.value(in_bytes(self.x, x_adv)) > 0) & ~misclassified,
-            distance=self.ball.distance(s),
+            success_8bit=(rounded > 0) & ~misclassified,
+            distance=distance,
             margin=m,
             reason=reasons,
             norm=self.ball.norm,

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import L0, Ball
 from attacks.fewer import exchange, extended, prune
-from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace
+from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace, blocks
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
@@ -74,7 +74,7 @@ def saliency_map(
 
     Notes
     -----
-    Time: a forward pass and a pullback for each image and step.  Memory: a few arrays the size of `x` (k - 1 times in a
+    Time: a forward pass and a pullback for each image and step.  Memory: three arrays the size of `x` (k - 1 times in a
     race).
 
     Examples
@@ -102,7 +102,9 @@ def saliency_map(
     if exchanges:
         pruned, x_adv = x_adv, exchange(problem, x_adv, exchanges)
         trace = extended(problem, x_adv, trace)
-        x_adv, kept = prune(problem, x_adv, trace, np.flatnonzero((x_adv != pruned).any(axis=1)))
+        rows = np.flatnonzero((x_adv != pruned).any(axis=1))
+        del pruned
+        x_adv, kept = prune(problem, x_adv, trace, rows)
         trace = replace(trace, kept=kept)
     return problem.finish(x_adv, reason, trace)
 
@@ -120,7 +122,8 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
     log = []  # per step: the rows that were active, their margin, and the pixel and value each then chose
     active = np.arange(len(image))
     while len(active):
-        m, pixel, value = choose(race.rows(active), now[active], used[active], ball.rows(active, len(image)))
+        chosen = [choose(race.rows(r), now[r], used[r], ball.rows(r, len(image))) for r in blocks(active)]
+        m, pixel, value = map(np.concatenate, zip(*chosen, strict=True))
         last[active] = m
         won[image[active[m > 0]]] = True
         full = np.count_nonzero(used[active], axis=1) + pixel.shape[1] > limit  # (active,) bool

@@ -52,10 +52,13 @@ def fgsm(net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLik
     array([[0.5 , 0.25]])
     """
     problem = Problem.of(net, x, y, ball, target)
-    _, g = problem.margin.value_and_gradient(problem.x)  # (n, d)
-    s = ball.maximize(problem.x, g)  # (n, d)
-    stuck = ball.reach(problem.x, g).max(axis=1) == 0  # (n,) bool: nothing can move uphill
-    return problem.finish(ball.apply(problem.x, s), np.where(stuck, NO_PIXEL, BUDGET))
+    x_adv, stuck = np.empty_like(problem.x), np.zeros(len(problem.x), bool)
+    for rows in blocks(np.arange(len(x_adv))):
+        now, around = problem.x[rows], ball.rows(rows, len(x_adv))
+        _, g = problem.margin.rows(rows).value_and_gradient(now)  # (rows, d)
+        x_adv[rows] = around.apply(now, around.maximize(now, g))
+        stuck[rows] = around.reach(now, g).max(axis=1) == 0  # nothing can move uphill
+    return problem.finish(x_adv, np.where(stuck, NO_PIXEL, BUDGET))
 
 
 def pgd(
@@ -124,8 +127,10 @@ def pgd(
             m, found = _ascend(problem.margin.rows(rows), problem.x[rows], s, around, steps, step)
             better = m > best[rows]
             best[rows[better]], x_adv[rows[better]] = m[better], found[better]
-    down, up = ball.room(problem.x)
-    still = np.all((down == 0) & (up == 0), axis=1)  # (n,) bool: box and mask leave no pixel any room
+    still = np.zeros(len(x_adv), bool)  # box and mask leave no pixel any room
+    for rows in blocks(np.flatnonzero(best <= 0)):
+        down, up = ball.rows(rows, len(x_adv)).room(problem.x[rows])
+        still[rows] = np.all((down == 0) & (up == 0), axis=1)
     return problem.finish(x_adv, np.where(still, NO_PIXEL, BUDGET))
 
 

@@ -20,11 +20,26 @@ import numpy as np
 
 from minigrad.inputs import Array
 
+BLOCK = 1 << 18  # numbers looked at together
+
 
 def best_moves(down: Array, up: Array, A: Array, low: float | Array, high: float | Array) -> tuple[Array, Array]:
-    """`argmax F_j` over [low, high] and `max F_j`, (d,) each, for rooms and slopes (n, d) and low <= 0 <= high."""
+    """`argmax F_j` over [low, high] and `max F_j`, (d,) each, for rooms and slopes (n, d) and low <= 0 <= high.
+
+    A few pixels at a time: that bounds the memory beyond the arrays given.
+    """
+    n, d = A.shape
+    low, high = np.broadcast_to(low, d), np.broadcast_to(high, d)
+    width = max(1, BLOCK // n)
+    parts = [slice(start, start + width) for start in range(0, d, width)]
+    moves, earned = zip(*(_best(down[:, j], up[:, j], A[:, j], low[j], high[j]) for j in parts), strict=True)
+    return np.concatenate(moves), np.concatenate(earned)
+
+
+def _best(down: Array, up: Array, A: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """`best_moves` of some pixels."""
     rise, rise_earns = _one_way(np.minimum(up, high), A)
-    fall, fall_earns = _one_way(np.minimum(-down, -np.asarray(low)), -A)
+    fall, fall_earns = _one_way(np.minimum(-down, -low), -A)
     upwards = rise_earns >= fall_earns
     return np.where(upwards, rise, -fall), np.where(upwards, rise_earns, fall_earns)
 

@@ -25,7 +25,8 @@ def first_step(crowd: Crowd) -> Array:
     """The maximiser of the mean gradient: the best answer to the averaged linearised network."""
     x = crowd.problem.x[crowd.rows]
     _, g = crowd.problem.margin.rows(crowd.rows).value_and_gradient(x)
-    s = crowd.oracle(g / len(g), x, crowd.rows)
+    g = g / len(g)
+    s = crowd.oracle(g, x, crowd.rows)
     crowd.measure(s)
     return s
 
