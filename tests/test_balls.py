@@ -341,6 +341,11 @@ def test_the_ball_of_one_image_has_no_axis_for_images(kind):
     assert [end.tolist() for end in (*one.box, one.mask)] == [[0, 0, 0], [1, 1, 1], [True, False, True]]
 
 
+def test_lists_become_arrays():
+    ball = LInf([0.5], ([0, 0], [1, 2]), [True, False]).columns(np.array([1]), 2)
+    assert [part.tolist() for part in (ball.radius, *ball.box, ball.mask)] == [[0.5], [0], [2], [False]]
+
+
 def test_contains_measures_a_perturbation_in_single_precision_in_double():
     rng = np.random.default_rng(0)
     for _ in range(20):

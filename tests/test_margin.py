@@ -144,6 +144,14 @@ def test_two_margins_do_not_share_a_count():
     assert two.count.forward == 0
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_strangers_threshold_is_for_one_logit_alone(k):
+    model = MLP.init([3, k], rng=0)
+    object.__setattr__(model, "threshold", 0.5)
+    with pytest.raises(ValueError, match=f"expected threshold 0 of a model with {k} logits, got 0.5"):
+        Margin.of(model, np.zeros((1, 3)), [0])
+
+
 def test_target_may_be_one_class_for_all():
     net, x = MLP.init([3, 4], rng=0), np.full((2, 3), 0.5)
     assert np.array_equal(Margin.of(net, x, [0, 1], 2).value(x), Margin.of(net, x, [0, 1], [2, 2]).value(x))

@@ -248,6 +248,16 @@ def test_a_batch_is_its_images_one_by_one_each_with_its_own_box_and_mask(name, d
         assert alone.reason[0] == batch.reason[i]
 
 
+def test_the_race_of_an_image_is_its_own_whatever_is_misclassified_before_it():
+    """N(x) = (0, x_0 - 1, x_1 - 3/4): from 0.5 class 2 is nearest, at 0.25."""
+    net = MLP.from_arrays([(np.eye(2, 3, 1), [0, -1, -0.75])])
+    for before in range(4):
+        labels = [1] * before + [0]
+        result = smallest_eps(net, np.full((before + 1, 2), 0.5), labels)
+        assert result.reason.tolist() == ["already misclassified"] * before + ["success"]
+        assert result.distance[-1] == pytest.approx(0.25, abs=A_LITTLE)
+
+
 def test_same_seed_same_bytes_and_another_seed_another_start():
     net = MLP.from_arrays([(np.ones((4, 1)), [-2.0]), ([[1.0]], [-4.0])])  # flat at x: only a random start moves
     x = np.full((2, 4), 0.5)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_bounds import feasible, has_signs, random_net, with_signs
 
+import minigrad.tighten
 from attacks import LInf
 from minigrad.bounds import intervals, substitute, upper_bound
 from minigrad.mlp import forward
@@ -176,6 +177,21 @@ def test_every_row_is_tightened_by_itself(case, r, seed):
     assert np.array_equal(again[:, r], bound[:, r])
     for mine, kept in zip(there.arrays(), found.arrays(), strict=True):
         assert np.array_equal(mine[:, r], kept[:, r])
+
+
+def test_the_answer_is_the_best_of_all_steps(reference, mnist49, monkeypatch):
+    _, _, x, y = mnist49
+    x, tried = x[(y == 0) & (reference.predict(x) == 0)][:12].astype(float), []
+
+    def recorded(*args):
+        tried.append(bound_rows(*args))
+        return tried[-1]
+
+    monkeypatch.setattr(minigrad.tighten, "bound_rows", recorded)
+    bound, _ = tighten(intervals(reference, x, LInf(0.03)), np.ones((12, 1)), steps=10, rate=20.0)  # overshoots
+    steps = np.array([found.bound for found in tried[:-1]])  # the last is the answer itself
+    assert (steps[-1] > steps.min(axis=0) + 1e-3).any()
+    np.testing.assert_allclose(bound, steps.min(axis=0), rtol=1e-4)  # looked for in single precision
 
 
 def test_the_reference_bound_gains(reference, mnist49):

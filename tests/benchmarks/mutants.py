@@ -162,8 +162,8 @@ def main() -> int:
     strangers = sum(mutant.key not in known for mutant in alive)
     share = 1 - len(alive) / len(sample)
     minutes = (time.monotonic() - begin) / 60
-    print(f"\n{len(sample)} mutants, {len(sample) - len(alive)} killed ({share:.1%}), {len(alive)} survived, {strangers} of "
-          f"them not known as equivalent; {minutes:.0f} minutes")
+    print(f"\n{len(sample)} mutants, {len(sample) - len(alive)} killed ({share:.1%}), {len(alive)} survived "
+          f"({strangers} not known as equivalent); {minutes:.0f} minutes")
     return int(share < LEAST or strangers > 0)
 
 
