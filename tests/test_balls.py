@@ -94,12 +94,15 @@ def test_one_infinite_radius_fills_the_box(case):
     assert np.array_equal(s, np.where(g > 0, up, np.where(g < 0, down, 0)))
 
 
-@given(ball_cases(), st.sampled_from([2.0**-600, 2.0**-30, 2.0**30, 2.0**400]))
-def test_the_scale_of_the_gradient_does_not_matter(case, scale):
-    ball, x, g = case
-    np.testing.assert_allclose(ball.maximize(x, scale * g), ball.maximize(x, g), rtol=1e-14, atol=0)
-    gain = np.sum(np.abs(g), axis=-1) / 4
-    np.testing.assert_allclose(ball.radius_for(x, scale * g, scale * gain), ball.radius_for(x, g, gain), rtol=1e-14)
+@pytest.mark.parametrize("norm", NORMS)
+@given(st.data())
+def test_the_scale_of_the_gradient_does_not_matter(norm, data):
+    ball, x, g = data.draw(ball_cases((norm,)))
+    s, gain = ball.maximize(x, g), np.sum(np.abs(g), axis=-1) / 4
+    radius = ball.radius_for(x, g, gain)
+    for scale in (2.0**-600, 2.0**-30, 2.0**30, 2.0**400):
+        np.testing.assert_allclose(ball.maximize(x, scale * g), s, rtol=1e-14, atol=0)
+        np.testing.assert_allclose(ball.radius_for(x, scale * g, scale * gain), radius, rtol=1e-14)
 
 
 def test_a_white_pixel_with_the_steepest_rise_earns_nothing():

@@ -15,7 +15,7 @@ from attacks import smallest_eps
 from attacks.balls import BALLS
 from attacks.leaf import solve_leaf
 from attacks.nodes import LEAF, PIXEL, Nodes, Question, Tree, condense
-from attacks.search import NODES, PROVED, TIME, WITNESS, Search, bounded, work
+from attacks.search import NODES, PROVED, TIME, WITNESS, Search, bounded, tightened, work
 from minigrad import MLP
 from minigrad.bounds import intervals
 from minigrad.tighten import tighten
@@ -240,6 +240,20 @@ def test_a_leaf_whose_signs_contradict_each_other_is_closed(norm):
     leaf = replace(leaf, bound=np.array([np.inf]))
     closed, _ = solve_leaf(question, leaf)
     assert closed.bound[0] < 0
+
+
+def test_a_batch_of_nodes_is_tightened_one_by_one():
+    """The children of all pixels: those that close, and the pixels that the bounds decide, are each node's own."""
+    for question in cases("l0", 1.03):
+        d = question.x.shape[1]
+        index, side = np.repeat(np.arange(d), 2), np.tile([1, -1], d)
+        nodes = Nodes.root(question).split(np.zeros(2 * d, int), np.full(2 * d, PIXEL), index, side)
+        nodes = replace(nodes, ident=np.arange(2 * d))
+        together = tightened(question, nodes, 4)
+        alone = Nodes.join([tightened(question, nodes.take(np.array([i])), 4) for i in range(2 * d)])
+        assert together.ident.tolist() == alone.ident.tolist()
+        assert np.array_equal(together.inside, alone.inside) and np.array_equal(together.outside, alone.outside)
+        assert len(together) > 0
 
 
 @pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
