@@ -232,7 +232,7 @@ BAD = [
     ({"box": (1, 0)}, "box: expected"),
     ({"box": (0, np.inf)}, "box: expected"),
     ({"box": (0.6, 1)}, "x: expected pixels inside the box, got 0.5 in row 0, pixel 0"),
-    ({"net": object()}, r"a model with logits\(x\) and jacobian\(x\), got object without logits\(x\) and jacobian\(x\)"),
+    ({"net": object()}, r"model with logits\(x\) and jacobian\(x\), got object without logits\(x\) and jacobian\(x\)"),
 ]
 
 
