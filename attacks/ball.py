@@ -230,9 +230,15 @@ class Ball:
 
     def reach(self, x: Array, g: Array) -> Array:
         """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
-        ends = np.where(g > 0, self.box[1], self.box[0])  # (..., d) where each pixel would end
-        cap = np.where(g == 0, 0.0, np.abs(ends - x))  # (..., d)
-        return cap if self.mask is None else np.where(self.mask, cap, 0.0)
+        cap = np.sign(g) * np.finfo(x.dtype).max  # (..., d), 0 where g = 0
+        np.clip(cap, *self.room(x), out=cap)
+        return np.abs(cap, out=cap)
+
+    def gain(self, x: Array, g: Array) -> Array:
+        """`max(g_i (lo_i - x_i), g_i (hi_i - x_i))` (..., d): what each pixel earns at its best end."""
+        down, up = self.room(x)
+        gain = g * up
+        return np.maximum(gain, g * down, out=gain)
 
     def support(self, x: Array, g: Array) -> Array:
         """`h_S(g)`, (...): what `maximize` earns."""

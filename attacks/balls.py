@@ -189,7 +189,7 @@ class L0(Ball):
         return np.clip(np.asarray(self.radius) - paid, 0, 2.0**62).astype(np.int64)  # inf: all
 
     def maximize(self, x: Array, g: Array) -> Array:
-        gain = self._gain(x, g)
+        gain = self.gain(x, g)
         if self.inside is None:
             chosen = _largest(gain, self.left())
         else:
@@ -202,7 +202,7 @@ class L0(Ball):
 
     def support(self, x: Array, g: Array) -> Array:
         """The sum of the k largest gains (and of all that are in), without the pixels that earn them: no full sort."""
-        gain = self._gain(x, g)
+        gain = self.gain(x, g)
         paid = np.zeros(())
         if self.inside is not None:
             paid = np.sum(gain * self.inside, axis=-1)
@@ -226,7 +226,7 @@ class L0(Ball):
 
     def forced(self, x: Array, g: Array) -> tuple[Array, Array]:
         """If i must be in, it takes the place of the k-th best; if it must stay out, the next best takes its place."""
-        gain = self._gain(x, g)
+        gain = self.gain(x, g)
         others = gain if self.inside is None else gain * ~self.inside
         k = self.left()
         best = _sorted_largest(others, int(np.max(k, initial=0)) + 1)  # (..., k + 1)
@@ -244,7 +244,7 @@ class L0(Ball):
         return np.count_nonzero(s, axis=-1).astype(np.float64)
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
-        earned = np.cumsum(np.sort(np.abs(g) * self.reach(x, g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
+        earned = np.cumsum(np.sort(self.gain(x, g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
         short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
         return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))
 
@@ -253,12 +253,6 @@ class L0(Ball):
         down, up = self.room(x)
         free = (down < 0) | (up > 0)
         return free if self.inside is None else free & ~self.inside
-
-    def _gain(self, x: Array, g: Array) -> Array:
-        """What each pixel earns at its best end, (..., d): `up` if g > 0, else `down`."""
-        down, up = self.room(x)
-        gain = g * up
-        return np.maximum(gain, g * down, out=gain)
 
 
 class L1(Ball):

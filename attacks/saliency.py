@@ -144,7 +144,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
 def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:
     """`m` (n,), and the pixel of largest gain (-1 if none earns anything) with the end that earns it, (n, 1) each."""
     m, g = margin.value_and_gradient(x)
-    gain = np.abs(g) * ball.reach(x, g)  # (n, d) = max(g (hi - x), g (lo - x))
+    gain = ball.gain(x, g)  # (n, d)
     gain[used] = 0
     pixel = gain.argmax(axis=1)  # (n,)
     rows = np.arange(len(x))
