@@ -211,6 +211,15 @@ def test_rows_of_a_neuron_and_the_margin_survive_the_same_cancellation():
     assert fooled > 0
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_sketch_is_the_bound_in_single_precision_throughout(activation):
+    rng = np.random.default_rng(0)
+    known, c = intervals(random_net(4, 2, activation, rng), rng.random((3, 4)), LInf(0.2)), rng.normal(size=(3, 1, 2))
+    found = substitute(known.sketch(), c.astype(np.float32))
+    assert {a.dtype for a in (found.bound, found.A, found.point, *found.on_activation)} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(found.bound, substitute(known, c).bound, rtol=1e-4)
+
+
 def test_weights_too_large_to_bound_are_refused():
     net = MLP.from_arrays([([[1e300]], [0.0]), ([[1e300]], [0.0])])
     x = np.full((1, 1), 0.5)
