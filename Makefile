@@ -89,6 +89,7 @@ lint: .venv/dev
 
 soak: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak.py $(ARGS)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak_sets.py
 	$(IN_VENV) tests/killing.py
 	HYPOTHESIS_PROFILE=new OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal
 

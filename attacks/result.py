@@ -2,6 +2,9 @@
 
 An attack hands over its best try `x_adv` and, for images it failed on, why.  Distance, box, mask, margin and success
 are then recomputed in float64 from `x_adv` itself.
+
+Images go through in `blocks`: beside `x` an attack needs its result and one more array of that size, or the docstring
+says how many.
 """
 
 from __future__ import annotations

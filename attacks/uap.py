@@ -143,6 +143,10 @@ def universal(
     -------
     UniversalResult
 
+    Notes
+    -----
+    Memory: four arrays the size of `x`, for the best answer to the mean gradient; six where pixels are counted.
+
     Raises
     ------
     ValueError

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soak
+import soak_sets
 from ball_strategies import NORMS
 
 from attacks.certificate import Certificate
@@ -87,3 +88,20 @@ def test_the_fractions_agree_with_the_network():
         margins = (case.net.logits(case.x) - case.net.threshold) @ rows.T
         value = margins.max() if m.joint is None else margins.min()
         assert float(soak.exact(case.net, case.x[0], case.y, case.target)) == pytest.approx(value, abs=1e-12)
+
+
+def test_the_first_sets():
+    known, together, slack = soak_sets.soak(12)
+    assert known >= 6 and together >= 3 and slack[0] < 1
+
+
+def test_a_bound_of_a_set_that_is_too_large_is_seen(monkeypatch):
+    real = soak_sets.universal_minimum
+
+    def bent(*given, **options):
+        got = real(*given, **options)
+        return replace(got, lower=2.5 * got.lower)
+
+    monkeypatch.setattr(soak_sets, "universal_minimum", bent)
+    with pytest.raises(AssertionError, match="seed 0, set "):
+        soak_sets.soak(12)
