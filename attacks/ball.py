@@ -83,7 +83,7 @@ class Ball:
 
     def scaled(self, share: float) -> Self:
         """The ball of `share * radius`: for a step inside this one, or a little beyond it."""
-        return self.with_radius(share * np.asarray(self.radius, np.float64))
+        return self.with_radius(share * self.radius)
 
     def rows(self, index: Array, n: int) -> Self:
         """The ball of the images `index` out of the `n` whose ball this is."""

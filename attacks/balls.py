@@ -232,7 +232,7 @@ class L0(Ball):
         best = _sorted_largest(others, int(np.max(k, initial=0)) + 1)  # (..., k + 1)
         place = np.broadcast_to(k, best.shape[:-1])[..., None]
         last = np.take_along_axis(best, np.minimum(np.maximum(place - 1, 0), best.shape[-1] - 1), -1)
-        after = np.where(place < best.shape[-1], np.take_along_axis(best, np.minimum(place, best.shape[-1] - 1), -1), 0)
+        after = np.take_along_axis(best, np.minimum(place, best.shape[-1] - 1), -1)  # there is one if any is undecided
         h = self.support(x, g)[..., None]
         return h + np.minimum(others - last, 0), h - np.maximum(others - after, 0)
 
@@ -408,7 +408,7 @@ def _first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
     with np.errstate(over="ignore"):  # a slope of 1e-310: the end of its piece comes first
         root = np.where(slope > 0, (value - start) / np.where(slope > 0, slope, 1), 0.0)
     root = np.minimum(np.maximum(root, 0), end)
-    return np.where(value <= 0, 0.0, np.where(reached.any(-1), root, np.inf))
+    return np.where(reached.any(-1), root, np.inf)
 
 
 def _sorted_by_knot(slope: Array, cap: Array) -> tuple[Array, Array, Array]:
