@@ -242,6 +242,24 @@ def test_a_larger_gap_is_less_work_and_a_smaller_one_a_narrower_interval():
     assert nodes == sorted(nodes)
 
 
+def test_a_small_gap_does_not_make_the_upper_bound_creep():
+    """The attack stops at 0.962, the minimum is 0.756.  A step of the gap for each would be 240,000 searches."""
+    net = MLP.from_arrays(
+        [
+            ([[0, -1.625], [-0.625, -1], [-1.875, -0.25]], [1.625, 3.03125]),
+            ([[-0.125, 1.25, -1.625], [-0.875, -1.625, 1.875]], [0.75, -0.5, 0.25]),
+            ([[1.125, -0.25, 0, -0.875], [-0.875, -0.5, -1.875, 0.875], [-0.625, -1.375, -0.375, 0.25]],
+             [0.625, 0, -0.5, 0.5]),
+            ([[0.75], [0.25], [0.375], [0.125]], [-0.25]),
+        ]
+    )  # fmt: skip
+    x = np.array([[-0.34375, 1.53125, 0.4375]])
+    options = {"box": (-0.5, 2.0), "gap": 1e-6, "node_limit": 40, "time_limit": 600}
+    (cert,) = certified_minimum(net, x, [0], "l2", **options)
+    assert cert.attack > 0.96 and cert.optimal and cert.upper == pytest.approx(0.756217, rel=2e-6)
+    assert cert.nodes < 500
+
+
 def test_l0_with_a_gap_stops_at_a_pixel_count_within_it():
     rng = np.random.default_rng(1)
     net, x = real_net([12, 6, 1], rng), 0.3 + 0.4 * rng.random((8, 12))
