@@ -106,7 +106,7 @@ class Crowd:
         """Margins (r,) of the images `rows` wearing s, their gradients (r, d), and those by s: 0 where clipped."""
         x, now = self.problem.x[rows], self.points(s, rows)  # (r, d) each
         m, g = self.problem.margin.rows(rows).value_and_gradient(now)
-        return m, g, np.where((now != x + s) & (s != 0), 0.0, g)
+        return m, g, g * (now == x + s)
 
     def oracle(
         self, A: Array, x: Array, rows: Array, radius: Any = None, outside: Array | None = None
