@@ -24,7 +24,7 @@ help:
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make bench-memory   how much memory 60,000 images take"
-	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about half an hour)"
+	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
 	@echo "make wheel    build dist/*.whl"
 	@echo "make .venv    only the virtual environment that the others use"
 	@echo "make clean    remove all that these commands made"
