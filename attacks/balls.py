@@ -19,6 +19,9 @@ from minigrad.inputs import Array
 __all__ = ["BALLS", "L0", "L1", "L2", "Ball", "LInf"]
 
 
+FEW = 16  # so many largest of a row are found one by one
+
+
 class LInf(Ball):
     """|s|_inf = max |s_i| <= radius.
 
@@ -195,7 +198,7 @@ class L0(Ball):
         else:
             chosen = _largest(gain * ~self.inside, self.left()) | self.inside
         s = np.zeros(g.shape, gain.dtype)  # (..., d)
-        move = np.nonzero(chosen)  # few: only they need their end
+        move = np.unravel_index(np.flatnonzero(chosen), chosen.shape)  # few: only they need their end
         down, up = (np.broadcast_to(end, g.shape)[move] for end in self.room(x))
         s[move] = np.where(g[move] > 0, up, down)
         return s
@@ -386,8 +389,18 @@ def _largest(score: Array, k: Array) -> Array:
 
 
 def _sorted_largest(score: Array, k: int) -> Array:
-    """The k largest of each row, falling, (..., min(k, d)): a partition, then a sort of those k alone."""
+    """The k largest of each row, falling, (..., min(k, d)): few one by one; else a partition, and a sort of those k."""
     d = score.shape[-1]
+    if k <= min(FEW, d) and score.flags.c_contiguous and score.flags.writeable:
+        rows = score.reshape(-1, d)  # a view: what is taken out is put back
+        row = np.arange(len(rows))
+        place, best = np.empty((k, len(rows)), int), np.empty((k, len(rows)), score.dtype)
+        for j in range(k):
+            place[j] = rows.argmax(axis=1)
+            best[j] = rows[row, place[j]]
+            rows[row, place[j]] = -np.inf
+        rows[row, place] = best
+        return best.T.reshape(*score.shape[:-1], k)
     if k < d:
         score = np.partition(score, d - max(k, 1), axis=-1)[..., d - k :]
     return np.sort(score, axis=-1)[..., ::-1]
