@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.14.1 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs bench-memory mutants wheel clean
+.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs bench-shares bench-memory mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills, every test with new examples"
 	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
+	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
@@ -101,6 +102,9 @@ bench-proofs: .venv/run
 
 mutants: .venv/dev
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/mutants.py $(ARGS)
+
+bench-shares: .venv/run
+	$(IN_VENV) tests/benchmarks/shares.py
 
 bench-memory: .venv/run
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/memory.py $(ARGS)
