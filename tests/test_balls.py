@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import generators
 
 from attacks import L0, L1, L2, LInf
-from attacks.balls import BALLS, _largest
+from attacks.balls import BALLS, FEW, _largest, _sorted_largest
 
 ULP = np.finfo(float).eps
 SHARP = 1e-9  # relative to numbers of size 1: two exact methods, and the solver's own tolerance
@@ -236,6 +236,17 @@ def test_contains_speaks_for_each_row():
     x = np.full((3, 2), 0.5)
     s = np.array([[0.1, -0.1], [0.3, 0], [0.1, 0.6]])
     assert LInf(np.array([0.1, 0.2, 0.7])).contains(x, s).tolist() == [True, False, False]
+
+
+@given(generators, st.integers(1, 2 * FEW + 3), st.sampled_from(["C", "F", "locked"]))
+def test_the_largest_of_each_row_by_a_full_sort(rng, d, layout):
+    """Few are found one by one and put back, many by a partition: ties, any k, any layout, and nothing is changed."""
+    score = np.array(rng.integers(0, 6, (2, 3, d)) / 4, order="F" if layout == "F" else "C")
+    score.flags.writeable = layout != "locked"
+    before = score.copy()
+    for k in (0, 1, FEW, FEW + 1, d - 1, d, d + 2):
+        assert np.array_equal(_sorted_largest(score, k), np.sort(before, axis=-1)[..., ::-1][..., :k])
+        assert np.array_equal(score, before)
 
 
 @given(ball_cases())
