@@ -4,7 +4,7 @@
 PYTHON ?= python3
 IN_VENV := .venv/bin/python
 # The least that setup.cfg asks for; newer pyparsing warns of what the oldest matplotlib does.
-OLDEST := numpy==2.2.0 scipy==1.14.1 matplotlib==3.10.0 pyparsing==3.1.4
+OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
