@@ -13,7 +13,10 @@ Seed: TypeAlias = "int | np.random.Generator | None"  # in quotes: NumPy loads i
 
 
 def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:
-    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, or ValueError.  No copy of what already is one."""
+    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, row after row in memory, or ValueError.
+
+    No copy of what already is one.  A product of strided rows may round differently, so there are none behind this.
+    """
     x = _as_array(x, name)
     width = "d" if d is None else d
     if x.dtype.kind != "f":
@@ -24,7 +27,7 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
         raise ValueError(f"{name}: expected shape (n, {width}), one image a row, got {x.shape}")
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"{name}: expected at least one image and one pixel, got shape {x.shape}")
-    x = x.astype(dtype, copy=False)
+    x = np.ascontiguousarray(x, dtype)
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise ValueError(f"{name}: expected finite pixels, got {x[row, column]} in row {row}, column {column}")

@@ -112,7 +112,8 @@ class MLP:
             layers += [Dense(W, b), ACTIVATIONS[activation]()]
         if not layers:
             raise ValueError("pairs: expected at least one (W, b), got none")
-        number = np.asarray(threshold).dtype.kind in "iuf" and np.isfinite(threshold)
+        scalar = np.ndim(threshold) == 0 and np.asarray(threshold).dtype.kind in "iuf"
+        number = scalar and np.isfinite(float(threshold))
         if not number or (width != 1 and threshold != 0):
             raise ValueError(f"threshold: expected a finite number, 0 if there are {width} logits, got {threshold}")
         return cls(tuple(layers[:-1]), float(threshold))
@@ -172,7 +173,7 @@ class MLP:
         if len(arrays) != 2 * depth + 2:
             raise ValueError(f"arrays {', '.join(arrays)}")
         pairs = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(1, depth + 1)]
-        return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=float(arrays["threshold"]))
+        return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=arrays["threshold"][()])
 
     def to_arrays(self) -> dict[str, Array]:
         """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network."""
