@@ -173,7 +173,8 @@ class MLP:
         if len(arrays) != 2 * depth + 2:
             raise ValueError(f"arrays {', '.join(arrays)}")
         pairs = [(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(1, depth + 1)]
-        return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=arrays["threshold"][()])
+        threshold: Any = arrays["threshold"]
+        return cls.from_arrays(pairs, activation=str(arrays["activation"]), threshold=threshold)
 
     def to_arrays(self) -> dict[str, Array]:
         """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network."""
