@@ -9,9 +9,10 @@ Conventions, stated once; every other file points here.
 * Margin: one real number per image, positive iff the image is adversarial (`minigrad/margin.py`).
 * Training may run in float32; a network is float64, and so is every verdict, Jacobian and proof.
 * Randomness comes only from a `numpy.random.Generator` or a seed passed in as `rng`.
-  Same seed, same machine, same number of BLAS threads: same bytes.  Another number of threads: attacks and proofs on a
-  given network gave the same bytes (one and two threads, `tests/test_threads.py`); the logits of many images at once
-  may differ in their last bits, within `forward_error`, and training drifts by its rounding, about 1e-6 a weight.
+  Same seed, same machine, same number of BLAS threads: same bytes.  Another number of threads, or another processor:
+  logits and Jacobians differ in their last bits, within their rounding; attacks reach the same distances, proofs the
+  same intervals (one and two threads: the same bytes wherever the rows of a product do not depend on each other,
+  `tests/test_threads.py`); training drifts by its rounding, about 1e-6 a weight.
 * Names: `x, y, z, W, b, g` (a row vector to be pulled back), `J`, `s` (perturbation), `eps`, `ball`,
   `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
 
