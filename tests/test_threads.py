@@ -2,8 +2,8 @@
 
 BLAS splits a product among its threads, and where the parts meet it may sum in another order.  So logits and Jacobians
 may differ in their last bits, and training, which feeds its own rounding back, drifts apart.  On many processors
-(AVX-512) a row of a small product comes out the same whichever rows are beside it: there attacks and proofs are the same
-to the last bit.  On others (AVX2) the last row of an odd number is summed otherwise.
+(AVX-512) a row of a small product comes out the same whichever rows are beside it: there attacks and proofs are the
+same to the last bit.  On others (AVX2) the last row of an odd number is summed otherwise.
 """
 
 import os
