@@ -10,8 +10,9 @@ training images is learned once, by `Memory.of`.
     neighbour    the distance to the nearest training image
     combined     a logistic function of the five, fitted to clean and attacked *training* images
 
-A threshold is a quantile of the scores of clean training images, so the share of false alarms is chosen without
-looking at an attack, let alone at a test image.  The detectors that move pixels about need pictures: square images.
+A threshold is a quantile of the scores of clean training images that the memory does not hold (one that it holds is
+near to itself), so the share of false alarms is chosen without looking at an attack, let alone at a test image.  The
+detectors that move pixels about need pictures: `shape` says how many rows and columns.
 """
 
 from __future__ import annotations
@@ -104,8 +105,7 @@ def squeezed(memory: Memory, x: Array) -> Array:
 def neighbour(memory: Memory, x: Array) -> Array:
     """`min over training images t of |x - t|_2`, (n,); |x - t|^2 = |x|^2 - 2 x . t + |t|^2, one matrix product."""
     square = (x**2).sum(axis=1)[:, None] - 2 * x @ memory.some.T + (memory.some**2).sum(axis=1)  # (n, m)
-    same = square <= 1e-9  # a training image is not its own neighbour
-    return np.sqrt(np.where(same, np.inf, square).min(axis=1))
+    return np.sqrt(np.maximum(square.min(axis=1), 0))
 
 
 DETECTORS: dict[str, Callable[[Memory, Array], Array]] = {
@@ -114,7 +114,14 @@ DETECTORS: dict[str, Callable[[Memory, Array], Array]] = {
 
 
 def scores(memory: Memory, x: Array) -> Array:
-    """The five scores of each image, (n, 5), in the order of `DETECTORS`."""
+    """The five scores of each image (n, d), (n, 5), in the order of `DETECTORS`.
+
+    Raises
+    ------
+    ValueError
+        Images that are not of the memory's size.
+    """
+    x = as_images(x, len(memory.mean))
     parts = [x[start : start + ROWS] for start in range(0, max(len(x), 1), ROWS)]
     return np.concatenate([np.stack([detect(memory, part) for detect in DETECTORS.values()], axis=1) for part in parts])
 
@@ -141,8 +148,7 @@ class Combined:
         """
         from scipy.optimize import minimize
 
-        if not len(clean) or not len(attacked):
-            raise ValueError(f"expected clean and attacked images, got {len(clean)} and {len(attacked)}")
+        check_some(clean, attacked)
         features = np.log1p(np.concatenate([clean, attacked]))  # (n + m, 5)
         middle, size = features.mean(axis=0), features.std(axis=0)
         size = np.where(size > 0, size, 1)
@@ -172,7 +178,13 @@ def auc(clean: Array, attacked: Array) -> float:
     >>> import numpy as np
     >>> auc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))  # of four pairs three are in order, one is a tie
     0.875
+
+    Raises
+    ------
+    ValueError
+        No clean or no attacked images.
     """
+    check_some(clean, attacked)
     order = np.sort(clean)
     below, upto = np.searchsorted(order, attacked), np.searchsorted(order, attacked, side="right")
     return float(np.mean(below + upto) / 2 / len(clean))
@@ -183,7 +195,13 @@ def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0)
 
     A sample is how often each image was drawn, c (n,) and a (m,), so its area is `a K c / (n m)` with K_ij = 1 where
     attacked_i > clean_j, 1/2 where they are equal; all samples at once are matrix products.
+
+    Raises
+    ------
+    ValueError
+        No clean or no attacked images.
     """
+    check_some(clean, attacked)
     rng = as_generator(rng)
     c, a = (rng.multinomial(len(v), np.full(len(v), 1 / len(v)), draws) for v in (clean, attacked))  # (draws, n or m)
     values = np.zeros(draws)
@@ -215,10 +233,41 @@ def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> floa
 
 
 def roc(clean: Array, attacked: Array) -> tuple[Array, Array]:
-    """False alarms and detections at every threshold, from (0, 0) to (1, 1)."""
+    """False alarms and detections at every threshold, from (0, 0) to (1, 1).
+
+    Raises
+    ------
+    ValueError
+        No clean or no attacked images.
+    """
+    check_some(clean, attacked)
     at = np.unique(np.concatenate([clean, attacked]))[::-1]
     counts = [len(v) - np.searchsorted(np.sort(v), at, side="left") for v in (clean, attacked)]
     return np.append(0.0, counts[0] / len(clean)), np.append(0.0, counts[1] / len(attacked))
+
+
+def check_some(clean: Array, attacked: Array) -> None:
+    """Raise ValueError unless there are scores of both kinds."""
+    if not len(clean) or not len(attacked):
+        raise ValueError(f"expected clean and attacked images, got {len(clean)} and {len(attacked)}")
+
+
+def share_interval(share: float, n: int) -> tuple[float, float]:
+    """The 95% interval of a share seen in n images (Wilson 1927): the p whose own spread reaches as far as `share`.
+
+    (share - p)^2 = z^2 p (1 - p) / n, z = 1.96, is a quadratic in p; its roots stay in [0, 1], and are an interval even
+    for 0 and 1.
+
+    Examples
+    --------
+    >>> low, high = share_interval(1.0, 100)
+    >>> round(low, 3), high
+    (0.963, 1.0)
+    """
+    z = 1.959964
+    middle, spread = share + z**2 / (2 * n), z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    low, high = (middle - spread) / (1 + z**2 / n), (middle + spread) / (1 + z**2 / n)
+    return max(0.0, min(low, share)), min(1.0, max(high, share))  # `share` lies between: rounding may not say otherwise
 
 
 def pictures(x: Array, shape: tuple[int, int] | None = None) -> Array:

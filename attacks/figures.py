@@ -10,11 +10,14 @@ import numpy as np
 
 from attacks.balls import LInf
 from attacks.detect import FALSE_ALARMS, roc
+from attacks.nodes import Question
 from attacks.pattern import wear
 from attacks.study import Study, confidence
 from attacks.study_sets import SHOWN_EPS
+from minigrad.bounds import intervals
 from minigrad.inputs import Array
 from minigrad.margin import Margin
+from minigrad.tighten import tighten
 
 Job = Callable[[], bytes]  # draws one figure
 
@@ -77,7 +80,11 @@ def _figures(s: Study, digits: tuple[str, str], history: dict[str, list[float]])
     if s.sparse.trace is not None:
         margin = s.sparse.trace.margin[i]
         files["margin_by_pixels.png"] = job(plots.margin_by_pixels, margin[~np.isnan(margin)])
-    files["margin_by_eps.png"] = job(plots.margin_by_eps, *_curves(s))
+    eps, curves, roots = _curves(s)
+    files["margin_by_eps.png"] = job(plots.margin_by_eps, eps, curves, roots)
+    proof = _proof(s)
+    if proof is not None:
+        files["proof.png"] = job(plots.proof, *proof)
     files |= _detection(s, digits)
     if history:
         files["training.png"] = job(plots.training, history)
@@ -90,15 +97,7 @@ def _detection(s: Study, digits: tuple[str, str]) -> dict[str, Job]:
 
     seen = s.watched
     flipped = {name: sight for name, sight in seen.sights.items() if len(sight.scores)}
-    found = {name: sight.found(seen.thresholds) for name, sight in seen.sights.items()}
-    hidden = {
-        f"{attack}, {disguise}": sight.found(seen.thresholds)
-        for attack, row in seen.disguised.items()
-        for disguise, sight in row.items()
-    }
-    title = "found, when 1% of clean images raise a false alarm"
-    tables = {"found.png": found, "hidden.png": hidden}
-    files: dict[str, Job] = {name: job(plots.shares, table, title) for name, table in tables.items()}
+    files: dict[str, Job] = {}
     if flipped:
         curves = {name: roc(seen.clean[:, -1], sight.scores[:, -1]) for name, sight in flipped.items()}
         files["roc.png"] = job(plots.roc, curves, FALSE_ALARMS)
@@ -131,6 +130,27 @@ def _curves(s: Study) -> tuple[Array, dict[str, Array], dict[str, float]]:
         "network, towards the best s found": margin.value(ball.apply(many, bent)),
     }
     return eps, curves, {"smallest eps found": float(s.smallest.distance[i])}
+
+
+def _proof(s: Study) -> tuple[Array, Array, Array, float, float] | None:
+    """The arguments of `plots.proof`: by eps the bound of the margin on the whole ball, before anything is cut into
+    parts, and the largest margin that the attacks found; None where nothing can be bounded or nothing flips."""
+    c, x = s.proved["free"]["linf"], s.images[s.shown]
+    if not 0 < c.upper < np.inf:
+        return None
+    eps = np.linspace(0, 1.3 * c.upper, 40)
+    question = Question.of(s.net, x, 0, LInf(eps))
+    many = np.repeat(x[None], len(eps), axis=0)
+    try:
+        known = intervals(s.net, many, question.ball)
+        bound, _ = tighten(known, np.repeat(question.c, len(eps), axis=0))  # (n, 1)
+    except OverflowError:
+        return None
+    margin, gradient = Margin.of(s.net, many, np.zeros(len(eps), int)), np.broadcast_to(s.gradient[s.shown], many.shape)
+    best = np.zeros(len(x)) if c.x_adv is None else c.x_adv - x
+    ways = question.ball.maximize(many, gradient), question.ball.project(many, best * (eps / c.upper)[:, None])
+    found = np.maximum(*(margin.value(question.ball.apply(many, way)) for way in ways))
+    return eps, bound[:, 0], np.maximum.accumulate(found), c.lower, c.upper
 
 
 def _curve(s: Study, norm: str) -> tuple[Array, dict[str, tuple[Array, Array]], Array, float]:

@@ -11,9 +11,9 @@ from functools import cache
 from importlib.resources import files
 
 LATEX = {
-    "network": r"N(x) = \sigma(\sigma(x W_1 + b_1)\, W_2 + b_2)\, W_3 + b_3",
-    "jacobian": r"J = \frac{dN}{dx} = (W_1 D_1 W_2 D_2 W_3)^T, \qquad D_k = \operatorname{diag} \sigma'(z_k)",
-    "margin": r"m(x) = \pm (N(x) - t) > 0 \iff \text{fooled}",
+    "network": r"z_k = a_{k-1} W_k + b_k, \qquad a_k = \sigma(z_k), \qquad a_0 = x, \qquad N(x) = z_L",
+    "jacobian": r"J = \frac{dN}{dx} = (W_1 D_1 W_2 D_2 \cdots W_L)^T, \qquad D_k = \operatorname{diag} \sigma'(z_k)",
+    "margin": r"m(x) = \pm (N(x) - t) > 0 \;\iff\; \text{fooled}",
     "linear": r"m(x + s) \approx m(x) + g \cdot s, \qquad g = \frac{dm}{dx}",
     "gain": r"\text{gain}_i = \max \left( g_i (1 - x_i),\; g_i (0 - x_i) \right)",
     "sign": r"s = \varepsilon \operatorname{sign}(g) \text{ earns } \varepsilon \|g\|_1, "
@@ -22,7 +22,7 @@ LATEX = {
     "bound": r"m(x + s) \le A \cdot (x + s) + c \text{ on } S, \quad\text{so}\quad "
     r"\max_{s \in S} m(x + s) \le A \cdot x + c + h_S(A)",
     "universal": r"\max_{s \in S} \; \text{number of } i \text{ with } m_i(\text{clip}(x_i + s)) > 0",
-    "together": r"\max_{s \in S} \sum_i w_i\, m_i(x_i + s) \le 0 \;\text{for some}\; w \ge 0"
+    "together": r"\max_{s \in S} \sum_i w_i\, m_i(\text{clip}(x_i + s)) \le 0 \;\text{for some}\; w \ge 0,\; w \ne 0"
     r"\quad\Rightarrow\quad \text{no } s \in S \text{ fools them all}",
     "glasses": r"x_i[M] \leftarrow p, \qquad g_p = \sum_i w_i \left(\frac{dm_i}{dx}\right)[M]",
     "combined": r"v = \sum_j w_j \frac{\log(1 + \text{score}_j) - \mu_j}{\sigma_j} + b",

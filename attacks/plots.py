@@ -23,7 +23,7 @@ BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 SIGNED = "PuOr_r"
 
 
-def png(figure: Figure, dpi: int = 120) -> bytes:
+def png(figure: Figure, dpi: int = 150) -> bytes:
     """The figure as PNG: the same bytes for the same numbers."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
@@ -237,7 +237,7 @@ def wearing(rows: Sequence[tuple[str, Array, Sequence[str]]], shape: Shape = Non
 
 def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     """Detections against false alarms, `name -> (false alarms, detections)`; false alarms on a logarithmic scale."""
-    figure, axes = _axes("share of clean images called attacked", "share of attacked images found")
+    figure, axes = _axes("share of clean images called attacked (left edge: none)", "share of attacked images found")
     least = min(float(f[f > 0].min()) for f, _ in curves.values())
     styles = [(c, s) for s in ("-", "--", ":") for c in (BLUE, VERMILION, GREEN)]
     for (name, (alarms, found)), (colour, style) in zip(curves.items(), styles, strict=False):
@@ -246,32 +246,27 @@ def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     axes.plot(chance, chance, color=GREY, linewidth=1, label="guessing")
     axes.axvline(false_alarms, color="black", linewidth=1)
     axes.set(xscale="log", ylim=(0, 1.02))
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=9, loc="lower right")
     return png(figure)
 
 
-def shares(table: dict[str, dict[str, float]], title: str) -> bytes:
-    """A table of shares in [0, 1], row by row: the number, and a shade of blue."""
-    columns = list(next(iter(table.values())))
-    values = np.array([[row[c] for c in columns] for row in table.values()])
-    figure = Figure(figsize=(7, 0.42 * len(table) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
-    for (i, j), v in np.ndenumerate(values):
-        text = "none" if np.isnan(v) else f"{100 * v:.0f}%"
-        axes.text(j, i, text, ha="center", va="center", color="white" if v > 0.75 else "black", fontsize=11)
-    axes.set_xticks(range(len(columns)), columns, fontsize=9)
-    axes.set_yticks(range(len(table)), list(table), fontsize=11)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_title(title, fontsize=11)
+def proof(eps: Array, bound: Array, found: Array, lower: float, upper: float) -> bytes:
+    """What the margin within eps can be at most, and what it was seen to be; the interval of branch and bound."""
+    figure, axes = _axes("eps, largest change of a pixel", "largest margin within eps")
+    _boundary(axes)
+    axes.axvspan(0, lower, color=BLUE, alpha=0.18, linewidth=0, label=f"proved: nothing flips below {lower:.4f}")
+    axes.axvspan(upper, eps[-1], color=VERMILION, alpha=0.18, linewidth=0, label=f"flips from {upper:.4f} on")
+    axes.plot(eps, bound, "--", color=BLUE, label="bound in one piece: never above this")
+    axes.plot(eps, found, "-", color=VERMILION, label="found: at least this")
+    top = 1.5 * max(1.0, -float(found[0]))
+    axes.set(ylim=(1.3 * float(found[0]), top), xlim=(0, eps[-1]))
+    axes.legend(fontsize=9, loc="upper left")
     return png(figure)
 
 
 def training(history: dict[str, list[float]]) -> bytes:
     """Loss and accuracy, epoch by epoch."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(5.2, 2.6), layout="constrained")
     epochs = range(1, len(history["loss"]) + 1)
     for axes, name, colour in zip(figure.subplots(1, 2), ("loss", "accuracy"), (BLUE, GREEN), strict=True):
         axes.plot(epochs, history[name], "o-", color=colour)
@@ -281,7 +276,7 @@ def training(history: dict[str, list[float]]) -> bytes:
 
 
 def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.5, 3.8), layout="constrained")
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
@@ -292,7 +287,7 @@ def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 def _boundary(axes: Axes) -> None:
     axes.axhline(0, color="black", linewidth=1)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    axes.annotate("adversarial above this line", (0.01, 0), (0, 4), fontsize=8, **place)
+    axes.annotate("adversarial above this line", (0.01, 0), (0, 4), fontsize=9, **place)
 
 
 def _bare(axes: Axes, title: str, caption: str) -> None:

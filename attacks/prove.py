@@ -19,7 +19,7 @@ from attacks.balls import BALLS
 from attacks.campaign import SHOWN, Progress, campaign
 from attacks.certificate import Certificate
 from attacks.pool import workers
-from attacks.report import Network, Options, StatusLine, prepare
+from attacks.report import Network, Options, StatusLine, load, prepare
 from attacks.study import Clock
 from minigrad.files import check_writable, npz_bytes, write_whole
 from minigrad.inputs import as_count
@@ -98,7 +98,7 @@ def _network(o: argparse.Namespace, clock: Clock) -> Network:
     options = Options(digits=tuple(o.digits), seed=o.seed, epochs=o.epochs, model=model, data=o.data)
     if model is not None and not o.model and not model.exists():
         options = replace(options, model=None)
-    return prepare(options, clock)
+    return prepare(options, load(options, clock), clock)
 
 
 def summary(certificates: list[Certificate]) -> dict[str, Any]:

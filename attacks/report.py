@@ -9,21 +9,21 @@ import json
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attacks.certificate import Certificate
-from attacks.detect import FEWEST
 from attacks.figures import draw
 from attacks.page import page
 from attacks.pattern import Accessory
 from attacks.play import play_page
 from attacks.pool import workers
 from attacks.study import Clock, Study, numbers, study
-from data import load_collection
+from attacks.study_detect import Learned
+from data import Collection, load_collection
 from minigrad import MLP, fit
 from minigrad.files import check_writable, npz_bytes, write_whole
 from minigrad.inputs import Array, as_count
@@ -62,27 +62,30 @@ class Network:
     crowd: Array  # (m, d) training images of the first digit that it gets right
     images: Array  # (n, d) test images of the first digit that it gets right
     others: Array  # some test images of the second digit that it gets right
-    training: Array  # (m, d) training images of both digits
     test: Array  # (n, d) test images of both digits
     number: Array  # (n,) their positions among the test images of that digit
     wrong: int  # test images of that digit misclassified already
 
 
-def prepare(options: Options, clock: Clock) -> Network:
-    """Load the images, train or load the network, and pick the images to attack.
+def load(options: Options, clock: Clock) -> Collection:
+    """The images, or the first few of each digit.  Raises OSError, ValueError."""
+    found: Collection = clock("load the images", lambda: load_collection(options.data, options.digits))
+    if not options.subset:
+        return found
+    x_train, y_train = _first_of_each(found.x_train, found.y_train, options.subset)
+    x_test, y_test = _first_of_each(found.x_test, found.y_test, options.subset)
+    return replace(found, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+
+
+def prepare(options: Options, found: Collection, clock: Clock) -> Network:
+    """Train or load the network, and pick the images to attack.
 
     Raises
     ------
     ValueError
         Options that do not fit the data or the model, in one sentence.
     """
-    found = clock("load the images", lambda: load_collection(options.data, options.digits))
     x_train, y_train, x_test, y_test = found.x_train, found.y_train, found.x_test, found.y_test
-    if options.subset:
-        x_train, y_train = _first_of_each(x_train, y_train, options.subset)
-        x_test, y_test = _first_of_each(x_test, y_test, options.subset)
-    if len(x_train) < FEWEST:
-        raise ValueError(f"data: expected at least {FEWEST} training images for the detectors, got {len(x_train)}")
     own = x_test[y_test == 0].astype(np.float64)
     if options.image is not None and not 0 <= options.image < len(own):
         raise ValueError(f"image: expected a test image of the first digit, 0..{len(own) - 1}, got {options.image}")
@@ -116,9 +119,8 @@ def prepare(options: Options, clock: Clock) -> Network:
         raise ValueError(f"image: expected one that the network gets right, got {options.image}, already misclassified")
     others = x_test[y_test == 1][:OTHERS].astype(np.float64)
     accuracy, others = net.accuracy(x_test, y_test), others[net.predict(others) == 1]
-    both = x_train.astype(np.float64), x_test.astype(np.float64)
-    images, wrong = own[right], int((~right).sum())
-    return Network(net, original, found.shape, history, accuracy, crowd, images, others, *both, number, wrong)
+    images, test, wrong = own[right], x_test.astype(np.float64), int((~right).sum())
+    return Network(net, original, found.shape, history, accuracy, crowd, images, others, test, number, wrong)
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -147,11 +149,13 @@ def run(options: Options) -> dict[str, Any]:
     began = time.perf_counter()
     line = StatusLine(began)
     clock = Clock(line)
-    network = prepare(options, clock)
+    found = load(options, clock)
+    learned = Learned.of(found.x_train, found.y_train, options.seed)
+    network = prepare(options, found, clock)
     net = network.net
     seconds, names = options.proof_seconds, options.names or (str(options.digits[0]), str(options.digits[1]))
     sets = network.crowd, network.images, network.others, network.number
-    clean = network.training, network.test
+    clean = learned, network.test
     with workers(options.workers) as prover:
         s = study(net, *sets, options.image, options.seed, clock, prover, *clean, seconds, network.shape)
         figures = clock("draw", lambda: draw(s, names, network.history, prover))

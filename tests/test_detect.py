@@ -15,14 +15,17 @@ from attacks.detect import (
     neighbour,
     roc,
     scores,
+    share_interval,
     squeezed,
     subspace,
     threshold,
     unused,
 )
+from attacks.study_detect import CLEAN, Learned
 from minigrad import MLP
 
 NET = MLP.init([36, 1], rng=0)
+SIX = Memory.of(NET, np.random.default_rng(0).random((9, 36)), components=2)
 values = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12).map(np.array)
 
 
@@ -63,13 +66,12 @@ def test_the_distance_to_the_subspace_by_least_squares(memory):
     assert subspace(m, inside).max() < 1e-12
 
 
-def test_neighbours_by_brute_force_and_no_image_is_its_own(memory):
+def test_neighbours_by_brute_force(memory):
     m, x = memory
     other = np.random.default_rng(2).random((7, 36))
     slow = np.linalg.norm(other[:, None] - x[None], axis=2).min(axis=1)
     np.testing.assert_allclose(neighbour(m, other), slow, rtol=1e-9)
-    distance = np.linalg.norm(x[:, None] - x[None], axis=2) + 1e9 * np.eye(60)
-    np.testing.assert_allclose(neighbour(m, x), distance.min(axis=1), rtol=1e-9)
+    assert (neighbour(m, x) < 1e-6).all()  # one that it holds is near to itself: no image to read a threshold from
 
 
 def test_squeezing_moves_the_logits_only_where_there_is_detail(memory):
@@ -125,6 +127,37 @@ def test_no_more_false_alarms_than_asked_on_the_training_images(n, seed):
     assert np.mean(clean >= bar) > 0.01 - 1 / n  # and not many fewer
 
 
+@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_of_a_share_is_wilsons(case):
+    from scipy.stats import binomtest
+
+    k, n = case
+    theirs = binomtest(k, n).proportion_ci(method="wilson")
+    assert share_interval(k / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-7)
+    low, high = share_interval(k / n, n)
+    assert 0 <= low <= k / n <= high <= 1
+
+
+@pytest.mark.parametrize("n", [40, 90, 200, 4 * CLEAN + 400])
+def test_thresholds_are_read_on_images_that_the_memory_does_not_hold(n):
+    x, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n) % 2
+    learned = Learned.of(x, y, rng=1)
+    assert len(learned.apart) == min(CLEAN, max(20, n // 4))
+    both = np.concatenate([learned.remembered, learned.apart])
+    assert np.array_equal(both[np.argsort(both[:, 0])], x)  # each image once
+    assert {*learned.own[:, 0]} == {*learned.apart[learned.apart[:, 0] % 4 == 0, 0]}  # x_0 = 2 i, y = i mod 2
+    assert not np.array_equal(learned.apart, Learned.of(x, y, rng=2).apart)
+
+
+def test_a_memory_finds_new_images_stranger_than_its_own():
+    """Why: 150 images of noise and 40 components.  Thresholds from its own images call most new ones attacked."""
+    rng = np.random.default_rng(0)
+    seen, apart, new = rng.random((150, 36)), rng.random((100, 36)), rng.random((300, 36))
+    m = Memory.of(NET, seen, components=30)
+    assert np.mean(subspace(m, new) > threshold(subspace(m, seen))) > 0.03
+    assert np.mean(subspace(m, new) > threshold(subspace(m, apart))) <= 0.03
+
+
 def test_the_combination_finds_the_detector_that_tells():
     rng = np.random.default_rng(0)
     clean, attacked = rng.random((200, 5)), rng.random((100, 5))
@@ -158,6 +191,13 @@ def test_a_detector_that_never_moves_is_no_trouble():
         (lambda: Memory.of(NET, np.zeros((80, 35))), "expected square images, whose pixels have neighbours, got 35"),
         (lambda: Combined.fit(np.zeros((0, 5)), np.zeros((3, 5))), "expected clean and attacked images, got 0 and 3"),
         (lambda: threshold(np.zeros(3)), "expected at least 20 clean training images, got 3"),
+        (lambda: auc(np.zeros(0), np.zeros(3)), "expected clean and attacked images, got 0 and 3"),
+        (lambda: auc_interval(np.zeros(2), np.zeros(0)), "expected clean and attacked images, got 2 and 0"),
+        (lambda: roc(np.zeros(0), np.zeros(0)), "expected clean and attacked images, got 0 and 0"),
+        (lambda: scores(SIX, np.zeros(36)), r"expected shape \(n, 36\), one image a row, got \(36,\)"),
+        (lambda: scores(SIX, np.zeros((2, 35))), r"expected shape \(n, 36\), one image a row, got \(2, 35\)"),
+        (lambda: Learned.of(np.eye(39), np.zeros(39), 0), "expected at least 40 training images for the detec"),
+        (lambda: Learned.of(np.ones((50, 4)), np.zeros(50), 0), "expected training images that differ, got the same"),
     ],
 )
 def test_bad_input_gets_one_sentence(work, sentence):

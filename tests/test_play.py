@@ -176,6 +176,14 @@ def test_slider_universal_and_glasses(visit, small):
     for eps, s in universals.items():
         page.evaluate("e => { const r = document.getElementById('eps'); r.value = 1000 * e / top_eps; draw(); }", eps)
         np.testing.assert_allclose(now(page)[0], np.clip(x + s, 0, 1), atol=1e-12)
+        assert f"The s made for eps {eps}" in page.inner_text("#status")
+    page.evaluate("() => { const r = document.getElementById('eps'); r.value = 1000 * 0.19 / top_eps; draw(); }")
+    np.testing.assert_allclose(now(page)[0], np.clip(x + universals[0.1], 0, 1), atol=1e-12)  # eps allows no more
+    page.focus("#eps")
+    page.keyboard.press("Home")
+    assert np.array_equal(now(page)[0], x) and "No s is that small" in page.inner_text("#status")
+    lower = np.floor(1e5 * proved["linf"].lower) / 1e5
+    assert f"Proved: no s below eps {lower:.5f} fools this 4" in page.inner_text("#proof")
     page.check("[value=glasses]")
     assert np.array_equal(now(page)[0], worn.apply(x[None])[0])
     page.check("#overlay")

@@ -20,7 +20,7 @@ from minigrad.margin import Margin
 FIGURES = {
     "universal_eps", "universal_pixels", "fixed_pixels", "glasses", "glasses_heights",
     "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
-    "universal_grid", "margin_by_pixels", "margin_by_eps", "training", "found", "hidden", "roc", "disguises",
+    "universal_grid", "margin_by_pixels", "margin_by_eps", "training", "roc", "disguises", "proof",
 }  # fmt: skip
 SMALL = {"subset": 60, "epochs": 6, "proof_seconds": 0, "workers": 0}
 
@@ -201,6 +201,7 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
     """Counted again from the saved network: the sparse attack, and false alarms on clean test images."""
     from attacks import saliency_map
     from attacks.detect import DETECTORS, Memory, scores, threshold
+    from attacks.study_detect import Learned
 
     out, r = written
     net, (x_train, y_train, x, y) = MLP.load(out / "model.npz"), load_mnist((4, 9))
@@ -209,9 +210,10 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
         rows = np.sort(np.concatenate([np.flatnonzero(y == k)[: SMALL["subset"]] for k in (0, 1)]))
         return x[rows].astype(float), y[rows]
 
-    (training, _), (test, labels) = first(x_train, y_train), first(x, y)
-    memory = Memory.of(net, training, components=60, rng=0)
-    limits = np.array([threshold(column) for column in scores(memory, training).T])
+    (training, labels_of_training), (test, labels) = first(x_train, y_train), first(x, y)
+    learned = Learned.of(training, labels_of_training, 0)
+    memory = Memory.of(net, learned.remembered, components=60, rng=0)
+    limits = np.array([threshold(column) for column in scores(memory, learned.apart).T])
     alarms = (scores(memory, test) > limits).mean(axis=0)
     assert [r["detection"]["false_alarms"][name] for name in DETECTORS] == pytest.approx(alarms.tolist())
     fours = test[(labels == 0) & (net.predict(test) == 0)]
@@ -293,7 +295,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, studied, tmp_path, mo
         (["--epochs", "0"], "epochs: expected at least 1, got 0"),
         (["--subset", "0"], "subset: expected at least 1, got 0"),
         (["--seed", "-1"], "seed"),
-        (["--subset", "9"], "expected at least 20 training images .* got 18"),
+        (["--subset", "9"], "expected at least 40 training images .* got 18"),
         (["--workers", "-1"], "workers: expected at least 0, got -1"),
         (["--model", "nowhere.npz"], "nowhere.npz"),
         (["--data", "nowhere"], "nowhere"),
