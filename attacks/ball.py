@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_array
 
 ULPS = 4  # slack of `contains`, in units in the last place of max(1, |box|): x + s rounds
 
@@ -52,7 +52,7 @@ class Ball:
     norm: ClassVar[str]
 
     def __post_init__(self) -> None:
-        radius = np.asarray(self.radius)
+        radius = as_array(self.radius, "radius")
         if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
             raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
         try:
@@ -61,7 +61,7 @@ class Ball:
             raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {self.box!r}") from error
         if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
             raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
-        mask = None if self.mask is None else np.asarray(self.mask)
+        mask = None if self.mask is None else as_array(self.mask, "mask")
         if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
             raise ValueError(
                 "mask: expected booleans with at least one pixel free, "
@@ -131,8 +131,10 @@ class Ball:
         outside = (x < self.box[0]) | (x > self.box[1])
         if outside.any():
             place = tuple(np.argwhere(outside)[0])
+            lo, hi = (np.broadcast_to(end, x.shape)[place] for end in self.box)
             raise ValueError(
-                f"x: expected pixels inside the box, got {x[place]:.6g} in row {place[0]}, pixel {place[-1]}"
+                f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
+                f"pixel {place[-1]} (np.clip(x, lo, hi) mends what rounding did)"
             )
 
     def room(self, x: Array) -> tuple[Array, Array]:

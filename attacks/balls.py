@@ -78,7 +78,7 @@ class LInf(Ball):
         return np.clip(np.clip(s, -r, r), down, up)  # separable: pixel by pixel the nearest point
 
     def distance(self, s: Array) -> Array:
-        return np.maximum(s.max(axis=-1), -s.min(axis=-1))
+        return np.maximum(s.max(axis=-1), -s.min(axis=-1)) + 0.0  # 0, not -0
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         slope, cap = np.abs(g), self.reach(x, g)  # (..., d) each

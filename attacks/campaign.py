@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.certificate import Certificate, fingerprint
-from attacks.minimum import Task, certified_minimum
+from attacks.minimum import Task, certified_minimum, check_callback
 from minigrad.files import briefly, naming
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
@@ -56,6 +56,7 @@ def campaign(
     mask: ArrayLike | None = None,
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     target: ArrayLike | None = None,
+    note: dict[str, Any] | None = None,
     **limits: Any,
 ) -> list[Certificate]:
     """`certified_minimum` of every image, streamed to `path`; resumes what an earlier run left there.
@@ -70,6 +71,8 @@ def campaign(
         A process pool on one machine, `dask.distributed`'s `client.get_executor()` on a cluster.  Default: here, one
         image after the other.
     on_progress : called with a `Progress` at the start and after each image
+    note : dict of JSON values, optional
+        Kept in the first line.  A later run that says otherwise of one of its names is another question.
     limits
         `gap`, `time_limit`, `node_limit` of `certified_minimum`.
 
@@ -87,8 +90,11 @@ def campaign(
     RuntimeError
         A worker died.  What is in the file stays; run again to go on.
     """
+    check_callback(on_progress, "on_progress")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(executor).__name__}")
     task = Task.of(net, x, y, norm=norm, mask=mask, box=box, target=target, **limits)
-    log = Log.open(Path(path), task)
+    log = Log.open(Path(path), task, note)
     jobs = [i for i in range(len(task.x)) if i not in log.found]
     begun, before = time.perf_counter(), len(log.found)
 
@@ -136,7 +142,7 @@ def _job(task: Task, i: int) -> tuple[dict[str, Array], Array, int, dict[str, An
         "norm": ball.norm,
         "gap": task.gap,
         "time_limit": task.time_limit,
-        "node_limit": None if np.isinf(task.node_limit) else task.node_limit,
+        "node_limit": _finite(task.node_limit),
         "mask": ball.mask,
         "box": ball.box,
         "target": None if task.target is None else int(task.target[i]),
@@ -163,9 +169,14 @@ def question_of(task: Task) -> dict[str, Any]:
         "inputs": digest.hexdigest(),
         "norm": task.ball.norm,
         "gap": task.gap,
-        "time_limit": task.time_limit,
-        "node_limit": None if np.isinf(task.node_limit) else task.node_limit,
+        "time_limit": _finite(task.time_limit),
+        "node_limit": _finite(task.node_limit),
     }
+
+
+def _finite(value: float) -> float | None:
+    """None for infinity, which JSON has no word for."""
+    return None if np.isinf(value) else value
 
 
 def _image(number: Any, certificate: Certificate, task: Task) -> int:
@@ -189,16 +200,27 @@ class Log:
         self.file = path.open("ab", buffering=0)
 
     @classmethod
-    def open(cls, path: Path, task: Task) -> Log:
-        """Read the whole lines of `path`, cut off a torn last one, and open it to append.
+    def open(cls, path: Path, task: Task, note: dict[str, Any] | None = None) -> Log:
+        """Read the whole lines of `path`, cut off a torn last one, and open it to append.  Raises as `read`."""
+        found, length = cls.read(path, task, note)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and length < path.stat().st_size:
+            os.truncate(path, length)
+        log = cls(path, found)
+        if not length:
+            log._write((note or {}) | question_of(task))
+        return log
+
+    @staticmethod
+    def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[dict[int, Certificate], int]:
+        """The certificates that `path` holds, and the length of its whole lines; nothing is written.
 
         Raises
         ------
         ValueError
             It is no campaign, or one of another question.
         """
-        question = question_of(task)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        noted, question = note or {}, question_of(task)
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
         found: dict[int, Certificate] = {}
@@ -212,22 +234,20 @@ class Log:
                 elif "certified_minimum" not in row:
                     raise ValueError("no first line")
                 else:
-                    other = [name for name in question if row.get(name) != question[name]]
+                    asked = {name: value for name, value in noted.items() if name in row} | question
+                    other = [name for name in asked if row.get(name) != asked[name]]
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise ValueError(
                     f"{path}: expected the lines of a campaign, got something else in line {number + 1} "
                     f"({briefly(error)})"
                 ) from error
             if not number and other:
-                raise ValueError(f"{path}: it answers another question (other {', '.join(other)}): name another file")
-        if content and not whole and not json.dumps(question).encode().startswith(content):
+                raise ValueError(
+                    f"{path}: it answers another question (other {', '.join(other)}): name another file or folder"
+                )
+        if content and not whole and not json.dumps(noted | question).encode().startswith(content):
             raise ValueError(f"{path}: expected the lines of a campaign, got something else")
-        if len(whole) < len(content):
-            os.truncate(path, len(whole))
-        log = cls(path, found)
-        if not whole:
-            log._write(question)
-        return log
+        return found, len(whole)
 
     def add(self, image: int, content: bytes) -> None:
         """One line more, on the disk when this returns."""

@@ -35,6 +35,8 @@ class Crowd:
     best : (d,)
         The s that fools most images; among equals, the one with the largest worst margin.
     history : the rate of every s measured
+    judge : Crowd, optional
+        The crowd that this one was aimed from: every s measured here is measured there, too.
     """
 
     problem: Problem
@@ -43,6 +45,7 @@ class Crowd:
     best: Array
     history: list[float] = field(default_factory=list)
     worst: float = -np.inf
+    judge: Crowd | None = None
 
     @classmethod
     def of(
@@ -76,6 +79,15 @@ class Crowd:
         crowd.measure(crowd.best)
         return crowd
 
+    def aimed(self) -> list[Crowd]:
+        """The same images, all to become one class, for each class (`Problem.aimed`); judged by this crowd."""
+        crowds = []
+        for problem in self.problem.aimed():
+            crowd = replace(self, problem=problem, best=np.zeros_like(self.best), history=[], worst=-np.inf, judge=self)
+            crowd.measure(crowd.best)
+            crowds.append(crowd)
+        return crowds
+
     @property
     def rows(self) -> Array:
         """The images to fool: those not misclassified already."""
@@ -83,15 +95,16 @@ class Crowd:
 
     @property
     def done(self) -> bool:
-        """Whether the best s fools them all, or there are none."""
-        return not len(self.rows) or max(self.history) == 1
+        """Whether the best s fools them all, or there are none; of an aimed crowd, or whether its judge is content."""
+        content = self.judge is not None and self.judge.done
+        return content or not len(self.rows) or max(self.history) == 1
 
     def points(self, s: Array, rows: Array) -> Array:
         """`clip(x + s)` of the images `rows`."""
         return self.problem.ball.rows(rows, len(self.problem.x)).apply(self.problem.x[rows], s)
 
     def measure(self, s: Array) -> float:
-        """The share that `s` fools; it is kept if it is the best."""
+        """The share that `s` fools (in the judge's eyes, if there is one); it is kept if it is the best."""
         if not len(self.rows):
             return float("nan")
         margin = self.problem.margin
@@ -100,7 +113,7 @@ class Crowd:
         if not self.history or (rate, worst) > (max(self.history), self.worst):
             self.best, self.worst = s, worst
         self.history.append(rate)
-        return rate
+        return rate if self.judge is None else self.judge.measure(s)
 
     def slopes(self, s: Array, rows: Array) -> tuple[Array, Array, Array]:
         """Margins (r,) of the images `rows` wearing s, their gradients (r, d), and those by s: 0 where clipped."""

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, Seed, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number, as_scores
 from minigrad.model import Model, check_model
 
 COMPONENTS, NEIGHBOURS = 60, 3000  # principal components kept; training images compared with
@@ -64,12 +65,12 @@ class Memory:
         Raises
         ------
         ValueError
-            Fewer images than components, images that are not of that shape.
+            Fewer images than components, images that are not of that shape, pixels outside [0, 1].
         """
         check_model(net)
-        x = as_images(x)
+        x = as_shares(x)
         shape = pictures(x, shape).shape[1:]
-        if not 1 <= components <= min(x.shape):
+        if not 1 <= as_count(components, "components") <= min(x.shape):
             raise ValueError(f"x: expected at least {components} images and pixels, one a component, got {x.shape}")
         mean = x.mean(axis=0)  # (d,)
         _, basis = np.linalg.eigh((x - mean).T @ (x - mean))  # (d, d), by rising eigenvalue
@@ -113,15 +114,17 @@ DETECTORS: dict[str, Callable[[Memory, Array], Array]] = {
 }
 
 
-def scores(memory: Memory, x: Array) -> Array:
+def scores(memory: Memory, x: ArrayLike) -> Array:
     """The five scores of each image (n, d), (n, 5), in the order of `DETECTORS`.
 
     Raises
     ------
     ValueError
-        Images that are not of the memory's size.
+        No memory, images that are not of its size, pixels outside [0, 1].
     """
-    x = as_images(x, len(memory.mean))
+    if not isinstance(memory, Memory):
+        raise ValueError(f"memory: expected a Memory (Memory.of makes one), got {type(memory).__name__}")
+    x = as_shares(x, len(memory.mean))
     parts = [x[start : start + ROWS] for start in range(0, max(len(x), 1), ROWS)]
     return np.concatenate([np.stack([detect(memory, part) for detect in DETECTORS.values()], axis=1) for part in parts])
 
@@ -144,11 +147,15 @@ class Combined:
         Raises
         ------
         ValueError
-            Either set is empty.
+            Either set is empty, scores that are not (n, 5), finite and >= 0, a weight below 0.
         """
         from scipy.optimize import minimize
 
-        check_some(clean, attacked)
+        for name, s in (("clean", clean), ("attacked", attacked)):
+            if np.ndim(s) != 2 or not len(s) or not np.isfinite(s).all() or not np.all(s >= 0):
+                raise ValueError(f"{name}: expected finite scores >= 0, (n, 5), at least one image, got {np.shape(s)}")
+        if not 0 <= as_number(weight, "weight") < np.inf:
+            raise ValueError(f"weight: expected a number >= 0, got {weight}")
         features = np.log1p(np.concatenate([clean, attacked]))  # (n + m, 5)
         middle, size = features.mean(axis=0), features.std(axis=0)
         size = np.where(size > 0, size, 1)
@@ -182,9 +189,9 @@ def auc(clean: Array, attacked: Array) -> float:
     Raises
     ------
     ValueError
-        No clean or no attacked images.
+        No clean or no attacked images; scores that are not finite numbers (n,).
     """
-    check_some(clean, attacked)
+    clean, attacked = as_scores(clean, "clean"), as_scores(attacked, "attacked")
     order = np.sort(clean)
     below, upto = np.searchsorted(order, attacked), np.searchsorted(order, attacked, side="right")
     return float(np.mean(below + upto) / 2 / len(clean))
@@ -199,9 +206,9 @@ def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0)
     Raises
     ------
     ValueError
-        No clean or no attacked images.
+        No clean or no attacked images; scores that are not finite numbers (n,).
     """
-    check_some(clean, attacked)
+    clean, attacked = as_scores(clean, "clean"), as_scores(attacked, "attacked")
     rng = as_generator(rng)
     c, a = (rng.multinomial(len(v), np.full(len(v), 1 / len(v)), draws) for v in (clean, attacked))  # (draws, n or m)
     values = np.zeros(draws)
@@ -219,7 +226,7 @@ def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> floa
     Raises
     ------
     ValueError
-        Too few images for the quantile.
+        Scores that are not finite numbers (n,), one detector's; too few for the quantile.
 
     Examples
     --------
@@ -227,6 +234,9 @@ def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> floa
     >>> threshold(np.arange(100.0), false_alarms=0.05)
     95.0
     """
+    clean_training = as_scores(clean_training, "clean_training")
+    if not 0 <= as_number(false_alarms, "false_alarms") < 1:
+        raise ValueError(f"false_alarms: expected a share in [0, 1), got {false_alarms}")
     if len(clean_training) < FEWEST:
         raise ValueError(f"expected at least {FEWEST} clean training images, got {len(clean_training)}")
     return float(np.quantile(clean_training, 1 - false_alarms, method="higher"))
@@ -238,18 +248,23 @@ def roc(clean: Array, attacked: Array) -> tuple[Array, Array]:
     Raises
     ------
     ValueError
-        No clean or no attacked images.
+        No clean or no attacked images; scores that are not finite numbers (n,).
     """
-    check_some(clean, attacked)
+    clean, attacked = as_scores(clean, "clean"), as_scores(attacked, "attacked")
     at = np.unique(np.concatenate([clean, attacked]))[::-1]
     counts = [len(v) - np.searchsorted(np.sort(v), at, side="left") for v in (clean, attacked)]
     return np.append(0.0, counts[0] / len(clean)), np.append(0.0, counts[1] / len(attacked))
 
 
-def check_some(clean: Array, attacked: Array) -> None:
-    """Raise ValueError unless there are scores of both kinds."""
-    if not len(clean) or not len(attacked):
-        raise ValueError(f"expected clean and attacked images, got {len(clean)} and {len(attacked)}")
+def as_shares(x: ArrayLike, d: int | None = None) -> Array:
+    """`x` as images (n, d) of pixels in [0, 1], or ValueError."""
+    x = as_images(x, d)
+    if x.min() < 0 or x.max() > 1:
+        raise ValueError(
+            f"x: expected pixels in [0, 1], shares of their range, got {x.min():.9g}..{x.max():.9g} "
+            "(for pixels in lo..hi: (x - lo) / (hi - lo), and net.rescaled(lo, hi))"
+        )
+    return x
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:
@@ -279,6 +294,8 @@ def pictures(x: Array, shape: tuple[int, int] | None = None) -> Array:
         Images that are not of that shape.
     """
     d = x.shape[1]
+    if shape is not None and (np.shape(shape) != (2,) or np.asarray(shape).dtype.kind not in "iu"):
+        raise ValueError(f"shape: expected (rows, columns), two whole numbers, got {shape!r}")
     rows, columns = (round(d**0.5), round(d**0.5)) if shape is None else shape
     if rows * columns != d:
         wanted = "square images" if shape is None else f"images of {rows} x {columns}"

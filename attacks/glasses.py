@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_array
 
 HEIGHT, THICKNESS = 9.0, 0.55  # of the eyes, and half the line's, on a picture of 28 x 28
 MARGIN = 2  # pixels left free at the sides: the glasses may slip by that
@@ -103,6 +103,8 @@ def leeway(mask: Array) -> tuple[Array, Array]:
 def as_mask(mask: ArrayLike | str | PathLike[str], d: int | None = None) -> Array:
     """A mask (height, width) of booleans, from an array or an image file (light pixels are the mask).
 
+    (d,) is a square picture.
+
     Raises
     ------
     ValueError, OSError
@@ -113,14 +115,14 @@ def as_mask(mask: ArrayLike | str | PathLike[str], d: int | None = None) -> Arra
         from attacks.plots import read_grey
 
         value = read_grey(mask) > 0.5
-    value = np.asarray(value)
+    value = as_array(value, "mask")
     side = int(np.sqrt(value.size))
     if value.ndim == 1 and side**2 == value.size:
         value = value.reshape(side, side)
     if value.ndim != 2 or value.dtype != bool or not value.any():
         raise ValueError(
             f"mask: expected a picture (height, width) of booleans with at least one True, got shape {value.shape} of "
-            f"{value.dtype} with {np.count_nonzero(value)} not zero"
+            f"{value.dtype} with {np.count_nonzero(value)} not zero (channels: below each other)"
         )
     if d is not None and value.size != d:
         raise ValueError(f"mask: expected {d} pixels as the images have, got {value.size} of shape {value.shape}")

@@ -76,8 +76,8 @@ def certified_minimum(
     Raises
     ------
     ValueError
-        An unknown norm, a gap or limit that is negative or no number, a model that is no MLP, an activation without
-        lines; images, labels, box or mask as in `saliency_map`.
+        An unknown norm, a gap or limit that is negative or no number, `on_image` that is no function, a model that is
+        no MLP, an activation without lines; images, labels, box or mask as in `saliency_map`.
 
     Examples
     --------
@@ -92,6 +92,7 @@ def certified_minimum(
     True
     >>> proof.check(net)  # replays it, or says what is wrong
     """
+    check_callback(on_image, "on_image")
     task = Task.of(net, x, y, norm, gap, time_limit, node_limit, mask, box, target)
     certificates = []
     for i in range(len(task.x)):
@@ -132,14 +133,7 @@ class Task:
     ) -> Task:
         """Check everything before any work.  Arguments as in `certified_minimum`."""
         check_layers(net)
-        if norm not in BALLS:
-            raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
-        least, usual = (0.0, 0.0) if norm == "l0" else (LEAST_GAP, 0.01)
-        gap = usual if gap is None else _number(gap, "gap", least)
-        if gap >= 1:
-            raise ValueError(f"gap: expected a number below 1, got {gap}")
-        time_limit = _number(time_limit, "time_limit", 0.0)
-        nodes = np.inf if node_limit is None else _number(node_limit, "node_limit", 0.0)
+        gap, time_limit, nodes = checked_limits(norm, gap, time_limit, node_limit)
         for layer in net.layers[1::2]:
             lines(layer, np.zeros(1), np.zeros(1))  # refuses what has none
         x = as_images(x, net.sizes[0])
@@ -311,6 +305,26 @@ class _Image:
             radius=float(self.radius),
             tree=self.tree,
         )
+
+
+def checked_limits(
+    norm: Any, gap: Any = None, time_limit: Any = 60.0, node_limit: Any = None
+) -> tuple[float, float, float]:
+    """Gap, time limit and node limit as numbers, the defaults of `norm` filled in, or ValueError."""
+    if not isinstance(norm, str) or norm not in BALLS:
+        raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
+    least, usual = (0.0, 0.0) if norm == "l0" else (LEAST_GAP, 0.01)
+    gap = usual if gap is None else _number(gap, "gap", least)
+    if gap >= 1:
+        raise ValueError(f"gap: expected a number below 1, got {gap}")
+    time_limit = _number(time_limit, "time_limit", 0.0)
+    return gap, time_limit, np.inf if node_limit is None else _number(node_limit, "node_limit", 0.0)
+
+
+def check_callback(value: Any, name: str) -> None:
+    """Raise ValueError unless `value` is None or can be called."""
+    if value is not None and not callable(value):
+        raise ValueError(f"{name}: expected a function, got {type(value).__name__}")
 
 
 def _number(value: Any, name: str, least: float) -> float:

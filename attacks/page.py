@@ -394,7 +394,7 @@ def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: str, images: in
 
 def _heights_answer(g: dict[str, Any], a: str) -> str:
     rows = "".join(
-        f"<tr><td>{int(rows):+d}<td>{100 * h['rate_held_out']:.1f}%<td>{100 * max(h['controls'].values()):.1f}%<td>{h['promise']:.2f}"
+        f"<tr><td>{int(rows):+d}<td>{100 * h['rate_held_out']:.1f}%<td>{100 * max(h['controls'].values()):.1f}%<td>{_number(h['promise'], 2)}"
         f"<td>{h['fillings']['works']}<td>{h['fillings']['proved_none']}<td>{h['fillings']['undecided']}"
         for rows, h in g["heights"].items()
     )

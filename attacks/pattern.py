@@ -8,10 +8,12 @@ so the gradient by p is the image gradient read off at the mask.  The pattern ma
 
     mean over images and shifts of  -log(1 + exp(-m_i / tau))   -   smoothness * mean |p_a - p_b|  over neighbours a, b
 
-by the steps of `attacks.uap_methods.ascend` on the box.  Its two weights: `shifts` are the places the glasses may slip
-to, each as likely as the others (the expectation over transformations of Athalye et al. 2018); `smoothness` is what a
-unit of total variation costs, in units of the smooth count: prints and lenses have no pixel noise (Sharif et al. 2016,
-eq. 3).  Their third term, printability, is moot here: every grey can be printed.
+by the steps of `attacks.uap_methods.ascend` on the box, from the middle grey, and from the best plain one where that is
+better; where images may become anything of k >= 3 classes, towards the few that look easiest, too.  Its two weights:
+`shifts` are the places the glasses may slip to, each as likely as the others (the expectation over transformations of
+Athalye et al. 2018); `smoothness` is what a unit of total variation costs, in units of the smooth count: prints and
+lenses have no pixel noise (Sharif et al. 2016, eq. 3).  Their third term, printability, is moot here: every grey can be
+printed.
 
 Glasses that merely hide the digit are no attack, so each result carries its controls: the same mask filled with black,
 white, random values and the best constant.
@@ -19,6 +21,7 @@ white, random values and the best constant.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -31,7 +34,7 @@ from attacks.certificate import Certificate
 from attacks.glasses import as_mask, place
 from attacks.minimum import certified_minimum
 from attacks.result import MISCLASSIFIED, Problem, to_8bit
-from attacks.uap_methods import BATCH, smooth_weight, temperature, unit
+from attacks.uap_methods import AIMS, BATCH, JUDGES, smooth_weight, temperature, unit
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
 from minigrad.model import Model
@@ -96,7 +99,7 @@ class Accessory:
 
     def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> Accessory:
         """The same pattern and controls measured on other images.  Raises ValueError for bad input."""
-        problem = Problem.of(net, x, y, LInf(np.inf, self.box), target)
+        problem = Problem.of(net, as_images(x, self.mask.size), y, LInf(np.inf, self.box), target)
         return _measured(problem, replace(self, tried=problem.start <= 0))
 
 
@@ -119,17 +122,18 @@ def accessory(
     ----------
     net, x, y
         As in `saliency_map`.
-    mask : (height, width) or (d,) of booleans, or an image file
-        `glasses_mask()`, for instance.
+    mask : (height, width) of booleans, or an image file
+        `glasses_mask()`, for instance.  (d,) is a square picture.
     shifts : sequence of (down, right)
         Where the mask may sit; every place counts the same.
     smoothness : float >= 0
         The price of one unit of mean difference between neighbouring pixels of the mask (module docstring).
     steps : int
-        Gradient steps a place, 250 images each, at most 360 in all.
+        Gradient steps a place, 250 images each, at most three times as many in all; of each run, of which there are up
+        to four (module docstring).
     target : class, optional
         Impersonation: become this class.  Without: dodging, anything but one's own.
-    box : (lo, hi), two numbers
+    box : (lo, hi), two numbers, the same for every pixel: the pattern may sit anywhere
 
     Raises
     ------
@@ -159,7 +163,7 @@ def accessory(
     start = np.full(np.count_nonzero(mask), (ball.box[0] + ball.box[1]) / 2.0)
     best, history = start, list[float]()
     if len(problem.open):
-        best, history = _ascend(problem, mask, spots, start, smoothness, steps, as_generator(rng))
+        best, history = _best(problem, mask, spots, start, smoothness, steps, as_generator(rng))
     empty = np.zeros((len(problem.x), len(places)), bool)
     found = Accessory(
         best, mask, places, empty, empty, problem.start <= 0, {}, tuple(history), "steps spent", problem.ball.box
@@ -179,6 +183,57 @@ def _places(shifts: Any) -> tuple[tuple[int, int], ...]:
     return tuple((int(down), int(right)) for down, right in listed)
 
 
+def _best(
+    problem: Problem,
+    mask: Array,
+    spots: list[Array],
+    middle: Array,
+    smoothness: float,
+    steps: int,
+    rng: np.random.Generator,
+) -> tuple[Array, list[float]]:
+    """The pattern with the best objective seen, and the objectives of those measured."""
+    rows, (lo, hi) = problem.open, problem.ball.box
+    first, second = neighbours(mask)
+    seen: list[tuple[float, Array]] = []
+
+    def rate(p: Array) -> float:
+        return float(np.mean([_flipped(problem, spot, p)[rows].mean() for spot in spots]))
+
+    def measure(p: Array) -> float:
+        value = rate(p) - (smoothness * float(np.abs(p[first] - p[second]).mean()) if len(first) else 0.0)
+        seen.append((value, p))
+        return value
+
+    def best() -> tuple[float, Array]:
+        return max(seen, key=lambda each: each[0])
+
+    steps = int(min(steps * len(spots), max(3 * steps, len(spots))))
+    _ascend(problem, mask, spots, middle, smoothness, steps, rng, measure)
+    if max(value for value, _ in seen) < 1:
+        grey = max((np.full_like(middle, v) for v in np.linspace(lo, hi, GREYS)), key=rate)
+        if rate(grey) > rate(best()[1]):  # a plain filling does more: it is a better place to begin
+            measure(grey)
+            _ascend(problem, mask, spots, grey, smoothness, steps, rng, measure)
+        for aimed in _aims(problem, spots, middle, rate):
+            _ascend(aimed, mask, spots, middle, smoothness, steps, rng, measure)
+    return best()[1], [value for value, _ in seen]
+
+
+def _aims(
+    problem: Problem, spots: list[Array], middle: Array, rate: Callable[[Array], float]
+) -> list[Problem]:
+    """As `attacks.uap_methods.aims`: the problem aimed at the classes that one step moves most images to."""
+    lo, hi = problem.ball.box
+    promising = []
+    for aimed in problem.aimed():
+        worn = problem.x[aimed.open[:JUDGES]]  # (r, d), a copy
+        worn[:, spots[0]] = middle
+        _, g = aimed.margin.rows(aimed.open[:JUDGES]).value_and_gradient(worn)
+        promising.append((rate(np.where(g.sum(axis=0)[spots[0]] > 0, hi, lo)), aimed))
+    return [aimed for _, aimed in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
+
+
 def _ascend(
     problem: Problem,
     mask: Array,
@@ -187,13 +242,13 @@ def _ascend(
     smoothness: float,
     steps: int,
     rng: np.random.Generator,
-) -> tuple[Array, list[float]]:
-    """The pattern with the best objective seen, and the objectives of those measured."""
+    measure: Callable[[Array], float],
+) -> None:
+    """Steps from the pattern `p`; a few of the patterns on the way are measured."""
     rows, (lo, hi) = problem.open, problem.ball.box
     tau = temperature(problem.start[rows])
     first, second = neighbours(mask)
-    steps = int(min(steps * len(spots), max(3 * steps, len(spots))))
-    best, history, G = p, list[float](), np.zeros_like(p)
+    G = np.zeros_like(p)
     for t in range(steps):
         spot, some = spots[t % len(spots)], rng.permutation(rows)[:BATCH]
         worn = problem.x[some]  # (r, d), a copy
@@ -208,12 +263,7 @@ def _ascend(
         end = np.where(G > 0, hi, np.where(G < 0, lo, p))  # the oracle of the box
         p = p + (0.01 + 0.49 * fade) * (end - p)
         if t + 1 in (steps // 2, 3 * steps // 4, steps):
-            rate = np.mean([_flipped(problem, spot, p)[rows].mean() for spot in spots])
-            value = float(rate - smoothness * np.abs(p[first] - p[second]).mean()) if len(first) else float(rate)
-            if not history or value > max(history):
-                best = p
-            history.append(value)
-    return best, history
+            measure(p)
 
 
 def neighbours(mask: Array) -> tuple[Array, Array]:
@@ -278,8 +328,7 @@ def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any
     >>> smallest_mask(net, x, [0], np.array([[False, True]]))
     [Certificate(l0, [1, 1], proved, 0 nodes)]
     """
-    d = as_images(x).shape[1]
-    return certified_minimum(net, x, y, "l0", mask=as_mask(mask, d).ravel(), **limits)
+    return certified_minimum(net, x, y, "l0", mask=_pixels(mask, x), **limits)
 
 
 def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) -> list[Certificate]:
@@ -298,5 +347,11 @@ def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **limits: Any) 
     >>> proof.upper < np.inf  # x_0 = 1 works
     True
     """
-    d = as_images(x).shape[1]
-    return certified_minimum(net, x, y, "linf", gap=0.999, mask=as_mask(mask, d).ravel(), **limits)
+    return certified_minimum(net, x, y, "linf", gap=0.999, mask=_pixels(mask, x), **limits)
+
+
+def _pixels(mask: Any, x: ArrayLike) -> Array:
+    """The mask as (d,): to a proof it is a set of pixels, whatever its shape."""
+    if isinstance(mask, np.ndarray) and mask.ndim != 2:
+        mask = mask.reshape(1, -1)
+    return as_mask(mask, as_images(x).shape[1]).ravel()

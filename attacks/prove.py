@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import BALLS
-from attacks.campaign import SHOWN, Progress, campaign
+from attacks.campaign import SHOWN, Log, Progress, campaign
 from attacks.certificate import Certificate
+from attacks.minimum import Task, checked_limits
 from attacks.pool import workers
 from attacks.report import Network, Options, StatusLine, load, prepare
 from attacks.study import Clock
@@ -60,14 +61,18 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     for name in ("count", "workers", "epochs"):
         as_count(getattr(o, name), name)
     as_count(o.seed, "seed", least=0)
+    checked_limits(o.norm, o.gap, o.time_limit)
     check_writable(out)
     line = StatusLine(time.perf_counter())
     network = _network(o, Clock(line))
     if o.count > len(network.images):
         raise ValueError(f"count: expected at most {len(network.images)}, the images it gets right, got {o.count}")
+    x = network.images[: o.count]
+    y, limits = np.zeros(len(x), int), {"norm": o.norm, "gap": o.gap, "time_limit": o.time_limit}
+    trained = None if o.model else {"seed": o.seed, "epochs": o.epochs}
+    Log.read(out / "certificates.jsonl", Task.of(network.net, x, y, **limits), trained)  # refuses another question
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "model.npz", npz_bytes(network.original.to_arrays()))
-    x = network.images[: o.count]
 
     def tell(p: Progress) -> None:
         left = "" if np.isnan(p.left) else f", about {p.left:.0f} s left"
@@ -77,13 +82,12 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         certificates = campaign(
             network.net,
             x,
-            np.zeros(len(x), int),
+            y,
             out / "certificates.jsonl",
             executor=pool,
             on_progress=tell,
-            norm=o.norm,
-            gap=o.gap,
-            time_limit=o.time_limit,
+            note=trained,
+            **limits,
         )
     results = summary(certificates)
     for name, content in files(certificates, network.number[: o.count], results).items():

@@ -30,6 +30,7 @@ from minigrad.inputs import Array, as_count
 
 REFERENCE = (128, 64, 1)  # widths after the pixels
 UNIVERSAL_IMAGES = 1000  # training images from which the universal s is made
+OTHER_FILES = "index.html", "play.html", "results.json", "model.npz"  # beside the figures
 OTHERS = 100  # test images of the second digit, some of which join a mixed set
 
 
@@ -136,6 +137,9 @@ def run(options: Options) -> dict[str, Any]:
     """
     out = Path(options.out)
     check_writable(out)
+    taken = [path for path in (*out.glob("*.png"), *(out / name for name in OTHER_FILES)) if path.is_dir()]
+    if taken:
+        raise ValueError(f"{taken[0]}: expected a file that can be replaced, got a folder")
     as_count(options.epochs, "epochs")
     as_count(options.seed, "seed", least=0)
     as_count(options.workers, "workers", least=0)

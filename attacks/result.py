@@ -9,7 +9,7 @@ says how many.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +55,8 @@ class AttackResult:
     success : (n,) bool
         `margin > 0` and the perturbation is allowed.  False for images already misclassified.
     success_8bit : (n,) bool
-        The same after each changed pixel is rounded to a byte, `float32(round(255 v) / 255)`.
+        Whether it is still adversarial after each changed pixel is rounded to a byte, `float32(round(255 v) / 255)`,
+        which takes a pixel up to 1/510 beyond the ball, or beyond a box whose ends are no bytes.
     distance : (n,)
         `|x_adv - x|` in the norm of the ball.
     margin : (n,)
@@ -119,6 +120,21 @@ class Problem:
     def open(self) -> Array:
         """The images to attack, as row numbers: those not misclassified already."""
         return np.flatnonzero(self.start <= 0)
+
+    def aimed(self) -> list[Problem]:
+        """Where images may become anything of k >= 3 classes: for each class the problem of becoming that one, without
+        the images that the network takes for it already.  Else none; and none of classes that all images are in.
+        """
+        margin, n = self.margin, len(self.x)
+        k = np.shape(margin.net.logits(self.x[:1]))[1]
+        if k <= 2 or margin.target is not None:
+            return []
+        ways = []
+        for target in range(k):
+            at = Margin(margin.net, margin.y, np.full(n, target), margin.count)
+            start = np.concatenate([at.rows(rows).value(self.x[rows]) for rows in blocks(np.arange(n))])
+            ways.append(replace(self, margin=at, start=start))
+        return [way for way in ways if len(way.open)]
 
     def finish(self, x_adv: Array, reason: ArrayLike = BUDGET, trace: Trace | None = None) -> AttackResult:
         """Measure `x_adv` (n, d) and build the result; `reason` says why, wherever it turns out not to be a success.

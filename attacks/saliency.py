@@ -184,8 +184,7 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
 
 def _target_and_others(margin: Margin, x: Array) -> tuple[Array, Array]:
     """The derivative of the target's logit and of the sum of all others, (n, d) each."""
-    margin.count.jacobian += len(x)
-    J = np.asarray(margin.net.jacobian(x), np.float64)  # (n, k, d)
+    J = margin.jacobian(x)  # (n, k, d)
     if J.shape[1] == 1:
         half = np.where(margin.y == 0, 0.5, -0.5)[:, None] * J[:, 0]
         return half, -half

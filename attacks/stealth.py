@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import LInf
-from attacks.detect import Memory, pictures
+from attacks.detect import Memory, as_shares, pictures
 from attacks.result import AttackResult, Problem, to_8bit
 from attacks.sign_gradient import smallest_eps
-from minigrad.inputs import Array, as_images
+from minigrad.inputs import Array, as_count, as_images
 from minigrad.model import Model
 
 TRIES = 32  # bytes beyond the smallest eps in floats that are tried
+BYTES = to_8bit(np.arange(256) / 255)  # (256,) rising
 FLOAT32 = 255 * 2.0**-24  # what storing bytes / 255 in float32 can add to an eps, in bytes: twice half an ulp of 1
 
 
@@ -43,7 +44,7 @@ def neighbourhood(
     Raises
     ------
     ValueError
-        Images that are not of that shape.
+        Images that are not of that shape, a size that is no whole number of at least 1.
 
     Examples
     --------
@@ -54,14 +55,23 @@ def neighbourhood(
     """
     from scipy.ndimage import maximum_filter, minimum_filter
 
-    x = as_images(x)
+    x, size = as_images(x), as_count(size, "size")
     options: dict[str, Any] = {"size": (1, size, size), "mode": "nearest"}
     lo, hi = (f(pictures(x, shape), **options).reshape(x.shape) for f in (minimum_filter, maximum_filter))
     return lo, hi
 
 
 def disguises(memory: Memory, x: ArrayLike) -> dict[str, dict[str, Any]]:
-    """The options `mask=` and `box=` of each disguise for images (n, d): free, used, smooth."""
+    """The options `mask=` and `box=` of each disguise for images (n, d): free, used, smooth.
+
+    Raises
+    ------
+    ValueError
+        No memory, images that are not of its size, pixels outside [0, 1].
+    """
+    if not isinstance(memory, Memory):
+        raise ValueError(f"memory: expected a Memory (Memory.of makes one), got {type(memory).__name__}")
+    x = as_shares(x, len(memory.mean))
     smooth = {"mask": memory.used, "box": neighbourhood(x, shape=memory.shape)}
     return {"free": {}, "used": {"mask": memory.used}, "smooth": smooth}
 
@@ -80,15 +90,18 @@ def smallest_eps_8bit(
     In floats nothing below `smallest_eps` was found, so j starts at its eps, rounded up, and rises by one until one of
     two candidates flips:
 
-        rounded    x + round(255 t s) / 255, t s the float answer stretched to j / 255: |255 t s| <= j stays so rounded
-        corner     x + argmax { g . v : |v| <= j / 255 }, g = dm/dx at the float answer: all bytes if box and x are
+        stretched  x + t s, the float answer stretched to j / 255
+        corner     x + argmax { g . v : |v| <= j / 255 }, g = dm/dx at the float answer
+
+    each with every changed pixel at the nearest byte that is in the box and within j / 255 of x; a pixel that has none
+    stays as it is.
 
     Parameters
     ----------
     net, x, y, box, mask
         As in `smallest_eps`.  Pixels of x that are no bytes are changed to some only where the attack changes them.
     found : AttackResult, optional
-        What `smallest_eps` found with the same options; else it is asked.
+        What `smallest_eps` found for these images with the same options; else it is asked.
 
     Returns
     -------
@@ -98,10 +111,15 @@ def smallest_eps_8bit(
     Raises
     ------
     ValueError
-        Bad input, before any work.
+        Bad input, before any work; `found` for other images, in another norm, or outside the box or mask.
     """
-    found = found or smallest_eps(net, x, y, box=box, mask=mask)
     problem = Problem.of(net, x, y, LInf(np.inf, box, mask), None)
+    if found is None:
+        found = smallest_eps(net, x, y, box=box, mask=mask)
+    elif not isinstance(found, AttackResult) or found.norm != "linf" or not np.array_equal(found.x, problem.x):
+        raise ValueError("found: expected what smallest_eps found for these images, norm linf, got something else")
+    elif not problem.ball.contains(problem.x, found.x_adv - problem.x).all():
+        raise ValueError("found: expected perturbations inside this box and mask, got some outside")
     x, x_adv, best = problem.x, problem.x.copy(), problem.start.copy()
     rows = problem.open[found.success[problem.open]]
     if not len(rows):
@@ -115,12 +133,28 @@ def smallest_eps_8bit(
         ball = problem.ball.rows(rows, len(x)).with_radius(j / 255)
         stretched = s * np.divide(j / 255, eps, out=np.zeros_like(eps), where=eps > 0)[:, None]
         for candidate in (ball.project(x[rows], stretched), ball.maximize(x[rows], g)):
-            tried = np.where(candidate == 0, x[rows], to_8bit(x[rows] + np.round(255 * candidate) / 255))
-            inside = problem.ball.rows(rows, len(x)).contains(x[rows], tried - x[rows])  # rounding may leave the box
-            tried = np.where(inside[:, None], tried, x[rows])
+            lo, hi = (np.broadcast_to(end, x[rows].shape) for end in ball.box)
+            most = (j[:, None] + FLOAT32) / 255  # (rows, 1)
+            tried = nearest_byte(x[rows] + candidate, np.maximum(lo, x[rows] - most), np.minimum(hi, x[rows] + most))
+            tried = np.where((candidate == 0) | np.isnan(tried), x[rows], tried)
             m = problem.margin.rows(rows).value(tried)
             better = m > best[rows]
             best[rows[better]], x_adv[rows[better]] = m[better], tried[better]
         go = best[rows] <= 0
         rows, s, eps, g, j = rows[go], s[go], eps[go], g[go], j[go] + 1
     return problem.finish(x_adv)
+
+
+def nearest_byte(v: Array, lo: Array, hi: Array) -> Array:
+    """Of the values a PNG can hold in [lo, hi] the one nearest to `v`, entry by entry; NaN where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> v = nearest_byte(np.array([0.5, 0.5, 0.001]), np.array([0.0, 0.5, 0.001]), np.array([1.0, 0.501, 0.002]))
+    >>> (255 * v).round(3)
+    array([128.,  nan,  nan])
+    """
+    first, last = np.searchsorted(BYTES, lo), np.searchsorted(BYTES, hi, side="right") - 1
+    byte = np.clip(np.round(255 * v), first, last).astype(int)
+    return np.where(first <= last, BYTES[np.clip(byte, 0, 255)], np.nan)

@@ -163,7 +163,7 @@ def _promise(net: MLP, x: Array, mask: Array) -> float:
     """`sum over the mask of max(mean g (hi - x), mean g (lo - x))  /  mean -m`: 1 is just enough."""
     m, g = Margin.of(net, x, np.zeros(len(x), int)).value_and_gradient(x)
     white, black = np.mean(g * (1 - x), axis=0), np.mean(-g * x, axis=0)  # (d,)
-    return float(np.maximum(white, black)[mask.ravel()].sum() / -m.mean())
+    return float(np.maximum(white, black)[mask.ravel()].sum() / -m.mean()) if m.any() else float("nan")
 
 
 def set_numbers(s: SetStudy) -> dict[str, Any]:

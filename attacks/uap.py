@@ -17,8 +17,8 @@ from attacks.balls import Ball, LInf
 from attacks.crowd import Crowd, fooled
 from attacks.result import MISCLASSIFIED, Problem
 from attacks.sign_gradient import pgd
-from attacks.uap_methods import ascend, first_step, iterate, pixels, program
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_number
+from attacks.uap_methods import aims, ascend, first_step, iterate, pixels, program
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number
 from minigrad.model import Model
 
 MENDING = 1  # pass of "iterative" in "best"
@@ -86,7 +86,7 @@ class UniversalResult:
 
     def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
         """The same s measured on other images, held out for instance, clipped.  Raises ValueError for bad input."""
-        problem = Problem.of(net, x, y, self._box, target)
+        problem = Problem.of(net, as_images(x, len(self.s)), y, self._box, target)
         plain, in_bytes = fooled(problem, self.s)
         return replace(self, fooled=plain, fooled_8bit=in_bytes, tried=problem.start <= 0)
 
@@ -162,7 +162,7 @@ def universal(
     >>> universal(net, x, [0, 0], LInf(0.25)).s
     array([0.25, 0.25])
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     steps, passes = as_count(steps, "steps"), as_count(passes, "passes")
     if not 0 <= as_number(overshoot, "overshoot") < np.inf:
@@ -184,10 +184,13 @@ def universal(
             _alone(crowd, net)
         if not crowd.done:
             first_step(crowd)
-        if counted:
-            path = pixels(crowd)
-        elif not crowd.done:
-            ascend(crowd, steps, rng)
+        for one in [*([] if crowd.done else aims(crowd)), crowd]:
+            before = max(crowd.history)
+            if counted and not (path and crowd.done):
+                now = pixels(one)
+                path = now if max(crowd.history) > before or not path else path
+            elif not crowd.done:
+                ascend(one, steps, rng)
         if method == "best" and not crowd.done:
             if len(crowd.rows) <= PROGRAM_HELPS:
                 program(crowd, rng)

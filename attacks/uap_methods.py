@@ -3,6 +3,7 @@
     first step    the oracle applied to the mean gradient of all images
     iterate       image by image, the smallest step that mends it (Moosavi-Dezfooli et al. 2017)
     ascend        stochastic ascent of a smooth count of the fooled, then of the worst margin
+    aims          the classes that all images are moved to most easily
     pixels        one pixel at a time, where pixels are counted
     program       sequential linear programs: the best worst margin of the linearised network
 """
@@ -17,6 +18,7 @@ from minigrad.inputs import Array
 from minigrad.margin import Margin
 
 BATCH = 250  # images a step of `ascend`
+AIMS = 2  # classes that all images are moved to, where they may become anything
 PROGRAM_IMAGES, PROGRAM_ROUNDS = 200, 4  # a linear program of 200 rows takes some tenths of a second
 TRIED, JUDGES = 4, 400  # pixels of largest gain that `pixels` measures, and on how many images
 
@@ -29,6 +31,19 @@ def first_step(crowd: Crowd) -> Array:
     s = crowd.oracle(g, x, crowd.rows)
     crowd.measure(s)
     return s
+
+
+def aims(crowd: Crowd) -> list[Crowd]:
+    """Where images of k >= 3 classes may become anything: the crowd, aimed at the few classes that look easiest.
+
+    The rival that is nearest to an image changes from image to image and from step to step, so their gradients pull
+    different ways; towards one class they pull together.  Judged by the `first_step` towards each class.
+    """
+    promising = []
+    for one in crowd.aimed():
+        first_step(one)
+        promising.append((crowd.history[-1], one))
+    return [one for _, one in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
 
 
 def iterate(crowd: Crowd, s: Array, passes: int, overshoot: float, rng: np.random.Generator) -> bool:

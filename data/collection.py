@@ -85,7 +85,7 @@ def _npz(path: Path, digits: Sequence[int] | None) -> Collection:
         x: Any = found[f"x_{part}"]
         lo, hi = ends(found, x, f"{path}: {'x' if part == 'train' else 'x of the test images'}")
         x, y = keep(x.reshape(len(x), -1), found[f"y_{part}"], wanted)
-        images.append(((x - lo) / (hi - lo)).astype(np.float32))
+        images.append(np.clip((x - lo) / (hi - lo), 0, 1).astype(np.float32))
         labels.append(y)
     if bytes_:
         lo, hi = np.zeros_like(lo), np.ones_like(hi)

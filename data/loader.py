@@ -87,7 +87,10 @@ def classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | N
         return None
     wanted = list(digits)
     if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(known):
-        raise ValueError(f"digits: expected distinct labels among {sorted(known)}, got {wanted}")
+        raise ValueError(
+            f"digits: expected distinct labels among {sorted(known)} (of which there are training and test images), "
+            f"got {wanted}"
+        )
     return wanted
 
 

@@ -124,6 +124,8 @@ def picture_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 def ends(arrays: dict[str, Array], x: Array, name: str) -> tuple[Array, Array]:
     """`lo, hi`, (d,) each, of images `x` (n, ...): as the file says, 0 and 255 of bytes, else 0 and 1.
 
+    Pixels in float32 may lie beyond them by their own rounding.
+
     Raises
     ------
     ValueError
@@ -146,9 +148,11 @@ def ends(arrays: dict[str, Array], x: Array, name: str) -> tuple[Array, Array]:
         raise ValueError(f"{name}: expected finite lo < hi, got {got}")
     least, most = float(x.min()), float(x.max())
     flat = x.reshape(len(x), -1)
-    if not (np.isfinite(least) and np.isfinite(most) and (flat >= lo).all() and (flat <= hi).all()):
+    exact = x.dtype.kind != "f" or x.dtype == np.float64
+    slack = 0 * lo if exact else 2 * float(np.finfo(x.dtype).eps) * np.maximum(np.abs(lo), np.abs(hi))
+    if not (np.isfinite(least) and np.isfinite(most) and (flat >= lo - slack).all() and (flat <= hi + slack).all()):
         raise ValueError(
-            f"{name}: expected pixels between lo and hi, got {least:g}..{most:g} for {lo.min():g}..{hi.max():g} "
+            f"{name}: expected pixels between lo and hi, {lo.min():.9g}..{hi.max():.9g}, got {least:.9g}..{most:.9g} "
             "(arrays lo and hi in the file say another range)"
         )
     return lo, hi

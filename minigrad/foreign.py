@@ -20,6 +20,7 @@ from minigrad.inputs import Array
 
 TORCH = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}  # class -> activation
 NOTHING = {"Flatten", "Identity", "Dropout"}  # what changes no number of a row when a network is used, not trained
+HOOKS = "_forward_hooks", "_forward_pre_hooks"  # functions that change what a layer says
 SKLEARN = {"relu": "relu", "tanh": "tanh", "logistic": "sigmoid", "identity": None}
 Pairs = list[tuple[Array, Array]]
 
@@ -59,6 +60,9 @@ def torch_arrays(source: Any, activation: str | None = None) -> tuple[Pairs, str
 def _of_module(module: Any, name: str) -> Iterator[tuple[str, Any]]:
     """`(name, (W, b))` or `(name, activation)` for each layer that does something, in order."""
     kind = type(module).__name__
+    hooked = [kind_of for kind_of in HOOKS if getattr(module, kind_of, None)]
+    if hooked:
+        raise ValueError(f"torch: expected layers without hooks, got {hooked[0]} on {name or kind}")
     name = f"{name} ({kind})" if name else kind
     if kind == "Sequential":
         for key, child in module.named_children():
@@ -75,6 +79,8 @@ def _of_module(module: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _of_state(state: Mapping[str, Any], activation: str | None) -> Iterator[tuple[str, Any]]:
     """The same of a state dict: its weights, in order, with the activation between them."""
+    if "weight" in state:  # of a single Linear
+        state = {f"Linear.{key}": value for key, value in state.items()}
     stems = [key.removesuffix(".weight") for key in state if str(key).endswith(".weight")]
     known = {f"{stem}.{part}" for stem in stems for part in ("weight", "bias")}
     other = [str(key) for key in state if key not in known or np.ndim(state[key]) != (2 if "weight" in key else 1)]
@@ -130,8 +136,13 @@ def _one(name: str, first: tuple[Array, Array], then: tuple[Array, Array]) -> tu
 
 def _numbers(tensor: Any) -> Array:
     """A tensor, on whatever device and of whatever precision, as float64."""
-    for step in ("detach", "double", "cpu", "numpy"):
-        tensor = getattr(tensor, step)() if hasattr(tensor, step) else tensor
+    if "complex" in str(getattr(tensor, "dtype", "")):
+        raise ValueError(f"expected real weights, got {tensor.dtype}")
+    try:
+        for step in ("detach", "double", "cpu", "numpy"):
+            tensor = getattr(tensor, step)() if hasattr(tensor, step) else tensor
+    except (NotImplementedError, RuntimeError) as error:  # a tensor without numbers, on torch's device "meta"
+        raise ValueError(f"expected weights that can be read, got {error}") from error
     return np.asarray(tensor, np.float64)
 
 

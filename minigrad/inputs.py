@@ -17,7 +17,7 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
 
     No copy of what already is one.  A product of strided rows may round differently, so there are none behind this.
     """
-    x = _as_array(x, name)
+    x = as_array(x, name)
     width = "d" if d is None else d
     if x.dtype.kind != "f":
         raise ValueError(
@@ -36,7 +36,7 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
 
 def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
     """`y` as int64 `(n,)` with entries in `0..classes-1`, or ValueError.  Booleans and whole floats are allowed."""
-    y = _as_array(y, name)
+    y = as_array(y, name)
     if y.shape != (n,):
         raise ValueError(f"{name}: expected {n} labels, one per image, got shape {y.shape}")
     wrong = y if y.dtype.kind not in "biuf" else y[(y != np.floor(y)) | (y < 0) | (y >= classes)]
@@ -47,7 +47,8 @@ def as_labels(y: ArrayLike, n: int, classes: int, name: str = "y") -> Array:
     return y.astype(np.int64)
 
 
-def _as_array(value: ArrayLike, name: str) -> Array:
+def as_array(value: Any, name: str) -> Array:
+    """`value` as an array, or ValueError."""
     mask = getattr(value, "mask", None)  # of a masked array; a plain one would hold whatever is under it
     if isinstance(mask, np.ndarray) and mask.any():
         raise ValueError(f"{name}: expected an array without masked entries, got {np.count_nonzero(mask)} of them")
@@ -55,6 +56,9 @@ def _as_array(value: ArrayLike, name: str) -> Array:
         return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: expected an array, got rows of different lengths") from error
+    except (RuntimeError, TypeError) as error:  # a tensor that asks for derivatives, or is on another device
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{name}: expected an array, got {type(value).__name__} ({reason})") from error
 
 
 def as_count(value: Any, name: str, least: int = 1) -> int:
@@ -73,6 +77,14 @@ def as_number(value: Any, name: str) -> float:
     if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf":
         raise ValueError(f"{name}: expected a number, got {value!r}")
     return float(value)
+
+
+def as_scores(value: Any, name: str) -> Array:
+    """`value` as finite numbers (n,), n >= 1, or ValueError."""
+    v = as_array(value, name)
+    if v.ndim != 1 or not len(v) or v.dtype.kind not in "biuf" or not np.isfinite(v).all():
+        raise ValueError(f"{name}: expected finite scores (n,), at least one, got shape {v.shape} of {v.dtype}")
+    return v
 
 
 def as_generator(rng: Seed) -> np.random.Generator:

@@ -59,10 +59,11 @@ class Margin:
             A model without `logits` or `jacobian`, logits not (n, k), labels out of range, a target equal to its label.
         """
         check_model(net)
-        N = np.asarray(net.logits(x[:1]))
+        N, threshold = np.asarray(net.logits(x[:1])), getattr(net, "threshold", 0.0)
         if N.ndim != 2 or len(N) != 1 or N.shape[1] == 0:
             raise ValueError(f"expected the model's logits to be (n, k), got {N.shape} for one image")
-        threshold = getattr(net, "threshold", 0.0)
+        if N.dtype.kind not in "biuf" or np.asarray(threshold).dtype.kind not in "biuf" or np.ndim(threshold):
+            raise ValueError(f"expected real logits and threshold of the model, got {N.dtype} and {threshold!r}")
         if not (np.isfinite(N).all() and np.isfinite(threshold)):
             raise ValueError("expected finite logits and threshold of the model, got NaN or infinity")
         if N.shape[1] > 1 and threshold != 0:
@@ -107,8 +108,15 @@ class Margin:
             m, c = self._read(N)
             return m, _expected("pullback", pull(c), x.shape)
         m, c = self._read(self.net.logits(x))
-        J = _expected("jacobian", self.net.jacobian(x), (len(x), c.shape[1], x.shape[1]))  # (n, k, d)
-        return m, np.einsum("nk,nkd->nd", c, J)
+        return m, np.einsum("nk,nkd->nd", c, self._jacobian(x, c.shape[1]))
+
+    def jacobian(self, x: Array) -> Array:
+        """The network's Jacobian at `x`, (n, k, d)."""
+        self.count.jacobian += len(x)
+        return self._jacobian(x, np.shape(self.net.logits(x[:1]))[1])
+
+    def _jacobian(self, x: Array, k: int) -> Array:
+        return _expected("jacobian", self.net.jacobian(x), (len(x), k, x.shape[1]))
 
     def _read(self, N: Array) -> tuple[Array, Array]:
         """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`."""
@@ -134,7 +142,10 @@ class Margin:
 
 def _expected(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     """What a model gave, as float64, if it is finite and of that shape."""
-    value = np.asarray(value, np.float64)
+    value = np.asarray(value)
+    if value.dtype.kind not in "biuf":
+        raise ValueError(f"expected the model's {name} to be real numbers, got {value.dtype}")
+    value = value.astype(np.float64, copy=False)
     if value.shape != shape or not np.isfinite(value).all():
         what = f"an array {value.shape}" if value.shape != shape else "NaN or infinity"
         raise ValueError(f"expected the model's {name} to be finite, of shape {shape}, got {what}")

@@ -316,15 +316,15 @@ def _chunks(x: Array) -> list[Array]:
     return [x[start : start + CHUNK] for start in range(0, len(x), CHUNK)]
 
 
-def check_layers(net: Any) -> None:
-    """Raise ValueError unless `net` is an `MLP`: a proof reads its layers."""
+def check_layers(net: Any, why: str = "a proof needs the layers of") -> None:
+    """Raise ValueError unless `net` is an `MLP`."""
     if not isinstance(net, MLP):
         raise ValueError(
-            f"net: a proof needs the layers of a minigrad MLP, got {type(net).__name__} "
+            f"net: {why} a minigrad MLP, got {type(net).__name__} "
             "(MLP.from_torch, MLP.from_sklearn and MLP.from_arrays make one)"
         )
 
 
 def _check_activation(activation: str) -> None:
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")

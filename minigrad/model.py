@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_number
 
 
 class Model(Protocol):
@@ -73,7 +73,7 @@ def from_vjp(
     Raises
     ------
     ValueError
-        One of the two is no function.
+        One of the two is no function, or the threshold no number.
 
     Examples
     --------
@@ -86,6 +86,7 @@ def from_vjp(
     for name, function in (("logits", logits), ("vjp", vjp)):
         if not callable(function):
             raise ValueError(f"{name}: expected a function, got {type(function).__name__}")
+    threshold = as_number(threshold, "threshold")
     return FromVJP(logits, vjp, threshold)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_number
 from minigrad.layers import Dense, Layer
 from minigrad.losses import LOSSES
-from minigrad.mlp import MLP, forward
+from minigrad.mlp import MLP, check_layers, forward
 
 History = dict[str, list[float]]
 
@@ -115,7 +115,7 @@ def fit(
     Raises
     ------
     ValueError
-        Bad shapes, labels or options, before any work.
+        A network that is no MLP, bad shapes, labels or options, before any work.
     FloatingPointError
         The loss or a weight is no longer finite (the learning rate is too high).
 
@@ -130,6 +130,7 @@ def fit(
     >>> len(history["loss"])
     200
     """
+    check_layers(net, "training moves the weights of")
     try:
         number: np.dtype[Any] = np.dtype(dtype)
     except TypeError as error:

@@ -128,9 +128,52 @@ def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
         (["--workers", "0"], "workers: expected at least 1"),
         (["--time-limit", "-1"], "time_limit: expected a number of at least 0"),
         (["--norm", "linf", "--gap", "0"], "gap: expected a number of at least 1e-09"),
+        (["--gap", "nan"], "gap: expected a number of at least 0"),
     ):
         assert main([*model, *wrong]) == 2
         assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "p").exists()
+    for options, sentence in (
+        ({"executor": 4}, "executor: expected a concurrent.futures.Executor, got int"),
+        ({"on_progress": 4}, "on_progress: expected a function, got int"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            campaign(net, x, y, tmp_path / "c.jsonl", **options)
+        assert not (tmp_path / "c.jsonl").exists()
+    with pytest.raises(ValueError, match="on_image: expected a function, got str"):
+        certified_minimum(net, x, y, on_image="print")
+
+
+def test_a_refused_run_leaves_the_network_of_the_proofs(tmp_path, capsys):
+    model, other = (str(NETS / f"784-{name}-1.npz") for name in ("32", "64-32"))
+    command = ["--count", "2", "--out", str(tmp_path / "p")]
+    assert main([*command, "--model", model]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    for wrong in (["--model", other], ["--model", model, "--norm", "linf"]):
+        assert main([*command, *wrong]) == 2
+        assert "it answers another question" in capsys.readouterr().err
+        assert {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()} == before
+    assert main([*command, "--model", model]) == 0 == main(command)  # the network is in the folder
+
+
+def test_proofs_of_a_network_trained_otherwise_are_another_question(task, tmp_path):
+    net, x, y = task
+    path = tmp_path / "c.jsonl"
+    found = campaign(net, x[:2], y[:2], path, note={"seed": 0})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"it answers another question \(other seed\)"):
+        campaign(net, x[:2], y[:2], path, note={"seed": 1})
+    for note in (None, {"seed": 0}, {"seed": 0, "epochs": 3}):  # of what it does not say, nothing is asked
+        assert all(same(a, b) for a, b in zip(campaign(net, x[:2], y[:2], path, note=note), found, strict=True))
+    assert path.read_bytes() == before
+
+
+def test_without_a_time_limit(task, tmp_path):
+    net, x, y = task
+    found = campaign(net, x[:2], y[:2], tmp_path / "c.jsonl", time_limit=np.inf)
+    assert all(c.optimal for c in found)
+    assert json.loads((tmp_path / "c.jsonl").read_text().splitlines()[0])["time_limit"] is None
+    assert len(campaign(net, x[:2], y[:2], tmp_path / "c.jsonl", time_limit=np.inf)) == 2
 
 
 def test_on_a_dask_cluster(task, tmp_path):

@@ -279,7 +279,8 @@ def test_the_path_of_pixels(method, data):
         before = s
     where = len(result.history) - len(rates)
     places = [i for i in range(1, where + 1) if list(result.history[i : i + len(rates)]) == rates]
-    assert not rates or (2 if method == "margin" else places[-1]) in places
+    aimed = net.sizes[-1] > 2 and target is None  # then the path may be one towards a class
+    assert not rates or (2 if method == "margin" and not aimed else places[-1]) in places
     assert not rates or result.rate >= rates[-1]
     assert all(rate < 1 for rate in rates[:-1])  # no pixel more than it takes
 

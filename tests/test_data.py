@@ -155,7 +155,7 @@ def test_folder(folder):
 
 
 def test_folder_with_a_class_that_is_not_tested(folder):
-    with pytest.raises(ValueError, match=r"digits: expected distinct labels among \[2, 7\], got \[7, 9\]"):
+    with pytest.raises(ValueError, match=r"digits: expected distinct labels among \[2, 7\] .*got \[7, 9\]"):
         load_folder(folder, digits=(7, 9))
 
 

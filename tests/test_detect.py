@@ -21,6 +21,7 @@ from attacks.detect import (
     threshold,
     unused,
 )
+from attacks.stealth import disguises
 from attacks.study_detect import CLEAN, Learned
 from minigrad import MLP
 
@@ -189,11 +190,24 @@ def test_a_detector_that_never_moves_is_no_trouble():
     [
         (lambda: Memory.of(NET, np.zeros((5, 36))), "expected at least 60 images and pixels, one a component"),
         (lambda: Memory.of(NET, np.zeros((80, 35))), "expected square images, whose pixels have neighbours, got 35"),
-        (lambda: Combined.fit(np.zeros((0, 5)), np.zeros((3, 5))), "expected clean and attacked images, got 0 and 3"),
+        (lambda: Combined.fit(np.zeros((0, 5)), np.zeros((3, 5))), r"clean: expected finite .* got \(0, 5\)"),
+        (lambda: Combined.fit(np.ones((2, 5)), np.full((3, 5), np.nan)), r"attacked: expected finite .* got \(3, 5\)"),
+        (lambda: Combined.fit(np.ones((2, 5)), -np.ones((3, 5))), r"attacked: expected finite scores >= 0"),
+        (lambda: Combined.fit(np.ones((2, 5)), np.ones((3, 5)), weight=-1), "weight: expected a number >= 0, got -1"),
+        (lambda: Memory.of(NET, np.linspace(-1, 1, 2880).reshape(80, 36)), r"expected pixels in \[0, 1\].* got -1..1"),
+        (lambda: Memory.of(NET, np.ones((80, 36)), components="3"), "components: expected a whole number, got '3'"),
+        (lambda: Memory.of(NET, np.ones((80, 36)), shape=6), r"shape: expected \(rows, columns\), .* got 6"),
+        (lambda: scores(None, np.zeros((1, 36))), "memory: expected a Memory"),
+        (lambda: scores(SIX, -np.ones((1, 36))), r"expected pixels in \[0, 1\].* got -1..-1"),
+        (lambda: disguises(None, np.zeros((1, 36))), "memory: expected a Memory"),
+        (lambda: threshold(np.zeros((30, 5))), r"clean_training: expected finite .* got shape \(30, 5\)"),
+        (lambda: threshold(np.full(30, np.nan)), "clean_training: expected finite scores"),
+        (lambda: threshold(np.zeros(30), 1.5), r"false_alarms: expected a share in \[0, 1\), got 1.5"),
+        (lambda: auc(np.zeros(3), np.full(3, np.nan)), "attacked: expected finite scores"),
         (lambda: threshold(np.zeros(3)), "expected at least 20 clean training images, got 3"),
-        (lambda: auc(np.zeros(0), np.zeros(3)), "expected clean and attacked images, got 0 and 3"),
-        (lambda: auc_interval(np.zeros(2), np.zeros(0)), "expected clean and attacked images, got 2 and 0"),
-        (lambda: roc(np.zeros(0), np.zeros(0)), "expected clean and attacked images, got 0 and 0"),
+        (lambda: auc(np.zeros(0), np.zeros(3)), r"clean: expected finite scores \(n,\), at least one"),
+        (lambda: auc_interval(np.zeros(2), np.zeros(0)), "attacked: expected finite scores"),
+        (lambda: roc(np.zeros(0), np.zeros(0)), "clean: expected finite scores"),
         (lambda: scores(SIX, np.zeros(36)), r"expected shape \(n, 36\), one image a row, got \(36,\)"),
         (lambda: scores(SIX, np.zeros((2, 35))), r"expected shape \(n, 36\), one image a row, got \(2, 35\)"),
         (lambda: Learned.of(np.eye(39), np.zeros(39), 0), "expected at least 40 training images for the detec"),

@@ -20,7 +20,8 @@ class Tensor:
     """As little of a tensor as is needed, so that nothing more is asked of one."""
 
     def __init__(self, v):
-        self.v, self.ndim, self.shape = np.asarray(v), np.ndim(v), np.shape(v)
+        v = v.v if isinstance(v, Tensor) else v
+        self.v, self.ndim, self.shape, self.dtype = np.asarray(v), np.ndim(v), np.shape(v), np.asarray(v).dtype
 
     def __len__(self):
         return len(self.v)
@@ -45,7 +46,7 @@ class Tensor64(Tensor):
 
 class Linear:
     def __init__(self, A, c):
-        self.weight, self.bias = Tensor(A), None if c is None else Tensor(c)
+        self.weight, self.bias = A if isinstance(A, Tensor) else Tensor(A), None if c is None else Tensor(c)
 
 
 class Sequential:
@@ -96,6 +97,21 @@ def test_layers_without_an_activation_between_them_are_one(net):
     np.testing.assert_allclose(longer.logits(x), net.logits(x) @ A.T + c, rtol=0, atol=1e-12)
 
 
+class Unreadable(Tensor):
+    def double(self):
+        raise NotImplementedError("no numbers here")
+
+
+def hooked(part):
+    part._forward_hooks = {0: print}
+    return part
+
+
+def test_the_state_of_a_single_layer():
+    net = MLP.from_torch({"weight": Tensor(np.arange(6.0).reshape(2, 3)), "bias": Tensor([1.0, 2.0])})
+    assert np.array_equal(net.dense[0].W, np.arange(6.0).reshape(2, 3).T) and net.dense[0].b.tolist() == [1, 2]
+
+
 A, C = np.eye(3, 5), np.zeros(3)
 BAD = {
     "unknown": (Sequential(Linear(A, C), layer("GELU"), Linear(A, C)), r"got the layer 1 \(GELU\)$"),
@@ -118,6 +134,9 @@ BAD = {
         {"0.weight": Tensor(A), "0.bias": Tensor(C), "1.running_mean": Tensor(C)}, "Linear layers, got 1.running_mean$"
     ),
     "an empty state": ({}, "Linear layers, got nothing$"),
+    "a hook": (Sequential(hooked(Linear(A, C))), "layers without hooks, got _forward_hooks on 0$"),
+    "complex": (Linear(A + 1j, C), "expected real weights, got complex128$"),
+    "without numbers": (Linear(Unreadable(A), C), "expected weights that can be read, got no numbers here$"),
     "a state alone": (
         {"0.weight": Tensor(A), "2.weight": Tensor(np.eye(3))}, "a state dict does not name it, expected one of relu"
     ),

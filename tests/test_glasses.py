@@ -184,6 +184,7 @@ def test_files_that_are_no_mask(tmp_path):
         (np.ones((3, 3)), r"got shape \(3, 3\) of float64"),
         (np.zeros((3, 3), bool), r"at least one True, got shape \(3, 3\) of bool with 0 not zero"),
         (np.ones(8, bool), r"mask: expected a picture \(height, width\) .* got shape \(8,\) of bool"),
+        ([[True], [True, False]], "mask: expected an array, got rows of different lengths"),
         (np.ones((2, 2, 2), bool), r"got shape \(2, 2, 2\)"),
         (np.zeros(0, bool), r"got shape \(0, 0\)"),
         (True, r"got shape \(\)"),

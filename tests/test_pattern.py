@@ -96,7 +96,8 @@ def test_every_number_is_what_the_pattern_does(case, smoothness):
     first, second = neighbours(mask)
     rough = np.abs(p[first] - p[second]).mean() if len(first) else 0.0
     assert max(got.history) == pytest.approx(got.rate - smoothness * rough, abs=1e-12)
-    assert len(got.history) == 3
+    assert len(got.history) >= 3
+    assert smoothness or got.rate >= max(control.mean() for name, control in got.controls.items() if name != "random")
 
 
 @settings(max_examples=30)
@@ -211,7 +212,8 @@ def test_steps_are_a_place_and_at_most_three_times_as_many(steps, monkeypatch):
     for shifts, total in (([(0, 0)], steps), ([(0, 0), (1, 0)], 2 * steps), ([(0, 0), (1, 0)] * 4, max(3 * steps, 8))):
         seen.clear()
         accessory(TREE, x, np.zeros(300), TWO, shifts=shifts, steps=steps)
-        assert seen == [250] * min(total, steps * len(shifts))
+        run = min(total, steps * len(shifts))
+        assert seen in ([250] * run, [250] * 2 * run)  # a second one from the best plain filling, where that does more
 
 
 def test_the_best_pattern_measured_is_kept(monkeypatch):
@@ -475,7 +477,7 @@ REFUSED = [
     ({"steps": 1.5}, "steps: expected a whole number, got 1.5"),
     ({"box": (np.zeros(20), np.ones(20))}, r"box: one pattern .* needs two numbers \(lo, hi\), got arrays"),
     ({"box": (0.0, np.ones(20))}, "box: one pattern .* got arrays"),
-    ({"box": (0.75, 1.0)}, "x: expected pixels inside the box, got 0.5 in row 0, pixel 0"),
+    ({"box": (0.75, 1.0)}, "x: expected pixels inside the box .*got 0.5 in row 0, pixel 0"),
     ({"box": (1.0, 0.0)}, r"box: expected \(lo, hi\), finite, with lo <= hi"),
     ({"box": None}, "box: expected"),
     ({"box": 1.0}, "box: expected"),

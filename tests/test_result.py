@@ -217,8 +217,8 @@ BAD = [
     ({"x": np.ones((2, 3), np.uint8)}, "x: expected floating-point pixels, got uint8"),
     ({"x": np.where(np.eye(2, 3), np.nan, 0.5)}, "x: expected finite pixels, got nan in row 0, column 0"),
     ({"x": np.where(np.eye(2, 3), 0.5, np.inf)}, "x: expected finite pixels, got inf in row 0, column 1"),
-    ({"x": X + np.array([[0, 0, 0], [0, 0, 0.75]])}, "x: expected pixels inside the box, got 1.25 in row 1, pixel 2"),
-    ({"x": X - 0.75}, "x: expected pixels inside the box, got -0.25 in row 0, pixel 0"),
+    ({"x": X + np.array([[0, 0, 0], [0, 0, 0.75]])}, "x: expected pixels inside the box .*got 1.25 in row 1, pixel 2"),
+    ({"x": X - 0.75}, "x: expected pixels inside the box .*got -0.25 in row 0, pixel 0"),
     ({"y": [0]}, r"y: expected 2 labels, one per image, got shape \(1,\)"),
     ({"y": [0, 3]}, r"y: expected whole numbers in 0..2, got \[3\]"),
     ({"y": [-1, 0]}, r"y: expected whole numbers in 0..2, got \[-1\]"),
@@ -231,7 +231,7 @@ BAD = [
     ({"mask": np.ones(2, bool)}, r"mask: expected a shape that broadcasts to \(2, 3\), got \(2,\)"),
     ({"box": (1, 0)}, "box: expected"),
     ({"box": (0, np.inf)}, "box: expected"),
-    ({"box": (0.6, 1)}, "x: expected pixels inside the box, got 0.5 in row 0, pixel 0"),
+    ({"box": (0.6, 1)}, "x: expected pixels inside the box .*got 0.5 in row 0, pixel 0"),
     ({"net": object()}, r"model with logits\(x\) and jacobian\(x\), got object without logits\(x\) and jacobian\(x\)"),
 ]
 

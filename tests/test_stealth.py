@@ -13,6 +13,7 @@ from attacks.stealth import disguises, neighbourhood, smallest_eps_8bit
 from minigrad import MLP
 from minigrad.margin import Margin
 
+ALL_BYTES = (np.arange(256) / 255).astype(np.float32).astype(float)
 bytes_ = st.integers(0, 255).map(lambda v: float(np.float32(v / 255)))
 
 
@@ -83,6 +84,50 @@ def test_on_an_affine_network_the_smallest_byte_is_the_first_whose_corner_flips(
         assert round(255 * result.distance[0]) == flips[0]
         changed = result.x_adv != result.x
         assert np.array_equal(result.x_adv[changed], to_8bit(result.x_adv[changed]))
+
+
+@settings(max_examples=100)
+@given(byte_cases(), st.lists(st.floats(0, 1), min_size=9, max_size=9))
+def test_in_a_box_whose_ends_are_no_bytes_every_pixel_takes_the_last_byte_inside(case, numbers):
+    """Affine: within j / 255 each pixel of the best image is at the best byte in the box, or stays."""
+    net, _ = case
+    inside, *ends = np.reshape(numbers, (3, 3))
+    lo, hi = np.sort(ends, axis=0)
+    x = np.clip(lo + inside * (hi - lo), lo, hi)[None]
+    y = net.predict(x)
+    result = smallest_eps_8bit(net, x, y, box=(lo, hi))
+    changed = result.x_adv != x
+    assert np.isin(result.x_adv[changed], ALL_BYTES).all()
+    assert ((result.x_adv >= lo) & (result.x_adv <= hi)).all()
+    (m,), g = Margin.of(net, x, y).value_and_gradient(x)
+
+    def best(j):
+        reach = (j + 1e-5) / 255
+        byte = ALL_BYTES[:, None]
+        allowed = (byte >= np.maximum(lo, x[0] - reach)) & (byte <= np.minimum(hi, x[0] + reach))
+        return m + np.where(allowed, g[0] * (byte - x[0]), 0).max(axis=0).sum()  # 0: a pixel may stay
+
+    if m < 0 and (flips := [j for j in range(1, 256) if best(j) > 1e-9]):
+        floats = smallest_eps(net, x, y, box=(lo, hi))
+        assert result.success[0] == (flips[0] < 255 * floats.distance[0] + 31) or not floats.success[0]
+        assert not result.success[0] or 255 * result.distance[0] <= flips[0] + 1e-4
+    if result.success[0]:
+        assert best(np.ceil(255 * result.distance[0] - 1e-4)) > -1e-9
+
+
+def test_answers_to_another_question_are_refused():
+    net, x = MLP.from_arrays([(np.ones((4, 1)), [-1.5])]), np.full((2, 4), 0.25)
+    found = smallest_eps(net, x, [0, 0])
+    for wrong, sentence in (
+        (smallest_eps(net, x, [0, 0], norm="l2"), "found: expected what smallest_eps found"),
+        (smallest_eps(net, x[:1], [0]), "found: expected what smallest_eps found"),
+        (smallest_eps(net, x + 0.01, [0, 0]), "found: expected what smallest_eps found"),
+        ([], "found: expected what smallest_eps found"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            smallest_eps_8bit(net, x, [0, 0], found=wrong)
+    with pytest.raises(ValueError, match="found: expected perturbations inside this box and mask"):
+        smallest_eps_8bit(net, x, [0, 0], found=found, mask=np.array([True, True, True, False]))
 
 
 def test_bytes_cost_at_most_a_little_more_and_survive(mnist49, reference):

@@ -1,5 +1,7 @@
 """One s for all: inside its ball, the best one seen, and measured from s itself."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ball_strategies import NORMS, affine_cases, curved_cases
@@ -11,6 +13,7 @@ import attacks.uap_methods
 from attacks import L0, L1, L2, LInf, fgsm, pgd, universal
 from attacks.balls import BALLS
 from attacks.uap import METHODS
+from data import load_mnist
 from minigrad import MLP
 
 SUM = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N = x0 + x1 - 1
@@ -361,7 +364,7 @@ def test_the_rate_with_passes_is_never_below_the_start():
         ({"x": LOW[:0], "y": []}, "x: expected at least one image"),
         ({"x": LOW.astype(int)}, "x: expected floating-point pixels, got int64"),
         ({"x": LOW + np.nan}, "x: expected finite pixels, got nan"),
-        ({"x": LOW + 1}, "x: expected pixels inside the box, got 1.25 in row 0, pixel 0"),
+        ({"x": LOW + 1}, "x: expected pixels inside the box .*got 1.25 in row 0, pixel 0"),
         ({"x": LOW[:, :1]}, r"x: expected shape \(n, 2\).*got \(4, 1\)"),
         ({"y": [0, 0, 0, 2]}, r"y: expected whole numbers in 0..1, got \[2\]"),
         ({"target": 0}, "target: expected a class other than the label"),
@@ -387,3 +390,24 @@ def test_bad_input_gets_one_sentence(change, message):
     with pytest.raises(ValueError, match=message) as error:
         universal(**arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("ball", [LInf(0.15), L0(6)])
+def test_what_fools_by_moving_all_to_one_class_is_not_missed(ball):
+    """Ten digits, each to become anything else: as good as the best of all to become a 3."""
+    net = MLP.load(Path(__file__).parent / "benchmarks" / "nets" / "784-32-10.npz")
+    x, y, _, _ = load_mnist()
+    x, y = x[:200].astype(float), y[:200]
+    right = net.predict(x) == y
+    x, y = x[right], y[right]
+    others = y != 3
+    towards = universal(net, x[others], y[others], ball, target=3, method="margin")
+    anything = universal(net, x, y, ball)
+    assert anything.fooled.sum() >= towards.fooled.sum() > 0.2 * len(x)
+    assert anything.fooled.sum() == (net.predict(anything.apply(x)) != y)[anything.tried].sum()
+
+
+def test_other_images_have_the_size_of_s():
+    s = universal(SUM, LOW, [0, 0, 0, 0], LInf(0.1))
+    with pytest.raises(ValueError, match=r"x: expected shape \(n, 2\), one image a row, got \(4, 3\)"):
+        s.on(SUM, np.ones((4, 3)), [0, 0, 0, 0])
