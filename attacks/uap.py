@@ -117,7 +117,8 @@ def universal(
     at a time.  "lp" solves linear programs for the best worst margin of the linearised network (Linf and L1).  On an
     affine network of two classes with `convention="inside"` and at most 200 images it is optimal; nothing of the kind
     is claimed for "clip".  "best" uses all that apply, each from the best s so far, until all images are fooled; a
-    single image is given to `pgd` first, and of more than 50 the programs are left out.
+    single image is given to `pgd` first, and of more than 50 the programs are left out.  Images of k >= 3 classes that
+    may become anything are also all moved to one class, for each of the two that look easiest ("best", "margin").
 
     Parameters
     ----------
