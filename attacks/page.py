@@ -1,16 +1,31 @@
-"""The words of the report: `index.html`, one file with its pictures inside, from the numbers of `results.json`."""
+"""The words of the report: `index.html`, one file with its pictures inside, from the numbers of `results.json`.
+
+What depends on how the numbers came out is in sentences.py.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from attacks.detect import share_interval
 from attacks.formulas import math
-
-RELIABLE = 0.05  # false alarms above this: a detector is of no use
+from attacks.sentences import (
+    by_which,
+    detection,
+    eps_proved,
+    glasses_answer,
+    heat,
+    heights_answer,
+    mixed,
+    number,
+    pixels,
+    pixels_proved,
+    plain,
+    price,
+    rate,
+    set_proved,
+)
 
 STYLE = """
 body { font: 17px/1.55 Georgia, serif; color: #1a1a1a; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
@@ -59,23 +74,23 @@ def page(r: dict[str, Any], figures: dict[str, bytes], play: bool = False) -> st
         ("smallest eps found on the curved network", r["smallest_eps"]),
     ]
     rows = "".join(
-        f"<tr><td>{name}<td>{100 * m['success']:.1f}%<td>{_number(m['mean_distance'])}<td>{100 * m['success_8bit']:.1f}%"
+        f"<tr><td>{name}<td>{100 * m['success']:.1f}%<td>{number(m['mean_distance'])}<td>{100 * m['success_8bit']:.1f}%"
         for name, m in steps
     )
     every = "".join(
-        f"<tr><td>{u['eps']:.3f}<td>{100 * u['rate_on_set']:.1f}%<td>{_rate(u['rate_held_out'], images)}<td>{100 * u['rate_held_out_8bit']:.1f}%"
+        f"<tr><td>{u['eps']:.3f}<td>{100 * u['rate_on_set']:.1f}%<td>{rate(u['rate_held_out'], images)}<td>{100 * u['rate_held_out_8bit']:.1f}%"
         for u in r["universal"]
     )
     papernot = r["papernot"]
     shares = " Here a pixel is a share of its range in the collection, from 0 (black) to 1 (white)." if r["pixels_are_shares_of_their_range"] else ""
     band = "" if r["glasses"]["style"] != "band" else " (This picture is too small for glasses: the frame is a band.)"
-    pixels = f"<strong>{_pixels(sparse['distance'])}</strong>"
-    flips = f"{pixels} can turn this {a} into a {b}." if sparse["success"] else f"{pixels} cannot turn this {a} into a {b}."
+    count = f"<strong>{pixels(sparse['distance'])}</strong>"
+    flips = f"{count} can turn this {a} into a {b}." if sparse["success"] else f"{count} cannot turn this {a} into a {b}."
     beat = '<p><a class="play" href="play.html">Beat the proof: change the pixels yourself</a></p>' if play else ""
     proved, gain = shown["proved"], r["gain_on_the_same_images"]
-    d, needed = r["detection"], _plain(_pixels_proved(shown["proved"]["l0"], a))
-    within = _plain(_eps_proved(proved["linf"]))
-    set_linf, set_l0 = (_set_proved(r["universal_minimum"][n], *f) for n, f in (("linf", ("eps {}", 4)), ("l0", ("{} fixed pixels", 0))))
+    d, needed = r["detection"], plain(pixels_proved(shown["proved"]["l0"], a))
+    within = plain(eps_proved(proved["linf"]))
+    set_linf, set_l0 = (set_proved(r["universal_minimum"][n], *f) for n, f in (("linf", ("eps {}", 4)), ("l0", ("{} fixed pixels", 0))))
     return f"""<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <title>How a {a} becomes a {b}</title><style>{STYLE}</style>
@@ -108,13 +123,13 @@ The Jacobian is compared with central differences, entry by entry, by <code>chec
 <p>What one pixel earns does not depend on the others, so the largest gains, one after the other, are the sparsest answer of the linear network. The real one
 bends, so g is formed again after every pixel.</p>
 {figure("sparse.png", f"Sparse: the changed pixels are circled. The Jacobian shows why these: strong colour where there is room to move. {needed}")}
-<p class="answer">{flips} {_pixels_proved(proved["l0"], a)} Over all {r["sparse"]["images"]} correctly classified test images the attack's mean is
-{_number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f}; {100 * r["sparse"]["success"]:.1f}% flip,
+<p class="answer">{flips} {pixels_proved(proved["l0"], a)} Over all {r["sparse"]["images"]} correctly classified test images the attack's mean is
+{number(r["sparse"]["mean_distance"], 3)} pixels, the median {r["sparse"]["median_distance"]:.0f}; {100 * r["sparse"]["success"]:.1f}% flip,
 {100 * r["sparse"]["success_8bit"]:.1f}% after rounding to bytes. On the first {papernot["images"]} of them the published saliency map of pixel pairs
-touches {_number(r["papernot_touched"], 2)} pixels on average, one pixel after the other by gain {_number(gain["touched"], 2)}. Putting back what turned out superfluous leaves
-{_number(papernot["mean_distance"], 3)} and {_number(gain["mean_distance"], 3)}; exchanging pixels, {_number(r["gain_and_exchanges_on_the_same_images"], 3)}.</p>
+touches {number(r["papernot_touched"], 2)} pixels on average, one pixel after the other by gain {number(gain["touched"], 2)}. Putting back what turned out superfluous leaves
+{number(papernot["mean_distance"], 3)} and {number(gain["mean_distance"], 3)}; exchanging pixels, {number(r["gain_and_exchanges_on_the_same_images"], 3)}.</p>
 {figure("margin_by_pixels.png", "Each pixel lifts the margin; the last one carries it over the boundary.")}
-{figure("pixels_histogram.png", f"How many pixels each test image needs by this attack: {_number(r['sparse']['mean_distance'], 2)} on average.")}
+{figure("pixels_histogram.png", f"How many pixels each test image needs by this attack: {number(r['sparse']['mean_distance'], 2)} on average.")}
 <p><strong>Can one tell?</strong> Yes, by eye: a few pixels jump from black to white or back, which a pen does not do. Sparse does not mean invisible.</p>
 {where("attacks/saliency.py: saliency_map", "attacks/fewer.py", "attacks/balls.py: L0")}
 
@@ -125,13 +140,13 @@ touches {_number(r["papernot_touched"], 2)} pixels on average, one pixel after t
 <p>But a black pixel cannot get darker. Inside the box pixel i moves by min(eps, room<sub>i</sub>), the gain bends at every room<sub>i</sub>, and its root is found exactly by sorting them:</p>
 {math("support")}
 {figure("smallest_eps.png", f"Smallest eps: no pixel moves by more than a shade. Magnified, the change follows the signs of the Jacobian. {within}")}
-<p class="answer">For this image: linearised, box ignored, eps = {_number(shown["linearised_eps_box_ignored"])}; inside the box {_number(shown["linearised_eps_in_the_box"])};
-smallest eps found on the true network <strong>{_number(smallest["distance"])}</strong>; in bytes {_number(shown["smallest_eps_in_bytes"]["distance"])}.
-{_eps_proved(proved["linf"])}</p>
+<p class="answer">For this image: linearised, box ignored, eps = {number(shown["linearised_eps_box_ignored"])}; inside the box {number(shown["linearised_eps_in_the_box"])};
+smallest eps found on the true network <strong>{number(smallest["distance"])}</strong>; in bytes {number(shown["smallest_eps_in_bytes"]["distance"])}.
+{eps_proved(proved["linf"])}</p>
 <div class="scroll"><table><thead><tr><th>method<th>flips<th>mean eps of those<th>flips after rounding to bytes</tr></thead>{rows}</table></div>
 {figure("one_step.png", "One sign step, as long as the linearised network inside the box asks for.")}
 {figure("margin_by_eps.png", "What the linearised network promises (dotted: box ignored) and what the network does.")}
-{figure("eps_histogram.png", f"The smallest eps found for each test image: {_number(r['smallest_eps']['mean_distance'])} on average.")}
+{figure("eps_histogram.png", f"The smallest eps found for each test image: {number(r['smallest_eps']['mean_distance'])} on average.")}
 <p><strong>Can one tell?</strong> Hardly by eye. Rounding to bytes undoes the answers that lie exactly on the edge (last column); an attack that stays among the bytes costs a little more and survives.
 By a program: see question 7.</p>
 {where("attacks/sign_gradient.py: fgsm, pgd, smallest_eps", "attacks/stealth.py: smallest_eps_8bit", "attacks/balls.py: LInf.radius_for")}
@@ -144,7 +159,7 @@ network, replacing each ReLU whose sign is not known by a line above or below it
 <p>Its maximum over S is the same h<sub>S</sub> that made the attacks. If even that is below 0, nothing in S works. If not, assume m ≥ 0 and shrink what the neurons can do under it, and cut S
 into parts, by the sign of a neuron, or by a pixel that must move or must not, until every part is refuted.</p>
 {figure("proof.png", f"Dashed: no perturbation within eps lifts the margin above this, bounded in one piece. Cut into parts, more is refuted: the blue zone. Between the zones nobody knows yet. {within}")}
-<p class="answer">{_pixels_proved(proved["l0"], a)} {_eps_proved(proved["linf"])}</p>
+<p class="answer">{pixels_proved(proved["l0"], a)} {eps_proved(proved["linf"])}</p>
 {beat}
 <p>To certify a whole set: <code>python -m attacks prove</code>.</p>
 {where("minigrad/bounds.py: upper_bound", "minigrad/tighten.py", "minigrad/contract.py", "attacks/search.py: Search", "attacks/minimum.py: certified_minimum", "attacks/certificate.py: Certificate.check")}
@@ -158,18 +173,18 @@ now. Those that are fooled for good need no more help, those that are hopeless g
 the fooled. Average their wishes over the last few steps, take a step, stay inside |s| ≤ eps, take shorter steps towards the end, and keep the best s that
 was seen. It is made from training images and measured on test images it never saw.</p>
 {figure("universal.png", "The universal s, beside the mean derivative that it follows.")}
-{figure("universal_grid.png", f"Unseen {a}s without s (above) and with it (below): at eps 0.10 it fools {_rate(at['rate_held_out'], images)} of {images}.")}
-<p class="answer">At eps 0.10 one s flips <strong>{_rate(at["rate_held_out"], images)}</strong> of the {images} unseen test images ({100 * at["rate_held_out_8bit"]:.1f}% in bytes).
+{figure("universal_grid.png", f"Unseen {a}s without s (above) and with it (below): at eps 0.10 it fools {rate(at['rate_held_out'], images)} of {images}.")}
+<p class="answer">At eps 0.10 one s flips <strong>{rate(at["rate_held_out"], images)}</strong> of the {images} unseen test images ({100 * at["rate_held_out_8bit"]:.1f}% in bytes).
 {set_linf} {set_l0}</p>
 <div class="scroll"><table><thead><tr><th>eps<th>fooled, training images<th>fooled, unseen test images<th>after rounding to bytes</tr></thead>{every}</table></div>
 <p>Shares of images are followed by their 95% interval (Wilson 1927). How is the lower bound proved? An s that fools an image is at least as large as the image's own certified minimum, and where the margins' wishes
 collide, a weighted sum of them is bounded like one margin:</p>
 {math("together")}
-<p>{_by_which(r["universal_minimum"])}</p>
-{figure("universal_eps.png", "The share that one s fools against eps. In the shaded zone no s can be: proved for the first few test images. " + _plain(set_linf))}
-{figure("universal_pixels.png", "The same for fixed pixels: the same few pixels, painted the same way, on every image. " + _plain(set_l0))}
+<p>{by_which(r["universal_minimum"])}</p>
+{figure("universal_eps.png", "The share that one s fools against eps. In the shaded zone no s can be: proved for the first few test images. " + plain(set_linf))}
+{figure("universal_pixels.png", "The same for fixed pixels: the same few pixels, painted the same way, on every image. " + plain(set_l0))}
 {figure("fixed_pixels.png", "The fixed pixels (s = 1 paints white, s = -1 black), beside the mean derivative.")}
-{_mixed(r, a, b)}
+{mixed(r, a, b)}
 {where("attacks/uap.py: universal", "attacks/uap_methods.py: ascend", "attacks/uap_bound.py: refuted", "attacks/uap_minimum.py: universal_minimum")}
 
 <h2 id="glasses">6. Why is the researcher wearing such stylish glasses?</h2>
@@ -180,11 +195,11 @@ and the attack is the universal one confined to it: find one pattern p for the f
 (Sharif, Bhagavatula, Bauer and Reiter 2016 did it to face recognition).</p>
 {math("glasses")}
 <p>Glasses that merely hide the image are no attack, so the same frame is tried in black, in white, in random grey and in the best single grey.{band}</p>
-{figure("glasses.png", f"Unseen {a}s, all wearing the same glasses, and the controls: the same frame filled with black, white, random grey. The pattern fools {_rate(r['glasses']['heights'][str(r['glasses']['height'])]['rate_held_out'], images)} of {images}.")}
-{_glasses_answer(r["glasses"], shown["frame_pixels_proved"], a, images)}
+{figure("glasses.png", f"Unseen {a}s, all wearing the same glasses, and the controls: the same frame filled with black, white, random grey. The pattern fools {rate(r['glasses']['heights'][str(r['glasses']['height'])]['rate_held_out'], images)} of {images}.")}
+{glasses_answer(r["glasses"], shown["frame_pixels_proved"], a, images)}
 {figure("glasses_heights.png", "The same frame at other heights, each with the best pattern found for it.")}
-{_heights_answer(r["glasses"], a)}
-{where("attacks/glasses.py: glasses_mask, place", "attacks/pattern.py: accessory, any_filling, smallest_mask")}
+{heights_answer(r["glasses"], a)}
+{where("attacks/glasses.py: glasses_mask, place", "attacks/pattern.py: accessory, any_filling, smallest_mask", "attacks/pattern_steps.py")}
 
 <h2 id="tell">7. Can one tell that an image was attacked?</h2>
 {question("Not by eye, perhaps. By a program?")}
@@ -194,16 +209,16 @@ nearest training image (<em>neighbour</em>). <em>Combined</em> is a logistic fun
 {math("combined")}
 <p>The detectors know {d["images_remembered"]} clean training images; every threshold is read on {d["images_for_thresholds"]} others, so that 1% of them raise a false alarm. Everything below is counted on test images
 that neither saw: {d["clean_test_images"]} clean ones, and {d["test_images_attacked"]} attacked, of which those count that the attack flipped.</p>
-{_heat({name: s["found"] for name, s in d["attacks"].items()}, d["false_alarms"], "Which detector finds which attack: the share of flipped test images above its threshold.")}
+{heat({name: s["found"] for name, s in d["attacks"].items()}, d["false_alarms"], "Which detector finds which attack: the share of flipped test images above its threshold.")}
 {figure("roc.png", "The combined detector at every threshold. The black line: 1% false alarms.")}
-{_detection(r)}
+{detection(r)}
 {question("And an attacker who knows the detectors?")}
 <p>He attacks where they are blind. <em>Used</em>: only pixels that some training image uses, a mask. <em>Smooth</em>: in addition no pixel leaves the range of its 3 x 3 neighbourhood, a box:</p>
 {math("smooth")}
 <p>Mask and box belong to the ball, so every attack, and every proof, runs under them unchanged: the price of hiding is an interval, too.</p>
 {figure("disguises.png", "The image shown, attacked freely, on used pixels only, and smoothly. Above: few pixels. Below: small eps. Under each: its size, and what the network says.")}
-{_heat({f"{attack}, {name}": s["found"] for attack, row in r["disguised"].items() for name, s in row.items()}, d["false_alarms"], f"What the same detectors find when the attack hides. They were not told. Of {d['test_images_attacked_in_disguise']} test images, drawn at random, those that the attack flipped.")}
-{_price(r)}
+{heat({f"{attack}, {name}": s["found"] for attack, row in r["disguised"].items() for name, s in row.items()}, d["false_alarms"], f"What the same detectors find when the attack hides. They were not told. Of {d['test_images_attacked_in_disguise']} test images, drawn at random, those that the attack flipped.")}
+{price(r)}
 {where("attacks/detect.py: Memory, scores, Combined", "attacks/stealth.py: disguises, smallest_eps_8bit", "attacks/study_detect.py")}
 
 <h2>How this was made</h2>
@@ -220,191 +235,3 @@ def question(text: str) -> str:
 def where(*names: str) -> str:
     """Which file, and which function of it, did it."""
     return '<p class="where">Done by ' + ", ".join(f"<code>{name}</code>" for name in names) + ".</p>"
-
-
-def _heat(table: dict[str, dict[str, float | None]], clean: dict[str, float | None], text: str) -> str:
-    """Rows of shares, one a detector, shaded; below them what the same thresholds say of clean images."""
-
-    def cell(v: float | None) -> str:
-        if v is None or v != v:
-            return "<td>none"
-        back = f"rgb({255 - 255 * v:.0f},{255 - 141 * v:.0f},{255 - 77 * v:.0f})"  # white to blue, #0072B2
-        return f'<td style="background:{back};color:{"white" if v > 0.6 else "black"}">{100 * v:.{0 if v >= 0.1 or v == 0 else 1}f}%'
-
-    rows: list[tuple[str, Mapping[str, float | None]]] = [*table.items(), ("clean: false alarms", clean)]
-    body = "".join(f"<tr><td>{name}{''.join(cell(v) for v in row.values())}" for name, row in rows)
-    head = "".join(f"<th>{name}" for name in clean)
-    return f'<figure><div class="scroll"><table class="heat"><thead><tr><th>{head}</tr></thead>{body}</table></div><figcaption>{text}</figcaption></figure>'
-
-
-def _detection(r: dict[str, Any]) -> str:
-    d = r["detection"]
-
-    def row(name: str, s: dict[str, Any]) -> str:
-        low, high = s["auc_interval"]
-        return (
-            f"<tr><td>{name}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{_number(s['auc']['combined'])}"
-            f"<td>{_number(low)} to {_number(high)}<td>{_rate(s['found']['combined'], s['images'])}<td>{_percent(s['found_8bit']['combined'])}"
-        )
-
-    rows = "".join(row(name, s) for name, s in d["attacks"].items())
-    eps, sparse = d["attacks"]["smallest eps"], d["attacks"]["sparse"]
-    share, alarms = eps["found"]["combined"], d["false_alarms"]["combined"]
-    if share is None or share != share:
-        verdict = "Here nothing flipped."
-    elif alarms > RELIABLE:
-        verdict = f"Not reliably: so few clean training images set the threshold that {_percent(alarms)} of clean test images are called attacked as well."
-    else:
-        verdict = "Yes." if share >= 0.5 else "Mostly not."
-    dark, pixels = d["unused_pixels"], r["shape"][0] * r["shape"][1]
-    unused = (
-        f": {dark} of {pixels} pixels are black on every image that the detectors know, so the smallest grey in them gives the attack away. That is a "
-        "property of the collection, not of the attack"
-        if dark
-        else ": every pixel is used by some training image"
-    )
-    return (
-        f'<p class="answer">{verdict} Of the small changes that the eye misses, {_rate(share, eps["images"])} are found, and '
-        f"{_percent(eps['found']['unused'])} by looking at unused pixels alone{unused}. Of the sparse ones, {_rate(sparse['found']['combined'], sparse['images'])}. "
-        f"False alarms: 1% asked, {_rate(alarms, d['clean_test_images'], 2)} measured on {d['clean_test_images']} clean test images.</p>"
-        f'<div class="scroll"><table><thead><tr><th>attack<th>flips<th>in bytes<th>AUC, combined<th>95% interval<th>found<th>found in bytes</tr></thead>{rows}</table></div>'
-    )
-
-
-def _price(r: dict[str, Any]) -> str:
-    def row(attack: str, disguise: str, s: dict[str, Any]) -> str:
-        cost = f"{_number(s['cost'], 2)} pixels" if attack in ("sparse", "glasses") else f"eps {_number(s['cost'])}"
-        low, high = s["auc_interval"]
-        return (
-            f"<tr><td>{attack}<td>{disguise}<td>{_percent(s['flipped'])}<td>{_percent(s['flipped_8bit'])}<td>{cost}"
-            f"<td>{_number(s['auc']['combined'], 3)} ({_number(low, 3)} to {_number(high, 3)})<td>{_rate(s['found']['combined'], s['images'])}"
-        )
-
-    def interval(p: dict[str, Any], digits: int) -> str:
-        if p["lower"] is None:
-            return "proved: nothing works"
-        return f"[{_number(p['lower'], digits)}, {'none found' if p['upper'] is None else _number(p['upper'], digits)}]"
-
-    rows = "".join(row(a, d, s) for a, each in r["disguised"].items() for d, s in each.items())
-    proved = r["shown"]["proved_in_disguise"]
-    proofs = "".join(
-        f"<tr><td>{disguise}<td>{interval(p['l0'], 0)}<td>{interval(p['linf'], 4)}<td>{_dearer(p['linf'], proved['free']['linf'])}"
-        for disguise, p in proved.items()
-    )
-    free, used = (r["disguised"]["smallest eps in bytes"][d] for d in ("free", "used"))
-    return (
-        f'<p class="answer">Among the bytes and on used pixels the smallest eps is {_number(used["cost"])} instead of {_number(free["cost"])}, and the combined detector finds '
-        f"{_rate(used['found']['combined'], used['images'])} instead of {_rate(free['found']['combined'], free['images'])}. For the image shown no change is smaller than the first number of each interval: proved. "
-        f"So hiding is proved dearer where that number is above what is enough without hiding. (The combined detector trusts what found the attacks it was shown; one told of the disguise would lean on <em>squeezed</em>, which finds {_percent(used['found']['squeezed'])}.)</p>"
-        f'<div class="scroll"><table><thead><tr><th>disguise<th>pixels: proved, found<th>eps: proved, found<th>eps dearer?</tr></thead>{proofs}</table></div>'
-        f'<div class="scroll"><table><thead><tr><th>attack<th>disguise<th>flips<th>in bytes<th>mean size<th>AUC<th>found</tr></thead>{rows}</table></div>'
-        "<p>In bytes eps is a multiple of 1/255, so what is proved in floats is proved there rounded up to the next multiple.</p>"
-    )
-
-
-def _dearer(hidden: dict[str, Any], free: dict[str, Any]) -> str:
-    """What two intervals prove of the price: `lower` of one above `upper` of the other."""
-    if hidden is free or free["upper"] is None:
-        return ""
-    if hidden["lower"] is None:
-        return "impossible: proved"
-    more = hidden["lower"] - free["upper"]
-    return f"by {_number(more)} at least: proved" if more > 0 else "not proved: the intervals overlap"
-
-
-def _by_which(minima: dict[str, dict[str, Any]]) -> str:
-    """Which of the two arguments gave the bounds of this report."""
-    joint = [name for name, u in minima.items() if u["lower"] is not None and u["quantile"] is not None and u["lower"] > u["quantile"]]
-    names = {"linf": "eps", "l0": "fixed pixels", "mixed": "the mixed set"}
-    if not joint:
-        return "Here the images one by one give all the lower bounds printed; the weighted sum adds nothing to them in the time it had."
-    return f"Here the weighted sum raises the bound for {' and '.join(names[name] for name in joint)}; the others come from the images one by one."
-
-
-def _plain(text: str) -> str:
-    return text.replace("<strong>", "").replace("</strong>", "")
-
-
-def _rate(share: float | None, n: int, digits: int = 1) -> str:
-    """A share of n images, with its 95% interval."""
-    if share is None or share != share or not n:
-        return "none"
-    low, high = share_interval(share, n)
-    return f"{100 * share:.{digits}f}% ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "none" if value is None or value != value else f"{100 * value:.{digits}f}%"
-
-
-def _pixels_proved(p: dict[str, Any], a: str) -> str:
-    upper = _number(p["upper"], 0)
-    if p["lower"] is None:
-        return f"Proved: no number of pixels turns this {a}."
-    if p["optimal"]:
-        better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
-        return f"This {a} needs <strong>at least {_pixels(p['lower'])}: proved</strong>; {upper} can do it{better}."
-    return f"This {a} needs <strong>at least {_pixels(p['lower'])}: proved</strong>; known to be enough: {upper} ({p['reason']})."
-
-
-def _pixels(count: float) -> str:
-    return f"{count:.0f} pixel{'' if count == 1 else 's'}"
-
-
-def _eps_proved(p: dict[str, Any]) -> str:
-    if p["lower"] is None:
-        return "Proved: no eps works, however large."
-    why = "" if p["optimal"] else f" ({p['reason']})"
-    return f"eps = {_number(p['upper'], 5)} works; <strong>nothing below {_number(p['lower'], 5)} does: proved</strong>{why}."
-
-
-def _set_proved(u: dict[str, Any], form: str, digits: int) -> str:
-    n, lower, upper = u["images"], form.format(_number(u["lower"], digits)), form.format(_number(u["upper"], digits))
-    if u["lower"] is None:
-        return f"For the first {n} images together: proved, no s of any size fools them all."
-    found = f"{upper} found" if u["upper"] is not None else "none was found"
-    return f"For the first {n} images together: <strong>no s with less than {lower} fools them all: proved</strong>; {found}."
-
-
-def _mixed(r: dict[str, Any], a: str, b: str) -> str:
-    if "mixed" not in r["universal_minimum"]:
-        return ""
-    rates = ", ".join(f"{100 * row['rate']:.0f}% at eps {row['eps']:.2f}" for row in r["mixed"])
-    u = r["universal_minimum"]["mixed"]
-    return (
-        f"<p>And a mixed set, half {a}s that should become {b}s and half the reverse? The best s found "
-        f"fools {rates}. {_set_proved(u, 'eps {}', 4)}</p>"
-    )
-
-
-def _glasses_answer(g: dict[str, Any], frame: dict[str, Any], a: str, images: int) -> str:
-    best, slip = g["heights"][str(g["height"])], g["slipping"]
-    controls = ", ".join(f"{name} {100 * rate:.1f}%" for name, rate in best["controls"].items())
-    few = (
-        f"On the image shown, {_number(frame['upper'], 0)} of the frame's pixels are enough, and at least {_number(frame['lower'], 0)} are needed: proved."
-        if frame["upper"] is not None
-        else "On the image shown no filling of the frame was found to work."
-    )
-    return (
-        f'<p class="answer">A frame of {g["pixels"]} pixels fools <strong>{_rate(best["rate_held_out"], images)}</strong> of the {images} unseen {a}s '
-        f"({100 * best['rate_held_out_8bit']:.1f}% in bytes); the same frame filled otherwise: {controls}. Made to survive a slip of one pixel in any direction, "
-        f"it fools {100 * slip['rate_held_out']:.1f}% on average over the nine places. {few}</p>"
-    )
-
-
-def _heights_answer(g: dict[str, Any], a: str) -> str:
-    rows = "".join(
-        f"<tr><td>{int(rows):+d}<td>{100 * h['rate_held_out']:.1f}%<td>{100 * max(h['controls'].values()):.1f}%<td>{_number(h['promise'], 2)}"
-        f"<td>{h['fillings']['works']}<td>{h['fillings']['proved_none']}<td>{h['fillings']['undecided']}"
-        for rows, h in g["heights"].items()
-    )
-    return (
-        '<div class="scroll"><table><thead><tr><th>rows down<th>fooled<th>best control<th>promised<th>some filling works<th>none does: proved<th>undecided</tr></thead>'
-        f"{rows}</table></div><p>Why it fails where it fails: \"promised\" is what the mean linearised {a} gains when every pixel of the frame goes to its better end, as a share of "
-        "what it needs. Below 1 the frame crosses too few pixels that matter. And where a control does nearly as well as the pattern, the plain frame hides or completes the "
-        "digit: that is no attack. The last three columns take the first images one by one, each with a filling of its own, by branch and bound.</p>"
-    )
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    return "none" if value is None or value != value or abs(value) == float("inf") else f"{value:.{digits}f}"

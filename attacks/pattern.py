@@ -4,16 +4,8 @@ An accessory covers what is behind it.  With p the values at the mask's pixels a
 
     x_i  ->  x_i with  x_i[M_delta] = p,            g_p = sum_i w_i (dm_i/dx)[M_delta]
 
-so the gradient by p is the image gradient read off at the mask.  The pattern maximises
-
-    mean over images and shifts of  -log(1 + exp(-m_i / tau))   -   smoothness * mean |p_a - p_b|  over neighbours a, b
-
-by the steps of `attacks.uap_methods.ascend` on the box, from the middle grey, and from the best plain one where that is
-better; where images may become anything of k >= 3 classes, towards the few that look easiest, too.  Its two weights:
-`shifts` are the places the glasses may slip to, each as likely as the others (the expectation over transformations of
-Athalye et al. 2018); `smoothness` is what a unit of total variation costs, in units of the smooth count: prints and
-lenses have no pixel noise (Sharif et al. 2016, eq. 3).  Their third term, printability, is moot here: every grey can be
-printed.
+so the gradient by p is the image gradient read off at the mask.  What is maximised, and by which steps, is in
+attacks/pattern_steps.py.
 
 Glasses that merely hide the digit are no attack, so each result carries its controls: the same mask filled with black,
 white, random values and the best constant.
@@ -21,7 +13,6 @@ white, random values and the best constant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -33,13 +24,13 @@ from attacks.balls import LInf
 from attacks.certificate import Certificate
 from attacks.glasses import as_mask, place
 from attacks.minimum import certified_minimum
+from attacks.pattern_steps import GREYS, best_pattern, flipped
 from attacks.result import MISCLASSIFIED, Problem, to_8bit
-from attacks.uap_methods import AIMS, BATCH, JUDGES, smooth_weight, temperature, unit
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
 from minigrad.mlp import MLP
 from minigrad.model import Model
 
-GREYS, DRAWS = 6, 3  # constants and random fillings that serve as controls
+DRAWS = 3  # random fillings that serve as controls, beside GREYS constants
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +154,7 @@ def accessory(
     start = np.full(np.count_nonzero(mask), (ball.box[0] + ball.box[1]) / 2.0)
     best, history = start, list[float]()
     if len(problem.open):
-        best, history = _best(problem, mask, spots, start, smoothness, steps, as_generator(rng))
+        best, history = best_pattern(problem, mask, spots, start, smoothness, steps, as_generator(rng))
     empty = np.zeros((len(problem.x), len(places)), bool)
     found = Accessory(
         best, mask, places, empty, empty, problem.start <= 0, {}, tuple(history), "steps spent", problem.ball.box
@@ -183,108 +174,11 @@ def _places(shifts: Any) -> tuple[tuple[int, int], ...]:
     return tuple((int(down), int(right)) for down, right in listed)
 
 
-def _best(
-    problem: Problem,
-    mask: Array,
-    spots: list[Array],
-    middle: Array,
-    smoothness: float,
-    steps: int,
-    rng: np.random.Generator,
-) -> tuple[Array, list[float]]:
-    """The pattern with the best objective seen, and the objectives of those measured."""
-    rows, (lo, hi) = problem.open, problem.ball.box
-    first, second = neighbours(mask)
-    seen: list[tuple[float, Array]] = []
-
-    def rate(p: Array) -> float:
-        return float(np.mean([_flipped(problem, spot, p)[rows].mean() for spot in spots]))
-
-    def measure(p: Array) -> float:
-        value = rate(p) - (smoothness * float(np.abs(p[first] - p[second]).mean()) if len(first) else 0.0)
-        seen.append((value, p))
-        return value
-
-    def best() -> tuple[float, Array]:
-        return max(seen, key=lambda each: each[0])
-
-    steps = int(min(steps * len(spots), max(3 * steps, len(spots))))
-    _ascend(problem, mask, spots, middle, smoothness, steps, rng, measure)
-    if max(value for value, _ in seen) < 1:
-        grey = max((np.full_like(middle, v) for v in np.linspace(lo, hi, GREYS)), key=rate)
-        if rate(grey) > rate(best()[1]):  # a plain filling does more: it is a better place to begin
-            measure(grey)
-            _ascend(problem, mask, spots, grey, smoothness, steps, rng, measure)
-        for aimed in _aims(problem, spots, middle, rate):
-            _ascend(aimed, mask, spots, middle, smoothness, steps, rng, measure)
-    return best()[1], [value for value, _ in seen]
-
-
-def _aims(
-    problem: Problem, spots: list[Array], middle: Array, rate: Callable[[Array], float]
-) -> list[Problem]:
-    """As `attacks.uap_methods.aims`: the problem aimed at the classes that one step moves most images to."""
-    lo, hi = problem.ball.box
-    promising = []
-    for aimed in problem.aimed():
-        worn = problem.x[aimed.open[:JUDGES]]  # (r, d), a copy
-        worn[:, spots[0]] = middle
-        _, g = aimed.margin.rows(aimed.open[:JUDGES]).value_and_gradient(worn)
-        promising.append((rate(np.where(g.sum(axis=0)[spots[0]] > 0, hi, lo)), aimed))
-    return [aimed for _, aimed in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
-
-
-def _ascend(
-    problem: Problem,
-    mask: Array,
-    spots: list[Array],
-    p: Array,
-    smoothness: float,
-    steps: int,
-    rng: np.random.Generator,
-    measure: Callable[[Array], float],
-) -> None:
-    """Steps from the pattern `p`; a few of the patterns on the way are measured."""
-    rows, (lo, hi) = problem.open, problem.ball.box
-    tau = temperature(problem.start[rows])
-    first, second = neighbours(mask)
-    G = np.zeros_like(p)
-    for t in range(steps):
-        spot, some = spots[t % len(spots)], rng.permutation(rows)[:BATCH]
-        worn = problem.x[some]  # (r, d), a copy
-        worn[:, spot] = p
-        m, g = problem.margin.rows(some).value_and_gradient(worn)  # (r,), (r, d)
-        slope = (smooth_weight(m, tau) @ g)[spot] / len(some) / tau  # of the mean of -log(1 + exp(-m / tau))
-        sign = np.sign(p[first] - p[second]) / max(len(first), 1)  # (pairs,) the slope of mean |p_a - p_b|
-        np.subtract.at(slope, first, smoothness * sign)
-        np.add.at(slope, second, smoothness * sign)
-        G = 0.9 * G + unit(slope)  # (pixels of the mask,)
-        fade = (1 + np.cos(np.pi * t / steps)) / 2
-        end = np.where(G > 0, hi, np.where(G < 0, lo, p))  # the oracle of the box
-        p = p + (0.01 + 0.49 * fade) * (end - p)
-        if t + 1 in (steps // 2, 3 * steps // 4, steps):
-            measure(p)
-
-
-def neighbours(mask: Array) -> tuple[Array, Array]:
-    """The pairs of mask pixels that touch at a side, as two arrays of positions in the pattern."""
-    number = np.cumsum(mask.ravel()).reshape(mask.shape) - 1  # (height, width): each mask pixel's place in p
-    down, right = mask[:-1] & mask[1:], mask[:, :-1] & mask[:, 1:]
-    first = np.concatenate([number[:-1][down], number[:, :-1][right]])
-    return first, np.concatenate([number[1:][down], number[:, 1:][right]])
-
-
 def wear(x: Array, mask: Array, p: ArrayLike) -> Array:
     """The images `x` (n, d) with the values `p` at the pixels of `mask`."""
     worn = x.copy()
     worn[:, np.flatnonzero(mask)] = p
     return worn
-
-
-def _flipped(problem: Problem, spot: Array, p: ArrayLike) -> Array:
-    worn = problem.x.copy()
-    worn[:, spot] = p
-    return (problem.margin.value(worn) > 0) & (problem.start <= 0)
 
 
 def _measured(problem: Problem, found: Accessory) -> Accessory:
@@ -299,7 +193,7 @@ def _measured(problem: Problem, found: Accessory) -> Accessory:
         tried = found.tried
         if not tried.any():
             return np.full((len(fillings), len(spots)), np.nan)
-        return np.array([[_flipped(problem, spot, p)[tried].mean() for spot in spots] for p in fillings])
+        return np.array([[flipped(problem, spot, p)[tried].mean() for spot in spots] for p in fillings])
 
     greys = rates(list(np.linspace(lo, hi, GREYS)))
     noise = rates([rng.uniform(lo, hi, len(found.pattern)) for _ in range(DRAWS)])
@@ -308,8 +202,8 @@ def _measured(problem: Problem, found: Accessory) -> Accessory:
     in_bytes = to_8bit(found.pattern)
     return replace(
         found,
-        fooled=np.stack([_flipped(problem, spot, found.pattern) for spot in spots], axis=1),
-        fooled_8bit=np.stack([_flipped(problem, spot, in_bytes) for spot in spots], axis=1),
+        fooled=np.stack([flipped(problem, spot, found.pattern) for spot in spots], axis=1),
+        fooled_8bit=np.stack([flipped(problem, spot, in_bytes) for spot in spots], axis=1),
         controls=controls,
     )
 

@@ -1,6 +1,7 @@
 """The whole homework: load, train, study, draw, and write it down.
 
-The measurements are in study.py, the figures in figures.py, the words in page.py.
+The measurements are in study.py, the figures in figures.py, the words in page.py and
+sentences.py.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import Dense, ReLU
+from minigrad.layers import Dense, ReLU, product
 from minigrad.mlp import MLP, forward
 from minigrad.relax import Lines, lines
 
@@ -215,7 +215,7 @@ def substitute(
                 A += at[1]
         if known.sound:
             error = error + _dot(np.abs(A), known.error[k])
-        const = const + A @ dense[k].b  # (n, m)
+        const = const + _dot(A, dense[k].b[None])  # (n, m)
         A = times(A, dense[k].W.T)
     point = None
     if known.sound:
@@ -300,7 +300,7 @@ def reach(x: Array, ball: Oracle) -> Array:
 
 def times(A: Array, W: Array) -> Array:
     """`A W` for A (n, m, d): one matrix product, not n."""
-    return (A.reshape(-1, A.shape[-1]) @ W).reshape(*A.shape[:2], W.shape[1])
+    return product(A.reshape(-1, A.shape[-1]), W).reshape(*A.shape[:2], W.shape[1])
 
 
 def single(net: MLP) -> MLP:
@@ -323,5 +323,5 @@ def _largest(net: MLP, k: int, l: Array, u: Array) -> Array:  # noqa: E741
 def _dot(A: Array, v: Array) -> Array:
     """`A v` for `A` (n, m, w) and `v` (n, w) or (1, w): (n, m)."""
     if len(v) == 1:
-        return (A.reshape(-1, A.shape[-1]) @ v[0]).reshape(A.shape[:2])
+        return product(A.reshape(-1, A.shape[-1]), v[0]).reshape(A.shape[:2])
     return np.einsum("nmw,nw->nm", A, v)

@@ -55,7 +55,7 @@ class Dense:
     b: Array
 
     def forward(self, x: Array) -> Array:
-        z = x @ self.W  # (n, m)
+        z = product(x, self.W)  # (n, m)
         z += self.b
         return z
 
@@ -68,14 +68,25 @@ class Dense:
     def gradients(self, x: Array, g: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         """`dL/dW = x^T g` (d, m) and `dL/db = 1^T g` (m,), written into `out` where given."""
         dW, db = out or (np.empty_like(self.W), np.empty_like(self.b))
-        np.matmul(x.T, g, out=dW)
+        product(x.T, g, out=dW)
         np.sum(g, axis=0, out=db)
         return dW, db
 
 
+def product(a: Array, W: Array, out: Array | None = None) -> Array:
+    """`a W`, without the warning "invalid value".
+
+    In single precision some BLAS compute on the unused ends of their registers too, and what those happen to hold may
+    be invalid; the entries of the product are right.  A truly invalid one is NaN, and found where it is used: `fit` and
+    `substitute` insist on finite numbers.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.matmul(a, W, out=out)
+
+
 def _matmul(a: Array, W: Array) -> Array:
     """`a W` for `a` (..., d) as one matrix product; NumPy would make one small product per leading index."""
-    return (a.reshape(-1, W.shape[0]) @ W).reshape(*a.shape[:-1], W.shape[1])
+    return product(a.reshape(-1, W.shape[0]), W).reshape(*a.shape[:-1], W.shape[1])
 
 
 class ReLU:

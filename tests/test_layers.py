@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from strategies import generators
 
 from minigrad import Dense, ReLU, Sigmoid, Tanh, dot_test
+from minigrad.layers import product
 
 numbers = st.lists(st.floats(-5, 5), min_size=1, max_size=6).map(np.array)
 
@@ -73,3 +74,10 @@ def test_relu_slope_on_both_sides_of_the_kink_and_at_it():
     assert np.array_equal(ReLU().forward(z), [0, 0, 0, 0, 1e-300, 1])
     assert np.array_equal(ReLU().jvp(z, np.full(6, 3.0)), [0, 0, 0, 0, 3, 3])
     assert np.array_equal(ReLU().vjp(z, np.full(6, 3.0)), [0, 0, 0, 0, 3, 3])
+
+
+def test_a_product_does_not_complain_of_what_is_invalid():
+    """Some BLAS raise that flag for entries that are none; a NaN is found where results have to be finite."""
+    assert np.isnan(product(np.array([[np.inf, 1.0]]), np.array([[0.0], [1.0]]))).all()
+    with pytest.raises(FloatingPointError, match="overflow"):
+        product(np.array([[1e300]]), np.array([[1e300]]))

@@ -12,7 +12,7 @@ from strategies import affine_networks, generators, networks_with_images
 
 from attacks import accessory, any_filling, glasses_mask, place, smallest_mask
 from attacks.balls import L0
-from attacks.pattern import neighbours
+from attacks.pattern_steps import neighbours
 from minigrad import MLP
 from minigrad.margin import Margin
 
@@ -225,7 +225,7 @@ def test_the_best_pattern_measured_is_kept(monkeypatch):
         patterns.append(np.array(p))
         return np.full((2,), True) if (rate := next(seen, 0.0)) == 1 else np.array([rate == 0.5, False])
 
-    monkeypatch.setattr("attacks.pattern._flipped", flipped)
+    monkeypatch.setattr("attacks.pattern_steps.flipped", flipped)
     got = accessory(TREE, np.full((2, 4), 0.25), [0, 0], TWO, steps=8)
     assert got.history == (0.5, 1.0, 0.0)
     assert np.array_equal(got.pattern, patterns[1])
