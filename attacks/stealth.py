@@ -93,8 +93,8 @@ def smallest_eps_8bit(
         stretched  x + t s, the float answer stretched to j / 255
         corner     x + argmax { g . v : |v| <= j / 255 }, g = dm/dx at the float answer
 
-    each with every changed pixel at the nearest byte that is in the box and within j / 255 of x; a pixel that has none
-    stays as it is.
+    each with every changed pixel at the nearest byte in the box that is within j / 255 of x and on the same side of it;
+    a pixel that has none stays as it is.
 
     Parameters
     ----------
@@ -135,7 +135,9 @@ def smallest_eps_8bit(
         for candidate in (ball.project(x[rows], stretched), ball.maximize(x[rows], g)):
             lo, hi = (np.broadcast_to(end, x[rows].shape) for end in ball.box)
             most = (j[:, None] + FLOAT32) / 255  # (rows, 1)
-            tried = nearest_byte(x[rows] + candidate, np.maximum(lo, x[rows] - most), np.minimum(hi, x[rows] + most))
+            low = np.where(candidate > 0, x[rows], np.maximum(lo, x[rows] - most))  # not to the other side of x
+            high = np.where(candidate < 0, x[rows], np.minimum(hi, x[rows] + most))
+            tried = nearest_byte(x[rows] + candidate, low, high)
             tried = np.where((candidate == 0) | np.isnan(tried), x[rows], tried)
             m = problem.margin.rows(rows).value(tried)
             better = m > best[rows]
