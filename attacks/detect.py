@@ -122,9 +122,7 @@ def scores(memory: Memory, x: ArrayLike) -> Array:
     ValueError
         No memory, images that are not of its size, pixels outside [0, 1].
     """
-    if not isinstance(memory, Memory):
-        raise ValueError(f"memory: expected a Memory (Memory.of makes one), got {type(memory).__name__}")
-    x = as_shares(x, len(memory.mean))
+    x = as_seen(memory, x)
     parts = [x[start : start + ROWS] for start in range(0, max(len(x), 1), ROWS)]
     return np.concatenate([np.stack([detect(memory, part) for detect in DETECTORS.values()], axis=1) for part in parts])
 
@@ -265,6 +263,13 @@ def as_shares(x: ArrayLike, d: int | None = None) -> Array:
             "(for pixels in lo..hi: (x - lo) / (hi - lo), and net.rescaled(lo, hi))"
         )
     return x
+
+
+def as_seen(memory: Memory, x: ArrayLike) -> Array:
+    """`x` as images (n, d) that `memory` can judge, or ValueError."""
+    if not isinstance(memory, Memory):
+        raise ValueError(f"memory: expected a Memory (Memory.of makes one), got {type(memory).__name__}")
+    return as_shares(x, len(memory.mean))
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.result import Problem
-from attacks.uap_methods import AIMS, BATCH, JUDGES, smooth_weight, temperature, unit
+from attacks.uap_methods import BATCH, JUDGES, best_few, smooth_weight, temperature, unit
 from minigrad.inputs import Array
 
 GREYS = 6  # plain fillings that are tried, from black to white
@@ -83,7 +83,7 @@ def _aims(
         worn[:, spots[0]] = middle
         _, g = aimed.margin.rows(aimed.open[:JUDGES]).value_and_gradient(worn)
         promising.append((rate(np.where(g.sum(axis=0)[spots[0]] > 0, hi, lo)), aimed))
-    return [aimed for _, aimed in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
+    return best_few(promising)
 
 
 def _ascend(

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import LInf
-from attacks.detect import Memory, as_shares, pictures
+from attacks.detect import Memory, as_seen, pictures
 from attacks.result import AttackResult, Problem, to_8bit
 from attacks.sign_gradient import smallest_eps
 from minigrad.inputs import Array, as_count, as_images
@@ -69,9 +69,7 @@ def disguises(memory: Memory, x: ArrayLike) -> dict[str, dict[str, Any]]:
     ValueError
         No memory, images that are not of its size, pixels outside [0, 1].
     """
-    if not isinstance(memory, Memory):
-        raise ValueError(f"memory: expected a Memory (Memory.of makes one), got {type(memory).__name__}")
-    x = as_shares(x, len(memory.mean))
+    x = as_seen(memory, x)
     smooth = {"mask": memory.used, "box": neighbourhood(x, shape=memory.shape)}
     return {"free": {}, "used": {"mask": memory.used}, "smooth": smooth}
 

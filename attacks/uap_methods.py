@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from attacks.balls import Ball
@@ -18,6 +20,7 @@ from minigrad.inputs import Array
 from minigrad.margin import Margin
 
 BATCH = 250  # images a step of `ascend`
+Aim = TypeVar("Aim")  # a crowd, or a problem
 AIMS = 2  # classes that all images are moved to, where they may become anything
 PROGRAM_IMAGES, PROGRAM_ROUNDS = 200, 4  # a linear program of 200 rows takes some tenths of a second
 TRIED, JUDGES = 4, 400  # pixels of largest gain that `pixels` measures, and on how many images
@@ -43,7 +46,12 @@ def aims(crowd: Crowd) -> list[Crowd]:
     for one in crowd.aimed():
         first_step(one)
         promising.append((crowd.history[-1], one))
-    return [one for _, one in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
+    return best_few(promising)
+
+
+def best_few(promising: list[tuple[float, Aim]]) -> list[Aim]:
+    """Of (rate, aim) the `AIMS` aims of largest rate, the first of equals first."""
+    return [aim for _, aim in sorted(promising, key=lambda each: each[0], reverse=True)[:AIMS]]
 
 
 def iterate(crowd: Crowd, s: Array, passes: int, overshoot: float, rng: np.random.Generator) -> bool:
