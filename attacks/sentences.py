@@ -76,7 +76,7 @@ def price(r: dict[str, Any]) -> str:
     rows = "".join(row(a, d, s) for a, each in r["disguised"].items() for d, s in each.items())
     proved = r["shown"]["proved_in_disguise"]
     proofs = "".join(
-        f"<tr><td>{disguise}<td>{interval(p['l0'], 0)}<td>{interval(p['linf'], 4)}<td>{_dearer(p['linf'], proved['free']['linf'])}"
+        f"<tr><td>{disguise}<td>{interval(p['l0'], 0)}<td>{interval(p['linf'], 4)}<td>{dearer(p['linf'], proved['free']['linf'])}"
         for disguise, p in proved.items()
     )
     free, used = (r["disguised"]["smallest eps in bytes"][d] for d in ("free", "used"))
@@ -90,7 +90,7 @@ def price(r: dict[str, Any]) -> str:
     )
 
 
-def _dearer(hidden: dict[str, Any], free: dict[str, Any]) -> str:
+def dearer(hidden: dict[str, Any], free: dict[str, Any]) -> str:
     """What two intervals prove of the price: `lower` of one above `upper` of the other."""
     if hidden is free or free["upper"] is None:
         return ""

@@ -373,3 +373,28 @@ def test_table_says_not_flipped_for_failures(written):
     failed["shown"]["sparse"]["success"] = False
     failed["smallest_eps"]["success"] = 0.0
     assert "not flipped" in table(failed)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "free", "said"),
+    [
+        ((0.076, 0.2), (0.046, 0.051), "by 0.0250 at least: proved"),
+        ((0.049, 0.055), (0.046, 0.051), "not proved: the intervals overlap"),
+        ((0.051, 0.055), (0.046, 0.051), "not proved: the intervals overlap"),
+        ((None, None), (0.046, 0.051), "impossible: proved"),
+        ((0.076, 0.2), (0.046, None), ""),
+    ],
+)
+def test_a_price_is_proved_where_the_intervals_do_not_overlap(hidden, free, said):
+    from attacks.sentences import dearer
+
+    hidden, free = (dict(zip(("lower", "upper"), ends, strict=True)) for ends in (hidden, free))
+    assert dearer(hidden, free) == said and dearer(free, free) == ""
+
+
+def test_the_proofs_picture_bounds_what_was_found(written):
+    from attacks.figures import _proof
+
+    eps, bound, found, lower, upper = _proof(STUDIED[0])
+    assert (bound >= found).all() and (np.diff(found) >= 0).all()
+    assert (found[eps < lower] < 0).all() and found[eps > upper].max() > 0 and lower <= upper

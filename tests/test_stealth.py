@@ -91,6 +91,9 @@ def test_on_an_affine_network_the_smallest_byte_is_the_first_whose_corner_flips(
 @example(  # the first pixel cannot fall to a byte: it must not rise to one
     (MLP.from_arrays([([[0.25], [0.0], [-0.25]], [0.0])]), np.zeros((1, 3))), [1 / 256, 0, 0, 1, 0, 1, 0.5, 0, 0]
 )
+@example(  # nor rise to one: it must not fall
+    (MLP.from_arrays([([[0.25], [0.0], [0.25]], [-0.2501])]), np.zeros((1, 3))), [0.9999, 0, 0, 0, 0, 0, 0.50195, 0, 1]
+)
 def test_in_a_box_whose_ends_are_no_bytes_every_pixel_takes_the_last_byte_inside(case, numbers):
     """Affine: within j / 255 each pixel of the best image is at the best byte in the box, or stays."""
     net, _ = case
