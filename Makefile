@@ -8,28 +8,37 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv report test test-oldest coverage browser foreign notebook docs lint soak bench bench-proofs bench-shares bench-memory mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak bench bench-proofs bench-shares bench-memory mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make report   train a network, turn a four into a nine, write report/index.html"
-	@echo "make test     run the tests (those in a browser too, if there is a Chromium and 'make browser' was said)"
-	@echo "make test-oldest   the same with the oldest NumPy, SciPy and matplotlib that setup.cfg allows"
-	@echo "make coverage the same, and which lines and branches they run (fails below 97%)"
-	@echo "make foreign  install torch and scikit-learn: make test then also converts their networks"
-	@echo "make notebook run notebooks/companion.ipynb from scratch (ARGS=--save keeps its outputs)"
-	@echo "make docs     build an API page for each module: build/docs/index.html"
-	@echo "make lint     ruff and mypy"
-	@echo "make soak     10,000 proofs of random networks against the truth, a hundred kills, every test with new examples"
-	@echo "make bench    speed, beside the peers that are installed (tests/benchmarks/peers.md)"
+	@echo "make report     train a network, turn a four into a nine, write report/index.html"
+	@echo "make test       run the tests"
+	@echo "make notebook   run notebooks/companion.ipynb, the student's path with exercises, from scratch"
+	@echo "make docs       build the guide and a page for each module: build/docs/index.html"
+	@echo "make lint       ruff and mypy"
+	@echo
+	@echo "make more       the other commands, and options"
+
+more:
+	@echo "make coverage       make test, and which lines and branches it runs (fails below 97%)"
+	@echo "make test-oldest    make test with the oldest NumPy, SciPy and matplotlib that setup.cfg allows"
+	@echo "make browser        from then on make test also tries the pages in a Chromium, if there is one"
+	@echo "make foreign        install torch and scikit-learn: make test then also converts their networks"
+	@echo "make reading        bring the line counts in docs/read-the-code.md up to date"
+	@echo "make hooks          ruff and the import rules before each commit (.pre-commit-config.yaml)"
+	@echo "make soak           10,000 proofs of random networks against the truth, a hundred kills, tests with new examples"
+	@echo "make mutants        put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
+	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
 	@echo "make bench-memory   how much memory 60,000 images take"
-	@echo "make mutants  put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
-	@echo "make wheel    build dist/*.whl"
-	@echo "make .venv    only the virtual environment that the others use"
-	@echo "make clean    remove all that these commands made"
-	@echo "Another Python: make PYTHON=python3.12 ...    Options of the report: make report ARGS='--digits 3 8'"
+	@echo "make wheel          build dist/*.whl"
+	@echo "make .venv          only the virtual environment that the others use"
+	@echo "make clean          remove all that these commands made"
+	@echo
+	@echo "Options of the report:   make report ARGS='--digits 3 8'     of the tests:   make test ARGS='-k saliency'"
+	@echo "Keep the notebook's outputs:   make notebook ARGS=--save     another Python:   make PYTHON=python3.12 ..."
 
 .venv: .venv/made
 
@@ -82,16 +91,22 @@ notebook: .venv/notebook
 	$(IN_VENV) notebooks/execute.py $(ARGS)
 
 docs: .venv/docs
-	$(IN_VENV) docs/build.py
+	$(IN_VENV) docs/build.py $(ARGS)
+
+reading: .venv/made
+	$(IN_VENV) docs/reading.py
+
+hooks: .venv/dev
+	$(IN_VENV) -m pre_commit install
 
 lint: .venv/dev
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
 
 soak: .venv/test
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak.py $(ARGS)
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/soak_sets.py
-	$(IN_VENV) tests/killing.py
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/robustness/soak.py $(ARGS)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/robustness/soak_sets.py
+	$(IN_VENV) tests/robustness/killing.py
 	HYPOTHESIS_PROFILE=new OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal
 
 bench: .venv/run

@@ -1,19 +1,48 @@
 """Attacks on a network's input: which allowed perturbation moves the margin above zero?
 
-Every attack is a pure function `attack(net, x, y, ...) -> AttackResult`, and every perturbation set is a ball of
-`attacks/balls.py`.  Conventions: see `minigrad/__init__.py`.  This room knows minigrad and not the data.
+The files of this folder are the homework: `saliency.py` (few pixels; `sparse_search.py` takes pixels back),
+`sign_gradient.py` (small changes), `minimum_norm.py` (the smallest), `eight_bit.py` (among the bytes).  They stand on
+`balls/` (the perturbation sets), `problem.py` and `result.py` (what goes in, what comes out).  The wings go beyond,
+each standing on those before it: `uap/` (one perturbation for all images), `patch/` (glasses), `detect/` (can one tell?),
+`proofs/` (nothing smaller works: proved), `report/` (all of it as a page).  Conventions: see `minigrad/__init__.py`.
+
+One rule for all calls: what has a radius takes a ball, what looks for a radius takes `norm=`; every option is
+keyword-only.  A name below is imported when it is first used, so `import attacks` costs little more than NumPy.
 """
 
-from attacks.balls import L0, L1, L2, LInf
-from attacks.certificate import Certificate, CertificateError
-from attacks.glasses import glasses_mask, place
-from attacks.minimum import certified_minimum
-from attacks.pattern import Accessory, accessory, any_filling, smallest_mask
-from attacks.result import AttackResult, Trace
-from attacks.saliency import saliency_map
-from attacks.sign_gradient import fgsm, pgd, smallest_eps
-from attacks.uap import UniversalResult, universal
-from attacks.uap_minimum import UniversalMinimum, universal_minimum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attacks.balls import L0, L1, L2, LInf
+    from attacks.minimum_norm import smallest_eps
+    from attacks.patch.attack import Accessory, accessory
+    from attacks.patch.masks import glasses_mask, place
+    from attacks.proofs.certificate import Certificate, CertificateError
+    from attacks.proofs.mask_minimum import any_filling, smallest_mask
+    from attacks.proofs.minimum import certified_minimum
+    from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+    from attacks.result import AttackResult, Reason, Trace
+    from attacks.saliency import saliency_map
+    from attacks.sign_gradient import fgsm, pgd
+    from attacks.uap.attack import UniversalResult, universal
+    from minigrad.io.png import load_png
+
+HOME = {  # where each public name lives
+    **dict.fromkeys(("L0", "L1", "L2", "LInf"), "attacks.balls"),
+    **dict.fromkeys(("AttackResult", "Reason", "Trace"), "attacks.result"),
+    **dict.fromkeys(("fgsm", "pgd"), "attacks.sign_gradient"),
+    "saliency_map": "attacks.saliency",
+    "smallest_eps": "attacks.minimum_norm",
+    "load_png": "minigrad.io.png",
+    **dict.fromkeys(("UniversalResult", "universal"), "attacks.uap.attack"),
+    **dict.fromkeys(("Accessory", "accessory"), "attacks.patch.attack"),
+    **dict.fromkeys(("glasses_mask", "place"), "attacks.patch.masks"),
+    **dict.fromkeys(("Certificate", "CertificateError"), "attacks.proofs.certificate"),
+    **dict.fromkeys(("any_filling", "smallest_mask"), "attacks.proofs.mask_minimum"),
+    "certified_minimum": "attacks.proofs.minimum",
+    **dict.fromkeys(("UniversalMinimum", "universal_minimum"), "attacks.proofs.set_minimum"),
+}
 
 __all__ = [
     "L0",
@@ -24,6 +53,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "LInf",
+    "Reason",
     "Trace",
     "UniversalMinimum",
     "UniversalResult",
@@ -32,6 +62,7 @@ __all__ = [
     "certified_minimum",
     "fgsm",
     "glasses_mask",
+    "load_png",
     "pgd",
     "place",
     "saliency_map",
@@ -40,3 +71,16 @@ __all__ = [
     "universal",
     "universal_minimum",
 ]
+
+__path__.append(f"{__path__[0]}/old")  # attacks.stealth and attacks.campaign, as they were called before 0.2
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME:
+        raise AttributeError(f"module 'attacks' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,29 +1,41 @@
-"""What an attack returns: built in one place, which believes nothing it is told and measures again.
-
-An attack hands over its best try `x_adv` and, for images it failed on, why.  Distance, box, mask, margin and success
-are then recomputed in float64 from `x_adv` itself.
-
-Images go through in `blocks`: beside `x` an attack needs its result and one more array of that size, or the docstring
-says how many.
-"""
+"""What an attack returns, and why it failed where it did.  Built by attacks/problem.py, which measures it again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from attacks.balls import Ball
-from minigrad.inputs import Array, as_images
-from minigrad.margin import Margin
-from minigrad.mlp import MLP
-from minigrad.model import Model
+from minigrad.inputs import Array, as_count
 
-SUCCESS = "success"
-MISCLASSIFIED = "already misclassified"
-BUDGET = "budget spent"
-NO_PIXEL = "no admissible pixel"
+
+class Reason(StrEnum):
+    """How a search ended, in the words that are printed and stored; `advice` says what to do about it."""
+
+    advice: str
+
+    def __new__(cls, words: str, advice: str = "") -> Reason:
+        member = str.__new__(cls, words)
+        member._value_, member.advice = words, advice
+        return member
+
+    SUCCESS = "success", "Nothing: the image is adversarial."
+    MISCLASSIFIED = "already misclassified", "Leave the image out of rates: the network is wrong without an attack."
+    BUDGET = "budget spent", "Allow a larger radius, more pixels or more steps; x_adv is the best try."
+    NO_PIXEL = "no admissible pixel", "Widen the mask or the box: no pixel can move in a direction that helps."
+    ALL_FOOLED = "all fooled", "Nothing: every image is fooled; a smaller radius may do."
+    STEPS = "steps spent", "Allow more steps or a larger radius; the result is the best that was seen."
+    NO_PROGRESS = "no progress", "Allow a larger radius or another method: a whole pass changed nothing."
+    PROVED = "proved", "Nothing: the interval is as narrow as asked."
+    COUNTEREXAMPLE = "counterexample", "Nothing: the set holds an adversarial image."
+    TIME = "time limit", "Raise time_limit: the interval holds as it is, and more time narrows it."
+    NODES = "node limit", "Raise node_limit: the interval holds as it is, and more nodes narrow it."
+    TIE = "tie within rounding", "Accept the interval: in float64 this margin cannot be told from 0."
+    BOUNDARY = "on the boundary", "Leave the image out: its margin is 0 as it is, and any change may flip it."
+    SMOOTH = "no line of this activation is exact", "Accept the interval: a leaf of Tanh or Sigmoid is never exact."
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +73,8 @@ class AttackResult:
         `|x_adv - x|` in the norm of the ball.
     margin : (n,)
         `m(x_adv)`; positive iff adversarial.
-    reason : (n,) str
-        "success", "already misclassified", or why it failed.
+    reason : (n,) of Reason
+        Each is a string, "success", "already misclassified" or why it failed, with an `advice`.
     norm : str
     forwards, jacobians : int
         Images pushed forward, and images whose margin was differentiated, in all.
@@ -82,13 +94,16 @@ class AttackResult:
     trace: Trace | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        many = f"{np.count_nonzero(self.success)} of {len(self.success)} flipped"
-        return f"AttackResult({self.norm}, {many}, mean distance {self.mean_distance:.6g})"
+        tried, unit = self.reason != Reason.MISCLASSIFIED, "pixels" if self.norm == "l0" else f"|s| ({self.norm})"
+        many = f"{np.count_nonzero(self.success)} of {np.count_nonzero(tried)} flipped"
+        wrong = f", {np.count_nonzero(~tried)} misclassified already" if not tried.all() else ""
+        mean = f", mean {self.mean_distance:.6g} {unit}" if self.success.any() else ""
+        return f"AttackResult({many}{wrong}{mean})"
 
     @property
     def rate(self) -> float:
         """The share of successes among the images that were not misclassified already; NaN if there are none."""
-        tried = self.reason != MISCLASSIFIED
+        tried = self.reason != Reason.MISCLASSIFIED
         return float(self.success[tried].mean()) if tried.any() else float("nan")
 
     @property
@@ -96,97 +111,35 @@ class AttackResult:
         """The mean distance of the successes; NaN if there are none."""
         return float(self.distance[self.success].mean()) if self.success.any() else float("nan")
 
+    def changes(self, i: int, shape: tuple[int, int] | None = None) -> list[tuple[int, int, float, float]]:
+        """`(row, column, old, new)` of each changed pixel of image `i`; `shape` (rows, columns), by default square."""
+        old, new = self.picture(i, shape, adversarial=False), self.picture(i, shape)
+        return [(int(r), int(c), float(old[r, c]), float(new[r, c])) for r, c in np.argwhere(old != new)]
 
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """The checked input of an attack: images (n, d), the margin to raise above 0, and the ball to stay in."""
+    def picture(self, i: int, shape: tuple[int, int] | None = None, *, adversarial: bool = True) -> Array:
+        """Image `i` after the attack (or before it) as (rows, columns), by default square."""
+        from attacks.images import pictures
 
-    x: Array
-    margin: Margin
-    ball: Ball
-    start: Array  # m(x), (n,)
+        row = as_count(i, "i", least=0)
+        if row >= len(self.x):
+            raise ValueError(f"i: expected an image among 0..{len(self.x) - 1}, got {i}")
+        return pictures((self.x_adv if adversarial else self.x)[row : row + 1], shape)[0]
 
-    @classmethod
-    def of(cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None) -> Problem:
-        """Check everything before any work.  Raises ValueError with one sentence."""
-        if not isinstance(ball, Ball):
-            raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
-        x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
-        ball.check(x)
-        margin = Margin.of(net, x, y, target)
-        return cls(x, margin, ball, margin.value(x))
+    def save_png(self, folder: str | Path, shape: tuple[int, int] | None = None) -> list[Path]:
+        """Write `original_0000.png` and `adversarial_0000.png` of each image to `folder`, made if absent; their paths.
 
-    @property
-    def open(self) -> Array:
-        """The images to attack, as row numbers: those not misclassified already."""
-        return np.flatnonzero(self.start <= 0)
-
-    def aimed(self) -> list[Problem]:
-        """Where images may become anything of k >= 3 classes: for each class the problem of becoming that one, without
-        the images that the network takes for it already.  Else none; and none of classes that all images are in.
-        """
-        margin, n = self.margin, len(self.x)
-        k = np.shape(margin.net.logits(self.x[:1]))[1]
-        if k <= 2 or margin.target is not None:
-            return []
-        ways = []
-        for target in range(k):
-            at = Margin(margin.net, margin.y, np.full(n, target), margin.count)
-            start = np.concatenate([at.rows(rows).value(self.x[rows]) for rows in blocks(np.arange(n))])
-            ways.append(replace(self, margin=at, start=start))
-        return [way for way in ways if len(way.open)]
-
-    def finish(self, x_adv: Array, reason: ArrayLike = BUDGET, trace: Trace | None = None) -> AttackResult:
-        """Measure `x_adv` (n, d) and build the result; `reason` says why, wherever it turns out not to be a success.
-
-        Memory: the result's own images, and a block's at a time.
+        Pixels in [0, 1] become bytes, so what is written is what `success_8bit` speaks of.
 
         Raises
         ------
-        AssertionError
-            An attack left its ball, box or mask: a bug here, never a result.
+        ValueError, OSError
+            Pixels outside [0, 1], images that are not of that shape; a folder that cannot be written.
         """
-        misclassified, n = self.start > 0, len(self.x)
-        tried, x_adv = x_adv, np.empty_like(self.x)
-        distance, rounded = np.empty(n), np.empty(n)
-        for rows in blocks(np.arange(n)):
-            x, ball = self.x[rows], self.ball.rows(rows, n)
-            now = np.where(misclassified[rows, None], x, tried[rows])
-            s = now - x  # (rows, d)
-            allowed = ball.contains(x, s)
-            if not allowed.all():
-                row = int(rows[np.argmin(allowed)])
-                raise AssertionError(f"the perturbation of row {row} is outside its {ball.norm} ball, box or mask")
-            x_adv[rows], distance[rows] = now, ball.distance(s)
-            rounded[rows] = self.margin.rows(rows).value(in_bytes(x, now))
-        m = self.margin.value(x_adv)  # (n,)
-        success = (m > 0) & ~misclassified
-        reasons = np.where(success, SUCCESS, np.where(misclassified, MISCLASSIFIED, np.broadcast_to(reason, m.shape)))
-        return AttackResult(
-            x=self.x,
-            x_adv=x_adv,
-            success=success,
-            success_8bit=(rounded > 0) & ~misclassified,
-            distance=distance,
-            margin=m,
-            reason=reasons,
-            norm=self.ball.norm,
-            forwards=self.margin.count.forward,
-            jacobians=self.margin.count.jacobian,
-            trace=trace,
-        )
+        from minigrad.io.png import write_png
 
-
-def blocks(rows: Array, size: int = 384) -> list[Array]:
-    """Row numbers in blocks: their images (384 x 784 float64 are 2.4 MB) stay in the cache for a whole run."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def in_bytes(x: Array, x_adv: Array) -> Array:
-    """`x_adv` (n, d) with every changed pixel rounded to a byte; untouched pixels stay as they are to the last bit."""
-    return np.where(x_adv == x, x, to_8bit(x_adv))
-
-
-def to_8bit(v: Array) -> Array:
-    """The nearest value a PNG can hold: `float32(round(255 v) / 255)`, as float64."""
-    return (np.round(255 * v) / 255).astype(np.float32).astype(np.float64)
+        names: Sequence[tuple[str, bool]] = (("original", False), ("adversarial", True))
+        return [
+            write_png(Path(folder) / f"{name}_{i:04d}.png", self.picture(i, shape, adversarial=which))
+            for i in range(len(self.x))
+            for name, which in names
+        ]

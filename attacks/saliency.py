@@ -2,25 +2,27 @@
 
 Greedy by gain.  The linearised network m(x) + g . s earns |g_i| cap_i from pixel i alone, whatever the others do, so
 the best k pixels are the k largest gains, and taking them one after the other is optimal for every k at once
-(attacks/balls.py, L0).  The network is only piecewise linear: after each pixel the Jacobian is formed again, and the
+(attacks/balls/l0.py).  The network is only piecewise linear: after each pixel the Jacobian is formed again, and the
 next pixel is the best answer to the network as it is now.  That is greedy, not optimal.
 
 Read `saliency_map`, then `_step_by_step` (the attack), `_best_pixel` and `_best_pair` (which pixel); then
-attacks/fewer.py, which takes pixels back.
+attacks/sparse_search.py, which takes pixels back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls import L0, Ball
-from attacks.fewer import exchange, extended, prune
-from attacks.result import BUDGET, NO_PIXEL, AttackResult, Problem, Trace, blocks
+from attacks.balls import L0
+from attacks.balls.base import Ball, gains
+from attacks.images import blocks
+from attacks.problem import Problem
+from attacks.result import AttackResult, Reason, Trace
+from attacks.sparse_search import exchange, extended, prune
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
@@ -33,8 +35,8 @@ def saliency_map(
     net: Model,
     x: ArrayLike,
     y: ArrayLike,
-    max_pixels: int | None = None,
     *,
+    max_pixels: int | None = None,
     target: ArrayLike | None = None,
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     mask: ArrayLike | None = None,
@@ -51,8 +53,8 @@ def saliency_map(
     max_pixels : int, optional
         Default: all of them.
     target : int or (n,), optional
-        The class to reach.  Default: any other.  For k >= 3 classes that is a race of the k - 1 duels N_j - N_y side by
-        side; the first class to win ends it.
+        The class to reach.  Default: any other.  With k >= 3 classes the k - 1 pairwise margins N_j - N_y are attacked
+        side by side, and the first rival class j to win ends it.
     box, mask
         As in `attacks.balls`.
     variant : "gain" or "papernot"
@@ -60,7 +62,7 @@ def saliency_map(
         "papernot": pairs of pixels by the saliency map of Papernot et al. 2016; see `_best_pair`.
 
     exchanges : int
-        Rounds of the search for an answer with one pixel less; see `attacks/fewer.py`.  0: none.
+        Rounds of the search for an answer with one pixel less; see `attacks/sparse_search.py`.  0: none.
 
     Returns
     -------
@@ -74,8 +76,8 @@ def saliency_map(
 
     Notes
     -----
-    Time: a forward pass and a pullback for each image and step.  Memory: three arrays the size of `x` (k - 1 times in a
-    race).
+    Time: a forward pass and a pullback for each image and step.  Memory: three arrays the size of `x`, k - 1 times
+    that with k >= 3 classes and no target.
 
     Examples
     --------
@@ -95,7 +97,7 @@ def saliency_map(
     x = as_images(x)
     exchanges = as_count(exchanges, "exchanges", least=0)
     limit = x.shape[1] if max_pixels is None else min(as_count(max_pixels, "max_pixels"), x.shape[1])
-    problem = Problem.of(net, x, y, L0(limit, box, mask), target)
+    problem = Problem.from_images(net, x, y, L0(limit, box, mask), target)
     x_adv, trace, reason = _step_by_step(problem, choose, limit)
     x_adv, kept = prune(problem, x_adv, trace)
     trace = replace(trace, kept=kept)
@@ -111,40 +113,57 @@ def saliency_map(
 
 def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, Trace, Array]:
     """The best try for each image (n, d), the steps that led to it, and the reason it would have failed (n,)."""
-    n = len(problem.x)
-    image, race = problem.margin.rows(problem.open).against(problem.x[problem.open])
-    image = problem.open[image]  # row r of the race works on this image; the rows of one image lie side by side
-    ball = problem.ball.rows(image, n)
+    n, open_rows = len(problem.x), problem.open_rows
+    image, rivals = problem.margin.take(open_rows).against(problem.x[open_rows])
+    image = open_rows[image]  # row r works on this image, towards one rival; the rows of one image lie side by side
+    ball = problem.ball.take(image, n)
     now = problem.x[image]  # (rows, d) the images as they are now: a copy
     used = np.zeros(now.shape, bool)  # (rows, d)
-    last, reason = np.full(len(image), -np.inf), np.full(len(image), BUDGET, object)
+    last, reason = np.full(len(image), -np.inf), np.full(len(image), Reason.BUDGET, object)
     won = np.zeros(n, bool)
-    log = []  # per step: the rows that were active, their margin, and the pixel and value each then chose
+    log: list[tuple[Array, Array, Array]] = []  # per step, for all rows: margin, pixel and value; NaN, -1 where at rest
     active = np.arange(len(image))
     while len(active):
-        chosen = [choose(race.rows(r), now[r], used[r], ball.rows(r, len(image))) for r in blocks(active)]
+        chosen = [choose(rivals.take(r), now[r], used[r], ball.take(r, len(image))) for r in blocks(active)]
         m, pixel, value = map(np.concatenate, zip(*chosen, strict=True))
         last[active] = m
         won[image[active[m > 0]]] = True
         full = np.count_nonzero(used[active], axis=1) + pixel.shape[1] > limit  # (active,) bool
         stuck = (pixel < 0).any(axis=1)
-        reason[active[stuck & ~full]] = NO_PIXEL
+        reason[active[stuck & ~full]] = Reason.NO_PIXEL
         go = ~won[image[active]] & ~full & ~stuck
-        log.append((active, m, np.where(go[:, None], pixel, -1), value))
+        rest, width = len(image), pixel.shape[1]
+        log.append((np.full((rest, 1), np.nan), np.full((rest, width), -1), np.full((rest, width), np.nan)))
+        log[-1][0][active, 0] = m
         active, pixel, value = active[go], pixel[go], value[go]
+        log[-1][1][active], log[-1][2][active] = pixel, value
         now[active[:, None], pixel] = value
         used[active[:, None], pixel] = True
-    ways = len(image) // max(len(problem.open), 1)
-    winner = last.reshape(-1, ways).argmax(axis=1) + ways * np.arange(len(problem.open)) if ways else image
-    x_adv, why = problem.x.copy(), np.full(n, BUDGET, object)
-    x_adv[problem.open], why[problem.open] = now[winner], reason[winner]
+    ways = len(image) // max(len(open_rows), 1)
+    winner = last.reshape(-1, ways).argmax(axis=1) + ways * np.arange(len(open_rows)) if ways else image
+    x_adv, why = problem.x.copy(), np.full(n, Reason.BUDGET, object)
+    x_adv[open_rows], why[open_rows] = now[winner], reason[winner]
     return x_adv, _trace(problem, log, winner), why
+
+
+def _trace(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Array) -> Trace:
+    """The steps of the winning rows, for all images; a pair becomes two steps, the second with margin NaN."""
+    n, width = len(problem.x), log[0][1].shape[1] if log else 1
+    steps = width * max(len(log) - 1, 0)  # the last round moved nothing
+    pixel, value, margin = np.full((n, steps), -1), np.full((n, steps), np.nan), np.full((n, steps + 1), np.nan)
+    margin[:, 0] = problem.start
+    for step, (m, chosen, new) in enumerate(log):
+        at = slice(width * step, width * (step + 1))
+        margin[problem.open_rows, at.start] = m[winner, 0]
+        if at.start < steps:
+            pixel[problem.open_rows, at], value[problem.open_rows, at] = chosen[winner], new[winner]
+    return Trace(pixel, value, margin, pixel >= 0)
 
 
 def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:
     """`m` (n,), and the pixel of largest gain (-1 if none earns anything) with the end that earns it, (n, 1) each."""
     m, g = margin.value_and_gradient(x)
-    gain = ball.gain(x, g)  # (n, d)
+    gain = gains(*ball.room(x), g)  # (n, d)
     gain[used] = 0
     pixel = gain.argmax(axis=1)  # (n,)
     rows = np.arange(len(x))
@@ -226,20 +245,3 @@ def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
 def _product(gain: Array, loss: Array) -> Array:
     """`gain * loss` where both are positive, else 0."""
     return np.maximum(gain, 0) * np.maximum(loss, 0)
-
-
-def _trace(problem: Problem, log: list[Any], winner: Array) -> Trace:
-    """The steps of the winning rows, spread over all images; a pair becomes two steps, the first with margin NaN."""
-    n, width = len(problem.x), log[0][2].shape[1] if log else 1
-    steps = width * max(len(log) - 1, 0)
-    pixel, value, margin = np.full((n, steps), -1), np.full((n, steps), np.nan), np.full((n, steps + 1), np.nan)
-    margin[:, 0] = problem.start
-    for step, (active, m, chosen, new) in enumerate(log):
-        mine, at = np.isin(active, winner), width * step
-        image = problem.open[np.searchsorted(winner, active[mine])]
-        margin[image, at] = m[mine]
-        if at < steps:
-            moved = chosen[mine, 0] >= 0
-            pixel[image[moved], at : at + width] = chosen[mine][moved]
-            value[image[moved], at : at + width] = new[mine][moved]
-    return Trace(pixel, value, margin, pixel >= 0)

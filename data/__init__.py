@@ -1,4 +1,5 @@
-"""Images to attack: all of MNIST, and readers for other collections, IDX or `.npz`.  Knows neither other room."""
+"""Images to attack: all of MNIST, and readers for other collections, IDX or `.npz`.  Needs NumPy only, and for a
+user's `.npz` the project's one reader of that format, `minigrad/io/npz.py`."""
 
 from data.collection import Collection, load_collection, load_npz
 from data.idx import load_idx

@@ -10,10 +10,7 @@ class is one.  Pixels become shares of their range, (x - lo) / (hi - lo), so tha
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,45 +18,7 @@ import numpy as np
 from data.idx import Array
 
 EVERY = 5  # one image of so many, class by class, is for the test
-BRIEF = 200  # characters of another library's complaint
-DEFLATE = 1032  # what deflate makes of a byte at most
 PARTS = ("x_train", "y_train", "x_test", "y_test")
-
-
-def read_arrays(path: str | Path) -> dict[str, Array]:
-    """The arrays of an `.npz` file, compressed or not.  No pickle, and nothing larger than the file can hold.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        It is no such file, or damaged.
-    """
-    raw = Path(path).read_bytes()
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > DEFLATE * len(raw):
-                raise ValueError(f"it promises more than {DEFLATE} times its {len(raw)} bytes")
-            return {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
-    except Exception as error:  # of foreign bytes zipfile, zlib and NumPy may raise anything
-        reason = " ".join(str(error).split())[:BRIEF] or type(error).__name__
-        raise ValueError(f"{path}: expected an .npz file of plain arrays, got something else ({reason})") from error
-
-
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
-    with archive.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, fortran, dtype = header(stream)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or size > entry.file_size:
-            raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {entry.file_size} bytes")
-        content = stream.read()  # to the end: the check sum is compared there
-    if len(content) != size:
-        raise ValueError(f"{entry.filename} promises {shape} of {dtype} and holds {len(content)} bytes")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def split(arrays: dict[str, Array], name: str) -> dict[str, Array]:

@@ -1,110 +1,127 @@
-"""`python docs/build.py`: an API page for each module in build/docs, by pdoc, formulas as MathML (extra `docs`)."""
+"""`python docs/build.py`: this folder's pages and an API page for each module, by Sphinx, in build/docs (extra `docs`).
+
+The sources are assembled in build/docs-source, in the places they have in the repository, so that a link between two
+pages works there as it does here.  A link to a module's file becomes one to its API page; a link to a file that is no
+page keeps its text only.  Warnings are errors.
+"""
 
 from __future__ import annotations
 
-import html
+import importlib
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-NAMES = {
-    **{name: rf"\{name}" for name in ("alpha", "beta", "gamma", "exp", "log", "tanh", "cosh", "sinh", "max", "min")},
-    "eps": r"\varepsilon", "sum": r"\sum", "in": r"\in", "inf": r"\infty", "lo": r"\mathrm{lo}", "hi": r"\mathrm{hi}",
-    **{name: rf"\operatorname{{{name}}}" for name in ("sign", "argmax", "argmin", "mean", "clip", "diag")},
-    **{name: rf"\mathrm{{{name}}}" for name in ("up", "down", "cap", "radius", "margin", "step", "relu")},
-    **{name: rf"\text{{ {name} }}" for name in ("if", "for", "and", "or", "where", "over", "at", "else", "with", "so")},
-}  # fmt: skip
-SIGNS = {
-    "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "<-": r"\leftarrow", "->": r"\to", "+-": r"\pm", "*": r"\cdot",
-    ".": r"\cdot", "{": r"\{", "}": r"\}",
-}  # fmt: skip
-TOKEN = re.compile(
-    r" *(<=|>=|!=|<-|->|\+-|(?<= )\.(?= )|[A-Za-z]+'?|\d+(?:\.\d+)?(?:e-?\d+)?"
-    r"|[\^_]\{[^{}]*\}|[\^_][A-Za-z0-9]+|[-+*/=<>(),|{}:;\[\]])"
-)
-WORDS = re.compile(r"[A-Za-z0-9 ,:.'()-]+")
+from docstrings import inline, links
+from reading import ROOT, modules, sentence, wings
+
+SOURCE, TARGET = ROOT / "build" / "docs-source", ROOT / "build" / "docs"
+PAGES = (
+    "read-the-code", "theory", "results", "sets-and-glasses", "proofs", "detection", "your-network", "trust", "measured"
+)  # fmt: skip
+BESIDE = ("data/README.md", "tests/benchmarks/README.md", "tests/benchmarks/peers.md")
+COPIED = ("docs/README.md", "CONTRIBUTING.md", "CHANGELOG.md", *BESIDE)
+PICTURE = "notebooks/overview.png"
+LINK = re.compile(r"(!?)\[([^]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
-def latex(text: str, words: bool = False) -> str | None:
-    """LaTeX of a one-line ASCII formula; None where a sign, or unless `words` a word, is not surely mathematics."""
-    if "==" in text or "**" in text or not (words or re.search(r"[=<>+^]| [-./*] |\|.+\|", text)):
-        return None
-    out, at = [], 0
-    text = text.removesuffix(".")
-    while at < len(text):
-        match = TOKEN.match(text, at)
-        if not match:
-            return None
-        token, at = match[1], match.end()
-        if token[0] in "^_":
-            inner = latex(token[1:].strip("{}"), words=True)
-            if inner is None:
-                return None
-            out.append(f"{token[0]}{{{inner}}}")
-        elif token[0].isalpha() and len(token.rstrip("'")) > 1 and token not in NAMES:
-            if not words:
-                return None
-            out.append(rf"\text{{ {token} }}")
-        else:
-            out.append(NAMES.get(token, SIGNS.get(token, token)))
-    return " ".join(out)
+def assemble() -> None:
+    """All that Sphinx reads, in SOURCE."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    for path in (*COPIED, *(f"docs/{page}.md" for page in PAGES)):
+        put(path, relinked(path))
+    for module in modules():
+        put(f"api/{module}.rst", api_page(module))
+    guide = [*PAGES, *(f"../{path}" for path in BESIDE)]
+    put("docs/README.md", relinked("docs/README.md") + toctree(guide))
+    put("api/index.md", "# The modules\n\n" + wing_map("") + toctree(wings()))
+    put("index.md", front_page())
+    (SOURCE / PICTURE).parent.mkdir()
+    shutil.copyfile(ROOT / PICTURE, SOURCE / PICTURE)
 
 
-def lines(block: str) -> list[str] | None:
-    """LaTeX of a displayed block, line by line; words beside a formula stay words."""
-    found, formulas = [], 0
-    for line in filter(None, map(str.strip, block.splitlines())):
-        parts, here = [], 0
-        for part in re.split(r" {2,}", line):
-            formula = latex(part, words=True) if re.search(r"[=<>]|<-|->", part) else latex(part)
-            if formula is None and not WORDS.fullmatch(part):
-                return None
-            here |= formula is not None
-            parts.append(rf"\text{{{part}}}" if formula is None else formula)
-        formulas += here
-        found.append(r" \quad ".join(parts))
-    return found if formulas >= len(found) / 2 else None
+def put(path: str, text: str) -> None:
+    target = SOURCE / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, "utf-8")
 
 
-def with_formulas(page: str) -> str:
-    """`<code>formula</code>` becomes MathML; all other code stays as it is."""
-    from latex2mathml.converter import convert
+def relinked(path: str) -> str:
+    """A page of the repository, with links that hold in the assembled tree."""
+    folder = Path(path).parent
+    pages = {f"docs/{page}.md" for page in PAGES} | set(COPIED) | {PICTURE}
+    pages_of = {file.relative_to(ROOT).as_posix(): f"api/{module}.rst" for module, file in modules().items()}
+    pages_of |= {page: page for page in pages} | {"README.md": "index.md"}
 
     def one(match: re.Match[str]) -> str:
-        formula = latex(html.unescape(match[1]).strip())
-        return match[0] if formula is None else convert(formula)
+        picture, text, target, anchor = match.groups()
+        page = pages_of.get(os.path.normpath(folder / target))
+        return f"{picture}[{text}]({os.path.relpath(page, folder)}{anchor or ''})" if page else text
 
-    def block(match: re.Match[str]) -> str:
-        found = lines(html.unescape(match[1]))
-        if found is None:
-            return match[0]
-        return '<div style="margin: 1em 0; overflow-x: auto">' + "<br>".join(map(convert, found)) + "</div>"
-
-    page = re.sub(r"(?<!<pre>)<code>([^<\n]+)</code>", one, page)
-    return re.sub(r"<pre><code>([^<]+)</code></pre>", block, page)
+    return LINK.sub(one, (ROOT / path).read_text("utf-8"))
 
 
-def modules() -> list[str]:
-    """Every module, those of the README's reading order first, in that order."""
-    rooms = ("minigrad", "attacks", "data")
-    found = sorted(str(p.relative_to(ROOT)) for room in rooms for p in (ROOT / room).glob("*.py"))
-    text = (ROOT / "README.md").read_text("utf-8").split("## Read it in this order")[1]
-    order = {path: i for i, path in reversed(list(enumerate(re.findall(r"`(\w+/\w+\.py)`", text))))}
-    found.sort(key=lambda path: order.get(path, len(order)))
-    return [path[:-3].replace("/", ".").removesuffix(".__init__") for path in found if not path.endswith("__main__.py")]
+def front_page() -> str:
+    """README up to its attacks, where to read on, and the map."""
+    readme = relinked("README.md")
+    opening, rest = readme.split("\n## The attacks\n")
+    read_on = rest.split("\n## Read on\n")[1]
+    top = ["Guide <docs/README>", "Modules <api/index>", "Contributing <CONTRIBUTING>", "Changelog <CHANGELOG>"]
+    return f"{opening}\n## Read on\n{read_on}\n## The map\n\n{wing_map('api/', '###')}" + toctree(top)
+
+
+def wing_map(folder: str, mark: str = "##") -> str:
+    """For each wing what it is for, and a table: module, and the sentence that its docstring begins with."""
+    parts = []
+    for wing in wings():
+        parts += [f"{mark} [{wing}]({folder}{wing}.rst)", "", sentence(modules()[wing]), ""]
+        parts += ["| module | |", "|---|---|"]
+        for name in below(wing):
+            text = sentence(modules()[name]).replace("|", r"\|")
+            parts.append(f"| [{name.removeprefix(wing + '.')}]({folder}{name}.rst) | {text} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def below(wing: str) -> list[str]:
+    """The modules in a wing, without the wings in it."""
+    return [name for name in modules() if name.rpartition(".")[0] == wing and name not in wings()]
+
+
+def api_page(module: str) -> str:
+    """A heading and the module; for a wing its modules too."""
+    title = module.replace("_", r"\_")
+    lines = [title, "=" * len(title), "", f".. automodule:: {module}"]
+    if module in wings():
+        public = [f":py:obj:`{name} <{full}>`" for name, full in links().items() if name in public_names(module)]
+        lines += ["   :no-members:", "", *([f"Public names: {', '.join(public)}.", ""] if public else [])]
+        lines += ["Modules", "-------", ""]
+        lines += [f"* :doc:`{name}`: {inline(sentence(modules()[name]), {})}" for name in below(module)]
+        short = [f"   {name.rpartition('.')[2]} <{name}>" for name in below(module)]
+        lines += ["", ".. toctree::", "   :hidden:", "", *short, ""]
+    return "\n".join(lines)
+
+
+def public_names(package: str) -> list[str]:
+    return getattr(importlib.import_module(package), "__all__", [])
+
+
+def toctree(names: list[str]) -> str:
+    return "\n```{toctree}\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(n.removesuffix(".md") for n in names) + "\n```\n"
+
+
+def main() -> int:
+    from sphinx.cmd.build import main as sphinx
+
+    assemble()
+    shutil.rmtree(TARGET, ignore_errors=True)
+    doctrees = str(SOURCE.with_name("doctrees"))
+    options = ["-b", "html", "-q", "-W", "--keep-going", "-j", "auto", "-c", str(ROOT / "docs"), "-d", doctrees]
+    return sphinx([*options, *sys.argv[1:], str(SOURCE), str(TARGET)])
 
 
 if __name__ == "__main__":
-    import pdoc
-    import pdoc.render
-
     sys.path.insert(0, str(ROOT))
-    pdoc.render.configure(docformat="numpy", math=False, mermaid=False, search=False)
-    to_html = pdoc.render.env.filters["to_html"]
-    pdoc.render.env.filters["to_html"] = lambda text: type(page := to_html(text))(with_formulas(page))
-    target = ROOT / "build" / "docs"
-    pdoc.pdoc(*modules(), output_directory=target)
-    links = "\n".join(f'<li><a href="{name.replace(".", "/")}.html">{name}</a></li>' for name in modules())
-    head = "<!doctype html><meta charset=utf-8><title>minigrad-attacks</title><h1>In reading order</h1>"
-    (target / "index.html").write_text(f"{head}<ol>\n{links}\n</ol>\n", "utf-8")
+    sys.exit(main())

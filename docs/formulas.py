@@ -1,20 +1,20 @@
-"""Rebuild attacks/formulas.json, the MathML of attacks/formulas.py: `python docs/formulas.py` (extra `docs`)."""
+"""Rebuild attacks/report/formulas.json, the MathML of formulas.py: `python docs/formulas.py` (extra `docs`)."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import attacks.formulas
+import attacks.report.formulas
 
 
 def rendered() -> dict[str, str]:
     """name: MathML of every formula."""
     from latex2mathml.converter import convert
 
-    return {name: convert(latex, display="block") for name, latex in attacks.formulas.LATEX.items()}
+    return {name: convert(latex, display="block") for name, latex in attacks.report.formulas.LATEX.items()}
 
 
 if __name__ == "__main__":
-    target = Path(attacks.formulas.__file__).with_suffix(".json")
+    target = Path(attacks.report.formulas.__file__).with_suffix(".json")
     target.write_text(json.dumps(rendered(), indent=1, ensure_ascii=True) + "\n", "utf-8")

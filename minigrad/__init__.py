@@ -1,4 +1,8 @@
-"""A multilayer perceptron by hand: forward, backward, training, and the Jacobian of output by input.
+"""A multilayer perceptron by hand: forward, backward, training, and the Jacobian of its output by its input.
+
+Read `layers.py` and `losses.py` (each derivative, derived), `mlp.py` (forward, Jacobian, its two pulls), `check.py` (is
+the Jacobian right?), `optimisers.py` and `train.py`; then `margin.py` and `model.py`, what attacks ask of a network.
+`bounds/` is for proofs, `io/` for files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
 
 Conventions, stated once; every other file points here.
 
@@ -7,23 +11,22 @@ Conventions, stated once; every other file points here.
 * `k == 1` is the binary network: class 1 iff `logit > threshold`.  `k >= 2`: the argmax.
 * `relu'(0) = 0`.
 * Margin: one real number per image, positive iff the image is adversarial (`minigrad/margin.py`).
-* Training may run in float32; a network is float64, and so is every verdict, Jacobian and proof.
+* Training may run in float32; a network is float64, and so are every verdict, Jacobian and proof.
 * Randomness comes only from a `numpy.random.Generator` or a seed passed in as `rng`.
-  Same seed, same machine, same number of BLAS threads: same bytes.  Another number of threads, or another processor:
-  logits and Jacobians differ in their last bits, within their rounding; attacks reach the same distances, proofs the
-  same intervals (one and two threads: the same bytes wherever the rows of a product do not depend on each other,
-  `tests/test_threads.py`); training drifts by its rounding, about 1e-6 a weight.
+  Same seed, same machine, same number of BLAS threads: same bytes.  With another number of threads, or on another
+  processor, logits and Jacobians differ in their last bits, within their rounding; attacks reach the same distances
+  and proofs the same intervals (with one and two threads the same bytes, wherever the rows of a product do not depend
+  on each other: `tests/robustness/test_threads.py`); training drifts by its rounding, about 1e-6 per weight.
 * Names: `x, y, z, W, b, g` (a row vector to be pulled back), `J`, `s` (perturbation), `eps`, `ball`,
   `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
-
-This room knows networks and nothing of attacks.
 """
 
 from minigrad.check import check_jacobian, dot_test, taylor_rate
 from minigrad.layers import Dense, ReLU, Sigmoid, Tanh
 from minigrad.mlp import MLP
-from minigrad.model import Model, from_vjp
+from minigrad.model import Model
 from minigrad.train import fit
+from minigrad.vjp_model import from_vjp
 
 __all__ = [
     "MLP",

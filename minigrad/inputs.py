@@ -13,9 +13,10 @@ Seed: TypeAlias = "int | np.random.Generator | None"  # in quotes: NumPy loads i
 
 
 def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeLike = np.float64) -> Array:
-    """`x` as a finite array `(n, d)` of `dtype` with `n >= 1`, row after row in memory, or ValueError.
+    """`x` as a finite, contiguous array `(n, d)` of `dtype` with `n >= 1`, or ValueError.
 
-    No copy of what already is one.  A product of strided rows may round differently, so there are none behind this.
+    What is all this already is returned as it is.  Products of strided rows may round differently, so we always return
+    a contiguous array.
     """
     x = as_array(x, name)
     width = "d" if d is None else d
@@ -79,16 +80,8 @@ def as_number(value: Any, name: str) -> float:
     return float(value)
 
 
-def as_scores(value: Any, name: str) -> Array:
-    """`value` as finite numbers (n,), n >= 1, or ValueError."""
-    v = as_array(value, name)
-    if v.ndim != 1 or not len(v) or v.dtype.kind not in "biuf" or not np.isfinite(v).all():
-        raise ValueError(f"{name}: expected finite scores (n,), at least one, got shape {v.shape} of {v.dtype}")
-    return v
-
-
 def as_generator(rng: Seed) -> np.random.Generator:
-    """A generator from a seed, or the generator given, or ValueError."""
+    """The generator of a seed, or the generator that was passed, or ValueError."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:

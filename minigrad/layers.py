@@ -11,7 +11,7 @@ the vjp is found, not looked up, by moving factors across until `dx` stands alon
     <g, dz> = <g, jvp(x, dx)> = <vjp(x, g), dx>.
 
 All arrays are batches: n rows, one sample each.  `dx` and `g` may carry further axes, (n, k, m) or (1, k, m),
-against an `x` of (n, 1, m): k vectors at once for each sample, which is how the Jacobian is made.
+against an `x` of (n, 1, m): k vectors for each sample in one pass, which is how the Jacobian is made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from minigrad.inputs import Array
 
 
 class Layer(Protocol):
-    """What the network asks of a layer."""
+    """What the network needs of a layer."""
 
     def forward(self, x: Array) -> Array: ...
     def jvp(self, x: Array, dx: Array) -> Array: ...
@@ -54,16 +54,19 @@ class Dense:
     W: Array
     b: Array
 
+    def __repr__(self) -> str:
+        return f"Dense({self.W.shape[0]} -> {self.W.shape[1]})"
+
     def forward(self, x: Array) -> Array:
         z = product(x, self.W)  # (n, m)
         z += self.b
         return z
 
     def jvp(self, x: Array, dx: Array) -> Array:
-        return _matmul(dx, self.W)  # (n, m); the x of a linear map does not matter
+        return times(dx, self.W)  # (n, m); the x of a linear map does not matter
 
     def vjp(self, x: Array, g: Array) -> Array:
-        return _matmul(g, self.W.T)  # (n, d)
+        return times(g, self.W.T)  # (n, d)
 
     def gradients(self, x: Array, g: Array, out: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         """`dL/dW = x^T g` (d, m) and `dL/db = 1^T g` (m,), written into `out` where given."""
@@ -76,16 +79,16 @@ class Dense:
 def product(a: Array, W: Array, out: Array | None = None) -> Array:
     """`a W`, without the warning "invalid value".
 
-    In single precision some BLAS compute on the unused ends of their registers too, and what those happen to hold may
-    be invalid; the entries of the product are right.  A truly invalid one is NaN, and found where it is used: `fit` and
-    `substitute` insist on finite numbers.
+    In single precision some BLAS libraries also compute on the unused ends of their registers, whose contents may be
+    invalid; the entries of the product are right.  A truly invalid entry is NaN and is caught where it is used: `fit`
+    and `substitute` insist on finite numbers.
     """
     with np.errstate(invalid="ignore"):
         return np.matmul(a, W, out=out)
 
 
-def _matmul(a: Array, W: Array) -> Array:
-    """`a W` for `a` (..., d) as one matrix product; NumPy would make one small product per leading index."""
+def times(a: Array, W: Array) -> Array:
+    """`a W` for `a` (..., d) as one matrix product, where NumPy would make a small one for each leading index."""
     return product(a.reshape(-1, W.shape[0]), W).reshape(*a.shape[:-1], W.shape[1])
 
 

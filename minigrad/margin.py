@@ -13,7 +13,7 @@ logits (t = 0 for k >= 2), so its gradient is `c J(x)`: one row pulled back thro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Margin:
     y : (n,) int64
     target : (n,) int64 or None
     count : Count
-        Shared with every `rows` of this margin.
+        Shared with every margin that `take` or `against` makes of this one.
     """
 
     net: Model
@@ -50,7 +50,7 @@ class Margin:
     count: Count = field(default_factory=Count)
 
     @classmethod
-    def of(cls, net: Model, x: Array, y: ArrayLike, target: ArrayLike | None = None) -> Margin:
+    def from_labels(cls, net: Model, x: Array, y: ArrayLike, target: ArrayLike | None = None) -> Margin:
         """Check model, labels and target against the images `x` (n, d), and build the margin.
 
         Raises
@@ -77,22 +77,22 @@ class Margin:
                 raise ValueError(f"target: expected a class other than the label, got {y[row]} for both in row {row}")
         return cls(net, y, target)
 
-    def rows(self, index: Array) -> Margin:
+    def take(self, index: Array) -> Margin:
         """The margin of the images `index` alone; evaluations go on the same count."""
-        return Margin(self.net, self.y[index], None if self.target is None else self.target[index], self.count)
+        return replace(self, y=self.y[index], target=None if self.target is None else self.target[index])
 
     def against(self, x: Array) -> tuple[Array, Margin]:
-        """One row for each way to succeed: `(index, margin)`, row r racing image index[r] towards one class.
+        """One row per rival class: `(index, margin)`, row r being image index[r] with one class that may beat y.
 
-        Two classes, or a target: one way.  k classes untargeted: k - 1 ways, the targeted margins without the min;
-        an attack runs them side by side and the first to cross wins.
+        Two classes, or a target, leave one row per image.  Of k classes, untargeted, k - 1 are rivals: their rows are
+        the pairwise margins m_j, and as soon as one of them is positive the image is adversarial.
         """
         n = len(x)
         k = np.shape(self.net.logits(x[:1]))[1] if n else 2  # a model need not take an empty batch
         if k <= 2 or self.target is not None:
             return np.arange(n), self
         index, rival = np.nonzero(np.arange(k) != self.y[:, None])  # (n (k-1),) each
-        return index, Duel(self.net, self.y[index], rival, self.count)
+        return index, PairwiseMargin(self.net, self.y[index], rival, self.count)
 
     def value(self, x: Array) -> Array:
         """`m(x)`, (n,)."""
@@ -141,7 +141,7 @@ class Margin:
 
 
 def _expected(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """What a model gave, as float64, if it is finite and of that shape."""
+    """What a model returned, as float64, or ValueError unless it is finite and of that shape."""
     value = np.asarray(value)
     if value.dtype.kind not in "biuf":
         raise ValueError(f"expected the model's {name} to be real numbers, got {value.dtype}")
@@ -153,12 +153,8 @@ def _expected(name: str, value: Any, shape: tuple[int, ...]) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Duel(Margin):
-    """`m_j(x) = N_j(x) - N_y(x)` for one rival `j` a row (kept in `target`), whatever the other classes do."""
-
-    def rows(self, index: Array) -> Margin:
-        assert self.target is not None
-        return Duel(self.net, self.y[index], self.target[index], self.count)
+class PairwiseMargin(Margin):
+    """`m_j(x) = N_j(x) - N_y(x)` for one rival `j` per row (kept in `target`), whatever the other classes do."""
 
     def _pair(self, N: Array) -> tuple[Array, Array]:
         assert self.target is not None

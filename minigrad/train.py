@@ -1,8 +1,12 @@
-"""Training: mini-batches, and one optimiser step on one flat vector that holds every weight and bias."""
+"""Training: mini-batches, and one optimiser step on one flat vector that holds every weight and bias.
+
+`fit` checks and repeats `one_epoch`, which repeats a step: `backprop` on one batch, weight decay, the optimiser.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,52 +16,11 @@ from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_l
 from minigrad.layers import Dense, Layer
 from minigrad.losses import LOSSES
 from minigrad.mlp import MLP, check_layers, forward
+from minigrad.optimisers import SGD, Adam
 
 History = dict[str, list[float]]
-
-
-class Adam:
-    """theta <- theta - lr mhat / (sqrt(vhat) + 1e-8)   (Kingma and Ba 2015, algorithm 1)
-
-        m <- b1 m + (1 - b1) g      v <- b2 v + (1 - b2) g^2      mhat = m / (1 - b1^t)      vhat = v / (1 - b2^t)
-
-    Departure: kept are M = m / (1 - b1) and V = v / (1 - b2), which saves two passes over memory a step:
-        M <- b1 M + g,   V <- b2 V + g^2,   lr mhat = a M,   sqrt(vhat) = sqrt(V) / c, so
-        theta <- theta - a c M / (sqrt(V) + 1e-8 c),   a = lr (1 - b1) / (1 - b1^t),  c = sqrt((1 - b2^t) / (1 - b2)).
-    """
-
-    def __init__(self, theta: Array, b1: float = 0.9, b2: float = 0.999) -> None:
-        self.theta, self.b1, self.b2, self.t = theta, b1, b2, 0
-        self.M, self.V, self.work = np.zeros_like(theta), np.zeros_like(theta), np.empty_like(theta)
-
-    def step(self, gradient: Array, lr: float) -> None:
-        """Change theta in place.  `gradient` is overwritten."""
-        self.t += 1
-        c = np.sqrt((1 - self.b2**self.t) / (1 - self.b2)).item()
-        self.M *= self.b1
-        self.M += gradient
-        gradient *= gradient
-        self.V *= self.b2
-        self.V += gradient
-        np.sqrt(self.V, out=self.work)
-        self.work += 1e-8 * c
-        np.divide(self.M, self.work, out=self.work)
-        self.work *= lr * (1 - self.b1) / (1 - self.b1**self.t) * c
-        self.theta -= self.work
-
-
-class SGD:
-    """u <- momentum u + g,   theta <- theta - lr u   (Polyak 1964; Sutskever et al. 2013, eq. 1-2)"""
-
-    def __init__(self, theta: Array, momentum: float = 0.9) -> None:
-        self.theta, self.u, self.momentum = theta, np.zeros_like(theta), momentum
-
-    def step(self, gradient: Array, lr: float) -> None:
-        """Change theta in place.  `gradient` is overwritten."""
-        self.u *= self.momentum
-        self.u += gradient
-        np.multiply(self.u, lr, out=gradient)
-        self.theta -= gradient
+CHOICES = {"optimizer": ("adam", "sgd"), "schedule": ("constant", "cosine"), "loss": tuple(LOSSES)}
+DEFAULT_LOSS = "logistic", "softmax"  # for one logit, and for more
 
 
 def fit(
@@ -87,7 +50,7 @@ def fit(
     x : (n, d) floating point
     y : (n,) labels, 0..k-1 (0 and 1 for one logit)
     epochs, batch : int
-        Passes over the data; images a step.
+        Passes over the data; images per step.
     lr : float
         Learning rate, > 0.
     optimizer : "adam" or "sgd" (with `momentum`)
@@ -108,7 +71,7 @@ def fit(
     Returns
     -------
     net : MLP
-    history : dict of lists, one entry an epoch
+    history : dict of lists, one entry per epoch
         "loss" and "accuracy" (means over the epoch's batches, each before its step), "lr" (at the last step), and
         "validation_loss", "validation_accuracy" if a share was set aside.
 
@@ -121,7 +84,6 @@ def fit(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from minigrad import MLP
     >>> x, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1])
     >>> net, history = fit(MLP.init([2, 1], rng=0), x, y, epochs=200, rng=0)
@@ -131,114 +93,163 @@ def fit(
     200
     """
     check_layers(net, "training moves the weights of")
-    try:
-        number: np.dtype[Any] = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}") from error
-    if number not in (np.float32, np.float64):
-        raise ValueError(f"dtype: expected float32 or float64, got {number}")
-    k = net.sizes[-1]
-    loss = loss or ("logistic" if k == 1 else "softmax")
-    epochs, batch = as_count(epochs, "epochs"), as_count(batch, "batch")
-    for name, given, choices in (
-        ("optimizer", optimizer, ("adam", "sgd")),
-        ("schedule", schedule, ("constant", "cosine")),
-        ("loss", loss, tuple(LOSSES)),
-    ):
-        if given not in choices:
-            raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {given!r}")
-    if (loss == "logistic" and k != 1) or (loss == "softmax" and k == 1):
-        raise ValueError(f"loss: logistic is for one logit, softmax for two or more, got {loss!r} for {k}")
-    for name, share in (("lr", lr), ("weight_decay", weight_decay), ("momentum", momentum), ("validation", validation)):
-        as_number(share, name)
-    if not (0 < lr < np.inf and 0 <= weight_decay < np.inf and 0 <= momentum < 1 and 0 <= validation < 1):
-        raise ValueError(
-            "expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, "
-            f"got {lr}, {weight_decay}, {momentum}, {validation}"
-        )
+    k, kind = net.sizes[-1], _float_type(dtype)
+    epochs, batch, loss = as_count(epochs, "epochs"), as_count(batch, "batch"), loss or DEFAULT_LOSS[k > 1]
+    options = Options(k, epochs, batch, lr, optimizer, momentum, schedule, weight_decay, loss, validation)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback: expected a function of the epoch and its record, got {callback!r}")
-    x = as_images(x, net.sizes[0], dtype=number)
-    y = as_labels(y, len(x), max(k, 2))
-    rng = as_generator(rng)
-    held = round(validation * len(x))
-    if held == len(x):
-        raise ValueError(
-            f"validation: expected at least one image left to train on, got a share of {validation} of {len(x)}"
-        )
-    x_held = x[:0]
-    if held:
-        order = rng.permutation(len(x))
-        x_held, y_held, x, y = x[order[:held]], y[order[:held]], x[order[held:]], y[order[held:]]
-
-    measure, threshold = LOSSES[loss], number.type(net.threshold)
-    layers, theta, gradient, slots = _flatten(net, number)
-    rule = Adam(theta) if optimizer == "adam" else SGD(theta, momentum)
-    decayed = [layer.W for layer in layers if isinstance(layer, Dense)] if weight_decay else []
-    total, t = epochs * -(-len(x) // batch), 0
-    history: History = {"loss": [], "accuracy": [], "lr": []}
+    x = as_images(x, net.sizes[0], dtype=kind)
+    y, rng = as_labels(y, len(x), max(k, 2)), as_generator(rng)
+    (x, y), (x_held, y_held) = _set_aside(x, y, validation, rng)
+    weights, history = Weights.from_network(net, kind), History()
+    rule = Adam(weights.theta) if optimizer == "adam" else SGD(weights.theta, momentum)
     for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(x))
-        summed, right, rate = 0.0, 0, lr
-        for start in range(0, len(x), batch):
-            index = order[start : start + batch]
-            labels = y[index]
-            values = forward(layers, x.take(index, axis=0))
-            N = values[-1] - threshold
-            value, g = measure(N, labels)
-            if not np.isfinite(value):
-                raise FloatingPointError(f"epoch {epoch}: the loss is {value}; a smaller lr than {lr} may help")
-            summed += value * len(index)
-            right += _count_right(N, labels)
-            _backward(layers, values, g, slots)
-            rate = lr * (1 + np.cos(np.pi * t / total)) / 2 if schedule == "cosine" else lr
-            for W in decayed:
-                W *= number.type(1 - rate * weight_decay)
-            rule.step(gradient, rate)
-            t += 1
-        history["loss"].append(summed / len(x))
-        history["accuracy"].append(right / len(x))
-        history["lr"].append(float(rate))
-        if held:
-            N = forward(layers, x_held)[-1] - threshold
-            history.setdefault("validation_loss", []).append(measure(N, y_held)[0])
-            history.setdefault("validation_accuracy", []).append(_count_right(N, y_held) / held)
+        try:
+            record = one_epoch(weights, rule, x, y, options, epoch, rng)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"epoch {epoch}: {error}; a smaller lr than {lr} may help") from error
+        if len(x_held):
+            N = forward(weights.layers, x_held)[-1] - weights.threshold
+            record |= {"validation_loss": LOSSES[loss](N, y_held)[0], "validation_accuracy": _hits(N, y_held) / len(N)}
+        for name, value in record.items():
+            history.setdefault(name, []).append(value)
         if callback:
-            callback(epoch, {name: entries[-1] for name, entries in history.items()})
-    if not np.isfinite(theta).all():
+            callback(epoch, record)
+    if not np.isfinite(weights.theta).all():
         raise FloatingPointError(f"epoch {epochs}: the weights are no longer finite; a smaller lr than {lr} may help")
-    pairs = [(layer.W, layer.b) for layer in layers if isinstance(layer, Dense)]
+    pairs = [(layer.W, layer.b) for layer in weights.dense]
     return MLP.from_arrays(pairs, activation=net.activation, threshold=net.threshold), history
 
 
-def _flatten(net: MLP, dtype: np.dtype[Any]) -> tuple[list[Layer], Array, Array, list[tuple[Array, Array]]]:
-    """The same layers with their parameters as views into one vector `theta`, and views of a gradient vector."""
-    parameters = [array for layer in net.dense for array in (layer.W, layer.b)]
-    theta = np.concatenate([array.ravel() for array in parameters])  # (parameters,)
-    if np.abs(theta).max() > np.finfo(dtype).max:
-        raise ValueError(f"net: expected weights that {dtype} can hold, got one of size {np.abs(theta).max():.3g}")
-    theta = theta.astype(dtype)
-    gradient = np.zeros_like(theta)  # (parameters,)
-    ends = np.cumsum([array.size for array in parameters])  # where each array ends in theta
-    cut = [slice(end - array.size, end) for end, array in zip(ends, parameters, strict=True)]
-    views = [theta[c].reshape(array.shape) for c, array in zip(cut, parameters, strict=True)]
-    slots = [gradient[c].reshape(array.shape) for c, array in zip(cut, parameters, strict=True)]
-    dense = iter(Dense(W, b) for W, b in zip(views[::2], views[1::2], strict=True))
-    layers = [next(dense) if isinstance(layer, Dense) else layer for layer in net.layers]
-    return layers, theta, gradient, list(zip(slots[::2], slots[1::2], strict=True))
+@dataclass(frozen=True, eq=False)
+class Options:
+    """The options of `fit`, under its names, for a network of k logits.  Raises ValueError for what makes no sense."""
+
+    k: int
+    epochs: int
+    batch: int
+    lr: float
+    optimizer: str
+    momentum: float
+    schedule: str
+    weight_decay: float
+    loss: str
+    validation: float
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.loss in DEFAULT_LOSS and self.loss != DEFAULT_LOSS[self.k > 1]:
+            raise ValueError(f"loss: logistic is for one logit, softmax for more, got {self.loss!r} for {self.k}")
+        names = "lr", "weight_decay", "momentum", "validation"
+        lr, decay, momentum, share = (as_number(getattr(self, name), name) for name in names)
+        if not (0 < lr < np.inf and 0 <= decay < np.inf and 0 <= momentum < 1 and 0 <= share < 1):
+            raise ValueError(
+                "expected lr > 0, weight_decay >= 0, 0 <= momentum < 1 and 0 <= validation < 1, "
+                f"got {self.lr}, {self.weight_decay}, {self.momentum}, {self.validation}"
+            )
+
+    def rate(self, t: int, total: int) -> float:
+        """The learning rate at step t of `total`."""
+        return self.lr * (1 + np.cos(np.pi * t / total)) / 2 if self.schedule == "cosine" else self.lr
 
 
-def _backward(layers: list[Layer], values: list[Array], g: Array, slots: list[tuple[Array, Array]]) -> None:
-    """Backprop: pull `g = dL/dN` back, and at each dense layer leave `dL/dW, dL/db` in its slot."""
-    remaining = list(slots)
-    for layer, value in zip(reversed(layers), reversed(values[:-1]), strict=True):
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A network in training: all its weights and biases in one vector, and their gradient in another, cut alike."""
+
+    theta: Array  # (parameters,)
+    gradient: Array  # (parameters,)
+    layers: list[Layer]  # those of the network, each W and b a view of theta
+    slots: list[tuple[Array, Array]]  # dL/dW and dL/db of each dense layer, views of gradient
+    threshold: Any
+
+    @classmethod
+    def from_network(cls, net: MLP, dtype: np.dtype[Any]) -> Weights:
+        """Raises ValueError if a weight is too large for `dtype`."""
+        parameters = [array for layer in net.dense for array in (layer.W, layer.b)]
+        theta = np.concatenate([array.ravel() for array in parameters])
+        if np.abs(theta).max() > np.finfo(dtype).max:
+            raise ValueError(f"net: expected weights that {dtype} can hold, got one of size {np.abs(theta).max():.3g}")
+        theta = theta.astype(dtype)
+        gradient = np.zeros_like(theta)
+        ends = np.cumsum([array.size for array in parameters])  # where each array ends in theta
+
+        def cut(vector: Array) -> list[tuple[Array, Array]]:
+            views = [vector[end - a.size : end].reshape(a.shape) for end, a in zip(ends, parameters, strict=True)]
+            return list(zip(views[::2], views[1::2], strict=True))
+
+        dense = iter(Dense(W, b) for W, b in cut(theta))
+        layers = [next(dense) if isinstance(layer, Dense) else layer for layer in net.layers]
+        return cls(theta, gradient, layers, cut(gradient), dtype.type(net.threshold))
+
+    @property
+    def dense(self) -> list[Dense]:
+        return [layer for layer in self.layers if isinstance(layer, Dense)]
+
+
+def one_epoch(
+    weights: Weights, rule: Adam | SGD, x: Array, y: Array, options: Options, epoch: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """A step for each batch of the images, in a new random order; mean loss and accuracy, and the last rate."""
+    order, starts = rng.permutation(len(x)), range(0, len(x), options.batch)
+    summed, right, rate = 0.0, 0, options.lr
+    for t, start in enumerate(starts, (epoch - 1) * len(starts)):
+        index = order[start : start + options.batch]
+        value, hits = backprop(weights, x.take(index, axis=0), y[index], options.loss)
+        summed, right = summed + value * len(index), right + hits
+        rate = options.rate(t, options.epochs * len(starts))
+        if options.weight_decay:
+            for layer in weights.dense:
+                np.multiply(layer.W, x.dtype.type(1 - rate * options.weight_decay), out=layer.W)
+        rule.step(weights.gradient, rate)
+    return {"loss": summed / len(x), "accuracy": right / len(x), "lr": float(rate)}
+
+
+def backprop(weights: Weights, x: Array, y: Array, loss: str) -> tuple[float, int]:
+    """Leave the gradient of the batch's mean loss in `weights.gradient`; that loss, and how many images are right.
+
+    The derivative g = dL/dN is pulled back layer by layer, and each dense layer leaves dL/dW, dL/db in its slot.
+    """
+    values = forward(weights.layers, x)
+    N = values[-1] - weights.threshold
+    value, g = LOSSES[loss](N, y)
+    if not np.isfinite(value):
+        raise FloatingPointError(f"the loss is {value}")
+    remaining = list(weights.slots)
+    for layer, entered in zip(reversed(weights.layers), reversed(values[:-1]), strict=True):
         if isinstance(layer, Dense):
-            layer.gradients(value, g, out=remaining.pop())
+            layer.gradients(entered, g, out=remaining.pop())
         if remaining:  # the pixels themselves need no derivative in training
-            g = layer.vjp(value, g)
+            g = layer.vjp(entered, g)
+    return value, _hits(N, y)
 
 
-def _count_right(N: Array, y: Array) -> int:
+def _hits(N: Array, y: Array) -> int:
     """How many rows of the logits, threshold at 0, say y."""
     predicted = N[:, 0] > 0 if N.shape[1] == 1 else N.argmax(axis=1)
     return int(np.count_nonzero(predicted == y))
+
+
+def _set_aside(
+    x: Array, y: Array, share: float, rng: np.random.Generator
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Images and labels to train on, and a random share of them, which may be none, to measure only."""
+    held = round(share * len(x))
+    if held == len(x):
+        raise ValueError(f"validation: expected an image left to train on, got a share of {share} of {len(x)}")
+    if not held:
+        return (x, y), (x[:0], y[:0])
+    order = rng.permutation(len(x))
+    return (x[order[held:]], y[order[held:]]), (x[order[:held]], y[order[:held]])
+
+
+def _float_type(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except TypeError as error:
+        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}") from error
+    if kind not in (np.float32, np.float64):
+        raise ValueError(f"dtype: expected float32 or float64, got {kind}")
+    return kind

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from paths import NETS
 
 from data import load_mnist
 from minigrad import MLP
@@ -20,7 +20,6 @@ settings.register_profile(  # `make mutants`: the first failure will do, and a t
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
-NETS = Path(__file__).parent / "benchmarks" / "nets"
 
 
 @pytest.fixture(autouse=True)

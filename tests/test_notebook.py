@@ -2,11 +2,11 @@
 
 import ast
 import json
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-PATH = Path(__file__).parents[1] / "notebooks" / "companion.ipynb"
+PATH = ROOT / "notebooks" / "companion.ipynb"
 NOTEBOOK = json.loads(PATH.read_text("utf-8"))
 CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 SECTIONS = ("Train", "Jacobian", "Sparse", "Small", "Universal", "Glasses", "Proof", "Detection")

@@ -1,4 +1,4 @@
-"""`make bench`: every figure the README quotes, as ratios within one run, beside the peers that are installed.
+"""`make bench`: every figure of docs/measured.md, as ratios within one run, beside the peers that are installed.
 
     python tests/benchmarks/bench.py [--only NAME ...]
 
@@ -150,7 +150,7 @@ def linf() -> None:
     """The smallest eps on every test four, beside the peers."""
     net, x = fours()
     y = np.zeros(len(x), int)
-    seconds, result = best_of(lambda: smallest_eps(net, x, y), 3), smallest_eps(net, x, y)
+    seconds, result = best_of(lambda: smallest_eps(net, x, y, norm="linf"), 3), smallest_eps(net, x, y, norm="linf")
     print(f"{'smallest_eps':34s} flipped {result.rate:7.2%}  mean {result.mean_distance:.6f}  {seconds:7.2f} s")
     _peers(net, x, peers.linf, lambda s: np.abs(s).max(axis=1), result.distance, seconds)
 
@@ -210,11 +210,11 @@ def universals() -> None:
     rates = [np.mean(net.predict(np.where(s == 0, x, np.clip(x + s, 0, 1))) == 1) for s in path]
     curve = "  ".join(f"{k + 1}: {rate:.2%}" for k, rate in enumerate(rates))
     print(f"fixed pixels, rate on unseen fours: {curve}; {seconds:.1f} s")
-    own = [c.lower for c in certified_minimum(net, x[:100], y[:100], "l0", time_limit=10)]
+    own = [c.lower for c in certified_minimum(net, x[:100], y[:100], norm="l0", time_limit=10)]
     most = [f"{k}: {np.mean(np.array(own) <= k):.0%}" for k in range(1, 10)]
     print("    proved, of the first 100: at most  " + "  ".join(most), flush=True)
     for norm in ("linf", "l0"):
-        u = universal_minimum(net, x[:20], y[:20], norm, time_limit=60)
+        u = universal_minimum(net, x[:20], y[:20], norm=norm, time_limit=60)
         gap = u.upper / u.lower
         print(f"20 fours, {norm}: [{u.lower:.4g}, {u.upper:.4g}], {gap:.2f} apart, {u.seconds:.0f} s", flush=True)
     _, _, x, y = load_mnist((4, 9))
@@ -222,7 +222,7 @@ def universals() -> None:
     right = np.flatnonzero(net.predict(x) == y)
     both = np.concatenate([right[y[right] == k][:10] for k in (0, 1)])
     rates = [f"{universal(net, x[both], y[both], LInf(eps)).rate:.0%} at {eps}" for eps in (0.1, 0.2, 0.3, 0.5)]
-    u = universal_minimum(net, x[both], y[both], mixed=True, time_limit=60)
+    u = universal_minimum(net, x[both], y[both], norm="linf", mixed=True, time_limit=60)
     print(f"ten fours and ten nines: {', '.join(rates)}; all: [{u.lower:.4g}, {u.upper:.4g}], alone {u.quantile:.4g}")
 
 

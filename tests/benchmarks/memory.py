@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])]
 
 from large_sets import ARRAYS, copies, work
 
@@ -29,10 +29,10 @@ def measure(name: str, n: int) -> None:
     """One line of the table."""
     net = MLP.load(Path(__file__).with_name("nets") / "784-128-64-1.npz")
     _, _, x, y = load_mnist((4, 9))
-    x, memory = copies(net, x[y == 0].astype(float), n)
-    work(name, net, x[:400], memory)()
+    x, detectors = copies(net, x[y == 0].astype(float), n)
+    work(name, net, x[:400], detectors)()
     before, begun = resident(), time.perf_counter()
-    result = work(name, net, x, memory)()
+    result = work(name, net, x, detectors)()
     seconds, extra, size = time.perf_counter() - begun, resident() - before, x.nbytes / 2**20
     del result
     print(f"{name:14s} {ARRAYS[name]:12d} {extra / size:12.2f} {extra:10.0f} {seconds:10.1f}")

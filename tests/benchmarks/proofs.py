@@ -1,10 +1,10 @@
-"""`make bench-proofs`: the certified minimum on the reference networks, and others on the same questions.
+"""`make bench-proofs`: the certified minimum on the reference networks, and others on the same queries.
 
     python tests/benchmarks/proofs.py [--only NAME ...] [--images N] [--workers W]
 
 `table`    how many images are closed within which time; the limit is per image, one BLAS thread a worker
-`rivals`   big-M MILP in SciPy's HiGHS (tests/oracles.py), and Marabou where `maraboupy` is installed, side by side
-`queries`  certify a share of the attack's eps, one image at a time: the questions alpha-beta-CROWN was measured on
+`rivals`   big-M MILP in SciPy's HiGHS (tests/support/milp.py), and Marabou where `maraboupy` is installed, side by side
+`queries`  certify a share of the attack's eps, one image at a time: the queries alpha-beta-CROWN was measured on
 `cost`     nodes a second, the share of matrix products, and how time grows with k, eps and width
 """
 
@@ -24,15 +24,15 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parents[1])]
 
-import oracles
+from milp import milp_minimum
 
 from attacks import L0, LInf, certified_minimum, saliency_map, smallest_eps
-from attacks.campaign import campaign
-from attacks.nodes import Question
-from attacks.pool import workers
-from attacks.search import Search
+from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.campaign import campaign
+from attacks.proofs.query import Query
+from attacks.report.workers import workers
 from data import load_mnist
 from minigrad import MLP
 
@@ -76,7 +76,7 @@ def table(options: argparse.Namespace) -> None:
         better = sum(c.upper < c.attack for c in found)
         print(
             f"{name:13s} {norm:4s} {len(x)} images: closed {within}; median {np.median(seconds):.3f} s, largest "
-            f"{seconds.max():.1f} s{rest}; attack bettered on {better}; all in {whole:.0f} s",
+            f"{seconds.max():.1f} s{rest}; attack improved on {better}; all in {whole:.0f} s",
             flush=True,
         )
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
@@ -88,22 +88,22 @@ def rivals(options: argparse.Namespace) -> None:
     rows = (("784-32-1", "linf", 8), ("784-64-32-1", "linf", 3), ("784-32-1", "l0", 8), ("784-64-32-1", "l0", 3))
     for name, norm, count in rows:
         net, x, y = images(name, count)
-        attack = saliency_map(net, x, y) if norm == "l0" else smallest_eps(net, x, y)
+        attack = saliency_map(net, x, y) if norm == "l0" else smallest_eps(net, x, y, norm="linf")
         spent: dict[str, list[float]] = {"ours": [], "MILP": [], "our query": [], "Marabou": []}
         notes = []
-        certs, whole = clocked(certified_minimum, net, x, y, norm)
+        certs, whole = clocked(certified_minimum, net, x, y, norm=norm)
         before = (whole - sum(c.seconds for c in certs)) / count  # each image's part of the attack, which is batched
         for i, cert in enumerate(certs):
             spent["ours"].append(before + cert.seconds)
             upper = attack.distance[i] * (1 + 1e-6)
-            milp, seconds = clocked(oracles.milp_minimum, net, x[i], int(y[i]), norm, upper=upper, time_limit=60)
+            milp, seconds = clocked(milp_minimum, net, x[i], int(y[i]), norm, upper=upper, time_limit=60)
             spent["MILP"].append(seconds)
             exact = f"[{milp.bound:.5g}, {milp.radius:.5g}]"
             notes.append(f"[{cert.lower:.5g}, {cert.upper:.5g}] {exact}")
             if norm == "linf":
                 eps = 0.99 * attack.distance[i]
-                question = Question.of(net, x[i], int(y[i]), LInf(eps))
-                spent["our query"].append(clocked(Search(question).run, time.perf_counter() + 60)[1])
+                query = Query.from_image(net, x[i], int(y[i]), LInf(eps))
+                spent["our query"].append(clocked(Search(query).run, time.perf_counter() + 60)[1])
                 verdict, seconds = ask_marabou(net, x[i], eps, 60)
                 if verdict is not None:
                     spent["Marabou"].append(seconds)
@@ -164,13 +164,13 @@ def ask_marabou(net: MLP, x: np.ndarray, eps: float, limit: int) -> tuple[str | 
 def queries(options: argparse.Namespace) -> None:
     for name in ("784-32-1", "784-64-32-1", "784-128-64-1"):
         net, x, y = images(name, 10)
-        eps = smallest_eps(net, x, y).distance
+        eps = smallest_eps(net, x, y, norm="linf").distance
         for share in (0.90, 0.99):
             seconds, closed = [], 0
             for i in range(10):
                 start = time.perf_counter()
-                question = Question.of(net, x[i], int(y[i]), LInf(share * eps[i]))
-                closed += Search(question).run(start + 30).proved
+                query = Query.from_image(net, x[i], int(y[i]), LInf(share * eps[i]))
+                closed += Search(query).run(start + 30).proved
                 seconds.append(time.perf_counter() - start)
             middle, whole = np.median(seconds), sum(seconds)
             print(f"{name} at {share:.2f}: {closed} of 10, median {middle:.2f} s, all {whole:.1f} s", flush=True)
@@ -178,11 +178,11 @@ def queries(options: argparse.Namespace) -> None:
 
 def cost(options: argparse.Namespace) -> None:
     net, x, y = images("784-128-64-1", 10)
-    eps, pixels = smallest_eps(net, x, y).distance, saliency_map(net, x, y).distance
+    eps, pixels = smallest_eps(net, x, y, norm="linf").distance, saliency_map(net, x, y).distance
     profile = cProfile.Profile()
     profile.enable()
     start = time.perf_counter()
-    done = [Search(Question.of(net, x[i], 0, LInf(0.99 * eps[i]))).run(start + 60) for i in (2, 4)]
+    done = [Search(Query.from_image(net, x[i], 0, LInf(0.99 * eps[i]))).run(start + 60) for i in (2, 4)]
     whole = time.perf_counter() - start
     profile.disable()
     rows = pstats.Stats(profile).stats
@@ -194,20 +194,20 @@ def cost(options: argparse.Namespace) -> None:
         spent = []
         for r in range(1, k + 1):
             start = time.perf_counter()
-            Search(Question.of(net, x[i], 0, L0(r))).run(start + 60)
+            Search(Query.from_image(net, x[i], 0, L0(r))).run(start + 60)
             spent.append(f"{r}: {time.perf_counter() - start:.2f}")
         print(f"l0, image {i}, seconds by k:  {'  '.join(spent)}")
     spent = []
     for share in (0.5, 0.7, 0.8, 0.9, 0.95, 0.99):
         start = time.perf_counter()
-        Search(Question.of(net, x[9], 0, LInf(share * eps[9]))).run(start + 60)
+        Search(Query.from_image(net, x[9], 0, LInf(share * eps[9]))).run(start + 60)
         spent.append(f"{share}: {time.perf_counter() - start:.2f}")
     print(f"linf, image 9, seconds by share of the attack's eps:  {'  '.join(spent)}")
     for name in ("784-32-1", "784-64-32-1", "784-128-64-1"):
         net, x, y = images(name, 10)
         start = time.perf_counter()
         for norm in ("l0", "linf"):
-            found = certified_minimum(net, x, y, norm, time_limit=30)
+            found = certified_minimum(net, x, y, norm=norm, time_limit=30)
             print(f"width {name}, {norm}: median {np.median([c.seconds for c in found]):.3f} s")
 
 

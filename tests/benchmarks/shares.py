@@ -1,6 +1,6 @@
 """How long five functions take, and which share of that is their matrix products: `make bench-shares`.
 
-A product is timed where it is made: `Dense` (forward, pullback, weight gradients) and `bounds.times`.  What is left is
+A product is timed where it is made: `Dense` (forward, pullback, weight gradients) and `layers.times`.  What is left is
 passes over arrays, sorting, and Python.  One BLAS thread; the best of three.
 """
 
@@ -20,9 +20,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import minigrad.bounds
+import minigrad.bounds.crown
+import minigrad.bounds.optimised
 import minigrad.layers
-import minigrad.tighten
 from attacks import LInf, certified_minimum, saliency_map, smallest_eps, universal
 from data import load_mnist
 from minigrad import MLP, fit
@@ -44,8 +44,7 @@ def timed(product: Callable) -> Callable:
 def main() -> None:
     dense = minigrad.layers.Dense
     dense.forward, dense.gradients = timed(dense.forward), timed(dense.gradients)
-    minigrad.layers._matmul = timed(minigrad.layers._matmul)
-    for module in (minigrad.bounds, minigrad.tighten):
+    for module in (minigrad.layers, minigrad.bounds.crown, minigrad.bounds.optimised):
         module.times = timed(module.times)
 
     x_train, y_train, x_test, y_test = load_mnist((4, 9))
@@ -56,10 +55,10 @@ def main() -> None:
     work = {
         "fit, ten epochs": lambda: fit(MLP.init([784, 128, 64, 1], rng=0), x_train, y_train, epochs=10, rng=0),
         "saliency_map": lambda: saliency_map(net, x, y),
-        "smallest_eps": lambda: smallest_eps(net, x, y),
+        "smallest_eps": lambda: smallest_eps(net, x, y, norm="linf"),
         "universal, eps 0.1": lambda: universal(net, crowd, zeros, LInf(0.1)),
-        "certified_minimum, l0, 20 images": lambda: certified_minimum(net, x[:20], y[:20], "l0"),
-        "certified_minimum, linf, 20 images, 784-64-32-1": lambda: certified_minimum(small, x[:20], y[:20], "linf"),
+        "certified_minimum, l0, 20 images": lambda: certified_minimum(net, x[:20], y[:20], norm="l0"),
+        "certified_minimum, linf, 784-64-32-1": lambda: certified_minimum(small, x[:20], y[:20], norm="linf"),
     }
     for name, function in work.items():
         runs = []

@@ -1,0 +1,234 @@
+"""Perturbation sets, and the one question asked of them: which `s` moves a linear function most?
+
+    S = { s : |s|_p <= radius,  lo <= x + s <= hi,  s = 0 off the mask }
+    h_S(g) = max { g . s : s in S }             the support function of S
+
+What answers it, `maximize`, is the *linear maximisation oracle* of S (Jaggi 2013): all that attacks and proofs ever ask.
+Write `down = lo - x <= 0 <= up = hi - x` for the room each pixel has (both 0 off the mask).  In direction `sign(g_i)`
+pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by
+moving against g_i, so with `t_i = |s_i|` the question is, for every norm,
+
+    maximise  sum |g_i| t_i   subject to   0 <= t_i <= cap_i,   |t|_p <= radius,
+
+and each norm has its closed form, derived in its file.  A norm is four methods: `maximize`, `project`, `distance`,
+`radius_for`.  Every function takes a batch: `x, g, s` (..., d), radius a number or one per image (...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minigrad.inputs import Array, as_array
+
+B = TypeVar("B", bound="Ball")
+ULPS = 4  # slack of `contains`, in ulps of max(1, |box|): x + s, and x_adv - x again, each round by half of one
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """What the four norms share: the box, the mask, and the checks.
+
+    Parameters
+    ----------
+    radius : float >= 0, or one per image
+    box : (lo, hi)
+        Numbers, or arrays that broadcast to `x`.
+    mask : bool array that broadcasts to `x`, optional
+        True where a pixel may change.  Default: everywhere.
+
+    Raises
+    ------
+    ValueError
+        A radius that is negative or NaN, a box with lo > hi or infinite ends, a mask that is not boolean or frees no
+        pixel.
+    """
+
+    radius: Any
+    box: tuple[Any, Any] = (0.0, 1.0)
+    mask: Any = None
+    norm: ClassVar[str]
+    counts: ClassVar[bool] = False  # whether the distance is a whole number of pixels
+    per_image: ClassVar[dict[str, int]] = {"radius": 1, "mask": 2}  # axes that a field has if each image has its own
+
+    def __post_init__(self) -> None:
+        radius = as_array(self.radius, "radius")
+        if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
+            raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
+        try:
+            box = tuple(np.asarray(end, np.float64) for end in self.box)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {self.box!r}") from error
+        if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
+            raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
+        mask = None if self.mask is None else as_array(self.mask, "mask")
+        if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
+            raise ValueError(
+                "mask: expected booleans with at least one pixel free, "
+                f"got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free"
+            )
+        for name, value in (("radius", radius), ("box", box), ("mask", mask)):
+            object.__setattr__(self, name, value)
+
+    # ------------------------------------------------------------------ what a norm answers
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        """A maximiser `s` (..., d) of `g . s` over S.  Pixels with g = 0 stay put."""
+        raise NotImplementedError
+
+    def project(self, x: Array, s: Array) -> Array:
+        """The `v` in S that is nearest to `s` in the Euclidean distance, (..., d)."""
+        raise NotImplementedError
+
+    def distance(self, s: Array) -> Array:
+        """`|s|_p`, (...)."""
+        raise NotImplementedError
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        """The smallest radius at which `h_S(g) >= gain`, (...), or inf.  Inverse of `support` in the radius."""
+        raise NotImplementedError
+
+    def support(self, x: Array, g: Array) -> Array:
+        """`h_S(g)`, (...): what `maximize` earns."""
+        return np.sum(g * self.maximize(x, g), axis=-1)
+
+    def maximize_jointly(self, x: Array, A: Array) -> tuple[Array, Array] | None:
+        """The s (d,) of this one set that maximises  sum_i A_i . (clip(x_i + s) - x_i),  and what each pixel earns.
+
+        x, A (n, d).  None where that is not known in closed form.  See attacks/balls/joint.py.
+        """
+        return None
+
+    def segments(self, x: Array) -> tuple[Array, Array, float] | None:
+        """S of one image `x` (1, d) as  { down <= s <= up, |s|_1 <= budget },  or None if it is not of that form."""
+        return None
+
+    # ------------------------------------------------------------------ the box and the mask
+
+    def room(self, x: Array) -> tuple[Array, Array]:
+        """`down = lo - x` and `up = hi - x`, (..., d), 0 off the mask."""
+        down, up = (np.subtract(end, x, dtype=x.dtype, casting="same_kind") for end in self.box)
+        return (down, up) if self.mask is None else (down * self.mask, up * self.mask)
+
+    def apply(self, x: Array, s: Array) -> Array:
+        """`x_adv = clip(x + s, lo, hi)` for x in the box; a pixel with s = 0 keeps its value."""
+        x_adv = x + s
+        return np.clip(x_adv, *self.box, out=x_adv)
+
+    def contains(self, x: Array, s: Array) -> Array:
+        """Whether each `s` (..., d) is in S up to 4 units in the last place of `max(1, |box|)`, (...) bool."""
+        x, s = np.asarray(x, np.float64), np.asarray(s, np.float64)
+        slack = ULPS * np.finfo(float).eps * np.maximum(1, np.maximum(np.abs(self.box[0]), np.abs(self.box[1])))
+        down, up = self.room(x)
+        frozen = (down == 0) & (up == 0)
+        inside = np.all((s >= down - slack) & (s <= up + slack) & (~frozen | (s == 0)), axis=-1)
+        ones = 0.0 if self.counts else float(self.distance(np.ones(s.shape[-1])))  # the same error in every pixel
+        return inside & (self.distance(s) <= self.radius + np.max(slack) * ones)
+
+    def check(self, x: Array) -> None:
+        """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
+        shapes = (
+            ("box", self.box[0], x.shape),
+            ("box", self.box[1], x.shape),
+            ("mask", self.mask, x.shape),
+            ("radius", self.radius, x.shape[:-1]),
+        )
+        for name, value, shape in shapes:
+            try:
+                np.broadcast_to(0 if value is None else value, shape)
+            except ValueError as error:
+                hint = "; one radius an image: several radii of the same images are `for eps in radii: ... LInf(eps)`"
+                raise ValueError(
+                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}"
+                    f"{hint if name == 'radius' else ''}"
+                ) from error
+        outside = (x < self.box[0]) | (x > self.box[1])
+        if outside.any():
+            place = tuple(np.argwhere(outside)[0])
+            lo, hi = (np.broadcast_to(end, x.shape)[place] for end in self.box)
+            raise ValueError(
+                f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
+                f"pixel {place[-1]} (np.clip(x, lo, hi) mends what rounding did)"
+            )
+
+    # ------------------------------------------------------------------ parts of the set, and other radii
+
+    def with_radius(self, radius: ArrayLike) -> Self:
+        """The same box and mask, another radius."""
+        return replace(self, radius=radius)
+
+    def scaled(self, share: float) -> Self:
+        """The ball of `share * radius`: for a step inside this one, or a little beyond it."""
+        return self.with_radius(share * self.radius)
+
+    def take(self, index: Array | int, n: int) -> Self:
+        """The ball of the images `index` out of the `n` whose ball this is; of a number, without the first axis."""
+
+        def pick(value: Array, axes: int) -> Any:
+            if np.ndim(value) != axes or (len(value) != n and np.ndim(index)):
+                return value
+            return value[index if len(value) == n else 0]
+
+        return changed(self, pick)
+
+    def spread(self) -> Self:
+        """The same balls for arrays (n, m, d) beside images (n, 1, d): each image's ball m times, without copies."""
+        return changed(self, lambda value, axes: value if np.ndim(value) < axes else np.expand_dims(value, 1))
+
+    def restrict(
+        self,
+        inside: Array | None = None,
+        outside: Array | None = None,
+        lo: ArrayLike | None = None,
+        hi: ArrayLike | None = None,
+    ) -> Self:
+        """The part of S in which the pixels `outside` stay put and every pixel is in [lo, hi] too.
+
+        Parameters
+        ----------
+        inside : bool array that broadcasts to `x`, optional
+            Pixels that are paid for, whether they move or not: matters where pixels are counted (L0).
+        outside : bool array that broadcasts to `x`, optional
+        lo, hi : numbers or arrays, optional
+            Narrow the box.  `x` must stay inside it.
+        """
+        part = copy(self)
+        mask = self.mask if outside is None else ~np.asarray(outside) & (True if self.mask is None else self.mask)
+        low = self.box[0] if lo is None else np.maximum(self.box[0], lo)
+        high = self.box[1] if hi is None else np.minimum(self.box[1], hi)
+        object.__setattr__(part, "mask", mask)
+        object.__setattr__(part, "box", (low, high))
+        return part
+
+
+def changed(ball: B, change: Callable[[Any, int], Any]) -> B:
+    """Every field through `change(value, axes)`, unchecked: a part of S may be one point, with no pixel free."""
+    part = copy(ball)
+    for name, axes in ball.per_image.items():
+        value = getattr(ball, name)
+        object.__setattr__(part, name, None if value is None else change(value, axes))
+    object.__setattr__(part, "box", (change(ball.box[0], 2), change(ball.box[1], 2)))
+    return part
+
+
+def column(radius: ArrayLike) -> Array:
+    """The radius as (..., 1) beside pixels (..., d)."""
+    return np.asarray(radius, np.float64)[..., None]
+
+
+def caps(down: Array, up: Array, g: Array) -> Array:
+    """`cap` (..., d): how far each pixel can go in the direction of its gradient, whatever the radius."""
+    cap = np.sign(g) * np.finfo(down.dtype).max  # (..., d), 0 where g = 0
+    np.clip(cap, down, up, out=cap)
+    return np.abs(cap, out=cap)
+
+
+def gains(down: Array, up: Array, g: Array) -> Array:
+    """`max(g_i (lo_i - x_i), g_i (hi_i - x_i))` (..., d): what each pixel earns at its best end."""
+    gain = g * up
+    return np.maximum(gain, g * down, out=gain)

@@ -1,0 +1,63 @@
+"""The sum of all changes: between few pixels and small changes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attacks.balls.base import Ball, caps, column
+from attacks.balls.piecewise import first_root
+from minigrad.inputs import Array
+
+
+class L1(Ball):
+    """|s|_1 = sum |s_i| <= radius.
+
+    A fractional knapsack: every unit of radius costs the same and earns |g_i| on pixel i, so fill the pixels by falling
+    |g_i|, each up to its cap, until the radius is spent.
+
+    project.  The Lagrangian sum (t_i - a_i)^2 / 2 + lam (sum t_i - r) with a = |v|, 0 <= t_i <= cap_i, separates:
+    t_i = clip(a_i - lam, 0, cap_i), with the lam >= 0 that spends r.  sum t_i falls piecewise linearly in lam, with
+    breakpoints a_i and a_i - cap_i: sorted, they bracket lam, and on the bracket it is one division (Duchi et al. 2008,
+    with caps).
+    radius_for.  h(r) is piecewise linear with slopes |g_(1)| >= |g_(2)| ...: as for LInf.
+    """
+
+    norm = "l1"
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        cap = caps(*self.room(x), g)
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
+        sorted_cap = np.take_along_axis(cap, order, -1)  # (..., d)
+        before = np.cumsum(sorted_cap, axis=-1) - sorted_cap  # (..., d) spent on the better pixels
+        t = np.empty_like(cap)  # (..., d)
+        np.put_along_axis(t, order, np.clip(column(self.radius) - before, 0, sorted_cap), -1)
+        return np.sign(g) * t
+
+    def project(self, x: Array, s: Array) -> Array:
+        a, cap, r = np.abs(s), caps(*self.room(x), s), column(self.radius)  # (..., d), (..., d), (..., 1)
+        knots = np.concatenate([np.zeros_like(a[..., :1]), a, np.maximum(a - cap, 0)], axis=-1)  # (..., 2 d + 1)
+        knots = np.sort(knots, axis=-1)  # (..., 2 d + 1)
+        low, high = np.zeros(a.shape[:-1], int), np.full(a.shape[:-1], knots.shape[-1] - 1)
+        while (low + 1 < high).any():  # bisection over the knots: the sum is >= r at `low` and <= r at `high`
+            middle = (low + high) // 2
+            lam = np.take_along_axis(knots, middle[..., None], -1)  # (..., 1)
+            much = np.clip(a - lam, 0, cap).sum(-1) >= r[..., 0]  # (...) bool
+            low, high = np.where(much, middle, low), np.where(much, high, middle)
+        left, right = (np.take_along_axis(knots, end[..., None], -1) for end in (low, high))
+        over = np.clip(a - left, 0, cap).sum(-1, keepdims=True) - r  # (..., 1)
+        moving = np.sum((a > left) & (a - cap <= left), axis=-1, keepdims=True)  # pixels whose t falls on the piece
+        lam = np.where(over > 0, np.minimum(right, left + np.maximum(over, 0) / np.maximum(moving, 1)), left)
+        return np.sign(s) * np.clip(a - lam, 0, cap)
+
+    def distance(self, s: Array) -> Array:
+        return np.sum(np.abs(s), axis=-1)
+
+    def segments(self, x: Array) -> tuple[Array, Array, float]:
+        return *self.room(x), float(np.max(self.radius))
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
+        slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(caps(*self.room(x), g), order, -1)
+        before = np.cumsum(cap, axis=-1) - cap  # (..., d) radius spent on the better pixels
+        earned = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before each pixel
+        return first_root(earned - slope * before, slope, before + cap, gain)

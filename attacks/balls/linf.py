@@ -1,0 +1,76 @@
+"""The largest change of any pixel: what FGSM and PGD bound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attacks.balls.base import Ball, caps, column
+from attacks.balls.joint import joint_moves
+from attacks.balls.piecewise import first_root
+from minigrad.inputs import Array
+
+
+class LInf(Ball):
+    """|s|_inf = max |s_i| <= radius.
+
+    The constraint is one box more, t_i <= radius, so every pixel goes as far as it may: t_i = min(radius, cap_i).
+    Away from the box: s = radius sign(g), h = radius |g|_1.
+
+    radius_for.  h(r) = sum |g_i| min(r, cap_i) is piecewise linear, with a breakpoint where a pixel meets the box.
+    With the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
+        h(r) = sum_{i <= j} |g_(i)| c_(i)  +  r sum_{i > j} |g_(i)|,
+    so the first breakpoint with h >= gain ends the piece on which the root lies.  Without the box: r = gain / |g|_1.
+
+    Examples
+    --------
+    >>> LInf(0.375).maximize(np.array([[0.5, 0.75]]), np.array([[2.0, 1.0]])).tolist()  # the second pixel meets the box
+    [[0.375, 0.25]]
+    """
+
+    norm = "linf"
+
+    def maximize(self, x: Array, g: Array) -> Array:
+        down, up = self.room(x)
+        s = np.sign(g)  # (..., d), 0 for g = 0
+        s = s * np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 inf would be NaN
+        return np.clip(s, down, up, out=s)
+
+    def support(self, x: Array, g: Array) -> Array:
+        """`g . middle + |g| . half`, what `maximize` earns."""
+        middle, half = self._centre(x)
+        if middle.size == g.shape[-1]:  # one set for all rows: two matrix-vector products
+            rows = g.reshape(-1, g.shape[-1])
+            return (rows @ middle.ravel() + np.abs(rows) @ half.ravel()).reshape(g.shape[:-1])
+        h = np.abs(g)  # (..., d)
+        h *= half
+        h += g * middle
+        return np.sum(h, axis=-1)
+
+    def segments(self, x: Array) -> tuple[Array, Array, float]:
+        middle, half = self._centre(x)
+        return middle - half, middle + half, np.inf
+
+    def maximize_jointly(self, x: Array, A: Array) -> tuple[Array, Array]:
+        return joint_moves(*self.room(x), A, -np.asarray(self.radius), self.radius)
+
+    def _centre(self, x: Array) -> tuple[Array, Array]:
+        """The moves [low, high] that a pixel may make, as their middle and half their length."""
+        down, up = self.room(x)
+        r = column(self.radius)
+        low, high = np.maximum(-r, down), np.minimum(r, up)
+        return ((high + low) / 2).astype(x.dtype, copy=False), ((high - low) / 2).astype(x.dtype, copy=False)
+
+    def project(self, x: Array, s: Array) -> Array:
+        r = column(self.radius)
+        return np.clip(np.clip(s, -r, r), *self.room(x))  # separable: pixel by pixel the nearest point
+
+    def distance(self, s: Array) -> Array:
+        return np.maximum(s.max(axis=-1), -s.min(axis=-1)) + 0.0  # 0, not -0
+
+    def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        slope, cap = np.abs(g), caps(*self.room(x), g)  # (..., d) each
+        order = np.argsort(cap, axis=-1)  # the breakpoints of h, rising
+        slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)  # (..., d) in that order
+        spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before pixel i, by pixels at their caps
+        rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
+        return first_root(spent, rest, cap, gain)

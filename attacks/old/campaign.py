@@ -1,0 +1,13 @@
+"""`attacks.campaign` of 0.1; removed in 0.3."""
+
+import warnings
+
+from attacks.proofs.campaign import Progress, campaign
+
+__all__ = ["Progress", "campaign"]
+
+warnings.warn(
+    "attacks.campaign: import campaign and Progress from attacks.proofs.campaign; removed in 0.3",
+    DeprecationWarning,
+    stacklevel=2,
+)

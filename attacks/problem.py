@@ -1,0 +1,105 @@
+"""What goes into an attack, checked once, and what comes out, measured again from the image itself.
+
+An attack hands over its best try `x_adv` and, for images it failed on, why.  Distance, box, mask, margin and success
+are then recomputed in float64 from `x_adv`: nothing that an attack says of itself is believed.  Images go through in
+`blocks`: beside `x` an attack needs its result and one more array of that size, or its docstring says how many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls.base import Ball
+from attacks.images import blocks, in_bytes
+from attacks.result import AttackResult, Reason, Trace
+from minigrad.inputs import Array, as_images
+from minigrad.margin import Margin
+from minigrad.mlp import MLP
+from minigrad.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The checked input of an attack: images (n, d), the margin to raise above 0, and the ball to stay in."""
+
+    x: Array
+    margin: Margin
+    ball: Ball
+    start: Array  # m(x), (n,)
+
+    @classmethod
+    def from_images(
+        cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None
+    ) -> Problem:
+        """Check everything before any work.  Raises ValueError with one sentence."""
+        if not isinstance(ball, Ball):
+            raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+        x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
+        ball.check(x)
+        margin = Margin.from_labels(net, x, y, target)
+        return cls(x, margin, ball, margin.value(x))
+
+    @property
+    def open_rows(self) -> Array:
+        """The images to attack, as row numbers: those not misclassified already."""
+        return np.flatnonzero(self.start <= 0)
+
+    def targeted(self) -> list[Problem]:
+        """For each class that images of k >= 3 classes may become, the problem of becoming that one.
+
+        None where there are two classes, or a target; none of a class that the network takes all images for already.
+        """
+        margin, n = self.margin, len(self.x)
+        k = np.shape(margin.net.logits(self.x[:1]))[1]
+        if k <= 2 or margin.target is not None:
+            return []
+        ways = []
+        for target in range(k):
+            at = Margin(margin.net, margin.y, np.full(n, target), margin.count)
+            start = np.concatenate([at.take(rows).value(self.x[rows]) for rows in blocks(np.arange(n))])
+            ways.append(replace(self, margin=at, start=start))
+        return [way for way in ways if len(way.open_rows)]
+
+    def finish(self, x_adv: Array, reason: ArrayLike = Reason.BUDGET, trace: Trace | None = None) -> AttackResult:
+        """Measure `x_adv` (n, d) and build the result; `reason` says why, wherever it turns out not to be a success.
+
+        Memory: the result's own images, and a block's at a time.
+
+        Raises
+        ------
+        AssertionError
+            An attack left its ball, box or mask: a bug here, never a result.
+        """
+        misclassified, n = self.start > 0, len(self.x)
+        tried, x_adv = x_adv, np.empty_like(self.x)
+        distance, rounded = np.empty(n), np.empty(n)
+        for rows in blocks(np.arange(n)):
+            x, ball = self.x[rows], self.ball.take(rows, n)
+            now = np.where(misclassified[rows, None], x, tried[rows])
+            s = now - x  # (rows, d)
+            allowed = ball.contains(x, s)
+            if not allowed.all():
+                row = int(rows[np.argmin(allowed)])
+                raise AssertionError(f"the perturbation of row {row} is outside its {ball.norm} ball, box or mask")
+            x_adv[rows], distance[rows] = now, ball.distance(s)
+            rounded[rows] = self.margin.take(rows).value(in_bytes(x, now))
+        m = self.margin.value(x_adv)  # (n,)
+        success = (m > 0) & ~misclassified
+        reasons = np.array([Reason(why) for why in np.broadcast_to(reason, n)], object)
+        reasons[misclassified], reasons[success] = Reason.MISCLASSIFIED, Reason.SUCCESS
+        return AttackResult(
+            x=self.x,
+            x_adv=x_adv,
+            success=success,
+            success_8bit=(rounded > 0) & ~misclassified,
+            distance=distance,
+            margin=m,
+            reason=reasons,
+            norm=self.ball.norm,
+            forwards=self.margin.count.forward,
+            jacobians=self.margin.count.jacobian,
+            trace=trace,
+        )

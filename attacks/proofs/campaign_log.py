@@ -1,0 +1,154 @@
+"""The file of a campaign: JSON lines that a killed run leaves whole, and that the next run goes on from.
+
+The first line says what is asked (network, images, options, as SHA-256 and in words); each of the others is one
+certificate: its numbers to read, and itself in base64 to load and check.  A line is written in one go and flushed to
+disk.  So whatever kills the run, the file holds whole lines and at most a torn last one, which the next run drops.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attacks.proofs.certificate import Certificate
+from attacks.proofs.task import Task
+from minigrad.io.files import naming
+from minigrad.io.npz import briefly
+
+SHOWN = ("norm", "lower", "upper", "attack", "optimal", "reason", "nodes", "seconds")
+
+
+def options_of(task: Task, i: int) -> dict[str, Any]:
+    """The options of `certified_minimum` for image `i` alone, in plain values."""
+    ball = task.ball.take(i, len(task.x))
+    return {
+        "norm": ball.norm,
+        "gap": task.limits.gap,
+        "time_limit": task.limits.time_limit,
+        "node_limit": _finite(task.limits.node_limit),
+        "mask": ball.mask,
+        "box": ball.box,
+        "target": None if task.target is None else int(task.target[i]),
+    }
+
+
+def question_of(task: Task) -> dict[str, Any]:
+    """The first line of the file: two runs go together iff it is the same."""
+    digest = hashlib.sha256()
+    for value in (task.x, task.y, task.target, *task.ball.box, task.ball.mask):
+        value = np.zeros(0) if value is None else np.ascontiguousarray(value)
+        digest.update(f"{value.shape} {value.dtype.str}".encode() + value.tobytes())
+    return {
+        "certified_minimum": 1,
+        "network": task.network,
+        "images": len(task.x),
+        "inputs": digest.hexdigest(),
+        "norm": task.ball.norm,
+        "gap": task.limits.gap,
+        "time_limit": _finite(task.limits.time_limit),
+        "node_limit": _finite(task.limits.node_limit),
+    }
+
+
+class Log:
+    """The file: what it already holds, and a hand to append."""
+
+    def __init__(self, path: Path, found: dict[int, Certificate]) -> None:
+        self.path, self.found = path, found
+        self.file = path.open("ab", buffering=0)
+
+    @classmethod
+    def open(cls, path: Path, task: Task, note: dict[str, Any] | None = None) -> Log:
+        """Read the whole lines of `path`, cut off a torn last one, and open it to append.  Raises as `read`."""
+        found, length = read(path, task, note)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and length < path.stat().st_size:
+            os.truncate(path, length)
+        log = cls(path, found)
+        if not length:
+            log._write((note or {}) | question_of(task))
+        return log
+
+    def add(self, image: int, content: bytes) -> None:
+        """One line more, on the disk when this returns."""
+        certificate = Certificate.from_bytes(content)
+        row: dict[str, Any] = {"image": image}
+        for name in SHOWN:
+            value = getattr(certificate, name)
+            row[name] = None if isinstance(value, float) and not np.isfinite(value) else value
+        self._write(row | {"certificate": base64.b64encode(content).decode()})
+        self.found[image] = certificate
+
+    def _write(self, row: dict[str, Any]) -> None:
+        left = json.dumps(row, allow_nan=False).encode() + b"\n"
+        with naming(self.path):
+            while left:
+                left = left[self.file.write(left) :]  # near the end of a disk only a part fits
+            os.fsync(self.file.fileno())
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[dict[int, Certificate], int]:
+    """The certificates that `path` holds, and the length of its whole lines; nothing is written.
+
+    Raises
+    ------
+    ValueError
+        It is no campaign, or one of another question.
+    """
+    noted, question = note or {}, question_of(task)
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    found: dict[int, Certificate] = {}
+    other: list[str] = []
+    for number, line in enumerate(whole.splitlines()):
+        try:
+            row = json.loads(line)
+            if number:
+                certificate = Certificate.from_bytes(base64.b64decode(row["certificate"], validate=True))
+                found[_image(row["image"], certificate, task)] = certificate
+            elif "certified_minimum" not in row:
+                raise ValueError("no first line")
+            else:
+                asked = {name: value for name, value in noted.items() if name in row} | question
+                other = [name for name in asked if row.get(name) != asked[name]]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(
+                f"{path}: expected the lines of a campaign, got something else in line {number + 1} ({briefly(error)})"
+            ) from error
+        if not number and other:
+            raise ValueError(
+                f"{path}: it answers another question (other {', '.join(other)}): name another file or folder"
+            )
+    if content and not whole and not json.dumps(noted | question).encode().startswith(content):
+        raise ValueError(f"{path}: expected the lines of a campaign, got something else")
+    return found, len(whole)
+
+
+def _image(number: Any, certificate: Certificate, task: Task) -> int:
+    """The image that a line is about, 0, 1, ..., or ValueError: its certificate is of another question."""
+    if type(number) is not int or not 0 <= number < len(task.x):
+        raise ValueError(f"expected images 0..{len(task.x) - 1}, got {number!r}")
+    asked = options_of(task, number)
+    asked |= {"network": task.network, "x": task.x[number], "y": int(task.y[number])}
+    names = "network", "x", "y", "norm", "gap", "target", "mask"
+    same = [np.array_equal(asked[name], getattr(certificate, name)) for name in names]
+    if not all(same) or not all(map(np.array_equal, asked["box"], certificate.box)):
+        raise ValueError(f"the certificate beside image {number} is not of that image")
+    return number
+
+
+def _finite(value: float) -> float | None:
+    """None for infinity, which JSON has no word for."""
+    return None if np.isinf(value) else value

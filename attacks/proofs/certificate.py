@@ -1,0 +1,197 @@
+"""What is claimed of one image, and its replay.
+
+    no adversarial s has |s| < lower          (proved: the search's tree, for the radius asked)
+    |x_adv - x| <= upper is adversarial       (found: measured, beyond rounding)
+
+`check(net)` believes neither.  It measures x_adv again, and replays the tree: the recorded splits are made again and
+each leaf's bound is computed anew from the network's weights.  Replaying needs no search, so it is the cheaper half;
+where rounding on another machine leaves a leaf open, that leaf alone is split further.
+
+Trusted, not verified: NumPy's float64 arithmetic (with the rounding terms of minigrad/bounds/crown.py), and this code.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attacks.balls import BALLS
+from attacks.balls.base import Ball
+from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.certificate_file import arrays_of, fields_of, fingerprint
+from attacks.proofs.query import Query
+from attacks.proofs.radii import RADII, in_words, size, widest
+from attacks.proofs.tree import Tree
+from attacks.result import Reason
+from minigrad.inputs import Array
+from minigrad.io.files import write_whole
+from minigrad.io.npz import briefly, npz_bytes, parse_npz
+from minigrad.margin import Margin
+from minigrad.mlp import MLP
+
+EXTRA = 1000  # nodes a replay may add beyond those recorded
+
+
+class CertificateError(ValueError):
+    """A certificate that does not hold, or not for this network; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """The certified minimum of one image, with everything its replay needs.
+
+    Attributes
+    ----------
+    norm : "l0", "l1", "l2" or "linf"
+    lower, upper : float
+        No adversarial perturbation is smaller than `lower`; `x_adv` is one of size at most `upper` (inf: none known).
+        `lower = inf`: nothing in the box works.  Both 0: already misclassified.
+    x : (d,)
+    y : int
+    x_adv : (d,) or None
+    box : (lo, hi), each () or (d,)
+    mask : (d,) bool or None
+    target : int or None
+    gap : float
+        Asked for: `lower >= (1 - gap) upper`.
+    optimal : bool
+        Reached.
+    reason : Reason
+        PROVED, or why it was not: TIME, NODES, TIE, SMOOTH, BOUNDARY, MISCLASSIFIED.  Its `advice` says what to do.
+    nodes : int
+        Of all searches made for it.
+    seconds : float
+    attack : float
+        What the attack alone found, before the proof's own counterexamples; inf if nothing.
+    network : str
+        SHA-256 of the network.
+    radius : float
+        The radius that the tree refutes; 0 if nothing was refuted.
+    tree : Tree
+    """
+
+    norm: str
+    lower: float
+    upper: float
+    x: Array
+    y: int
+    x_adv: Array | None
+    box: tuple[Array, Array]
+    mask: Array | None
+    target: int | None
+    gap: float
+    optimal: bool
+    reason: Reason
+    nodes: int
+    seconds: float
+    attack: float
+    network: str
+    radius: float
+    tree: Tree
+
+    def __repr__(self) -> str:
+        what = in_words(self.norm, self.lower, self.upper)
+        return f"Certificate({self.norm}: {what}, {self.reason}, {self.nodes} nodes)"
+
+    @property
+    def success(self) -> bool:
+        """Whether a counterexample is known; as in `AttackResult` False for an image that is misclassified already."""
+        return self.x_adv is not None and self.reason != Reason.MISCLASSIFIED
+
+    @property
+    def distance(self) -> float:
+        """`upper`: the size of `x_adv - x`, rounded up; inf if none is known."""
+        return self.upper
+
+    def ball(self, radius: float) -> Ball:
+        """The perturbation set of that radius."""
+        return BALLS[self.norm](radius, box=self.box, mask=self.mask)
+
+    # ------------------------------------------------------------------ the replay
+
+    def check(self, net: MLP, *, time_limit: float = 600.0) -> None:
+        """Recompute the claim for `net`.  Returns None if it holds.
+
+        Raises
+        ------
+        CertificateError
+            Another network, a counterexample that does not work, a bound that cannot be proved again, numbers that
+            contradict each other.
+        """
+        try:
+            self._check(net, time_limit)
+        except CertificateError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # a field that cannot be what it says
+            raise CertificateError(f"certificate: it cannot be replayed ({briefly(error)})") from error
+
+    def _check(self, net: MLP, time_limit: float) -> None:
+        if fingerprint(net) != self.network:
+            raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
+        target = None if self.target is None else [self.target]
+        misclassified = Margin.from_labels(net, self.x[None], [self.y], target).value(self.x[None])[0] > 0
+        if misclassified != (self.reason == Reason.MISCLASSIFIED) or (misclassified and (self.lower or self.upper)):
+            raise CertificateError("certificate: lower = upper = 0 is for an image that is misclassified as it is")
+        if misclassified:
+            return
+        if not 0 <= self.lower <= self.upper:
+            raise CertificateError(f"certificate: expected 0 <= lower <= upper, got [{self.lower}, {self.upper}]")
+        if self.optimal != RADII[self.norm].reached(self.lower, self.upper, self.gap):
+            raise CertificateError("certificate: whether it is optimal does not follow from lower, upper and gap")
+        self._check_counterexample(net)
+        self._check_lower(net, time.perf_counter() + time_limit)
+
+    def _check_counterexample(self, net: MLP) -> None:
+        if self.x_adv is None:
+            if np.isfinite(self.upper):
+                raise CertificateError("certificate: an upper bound without a counterexample")
+            return
+        x, s = self.x[None], (self.x_adv - self.x)[None]
+        ball = self.ball(self.upper)
+        inside = (self.box[0] <= self.x_adv) & (self.x_adv <= self.box[1])
+        if not (inside.all() and ball.contains(x, s)[0] and size(ball, s) <= self.upper):
+            raise CertificateError("certificate: the counterexample is outside its box or mask, or larger than upper")
+        if not Query.from_image(net, self.x, self.y, ball, self.target).adversarial(self.x_adv[None])[0]:
+            raise CertificateError("certificate: the counterexample is not adversarial beyond rounding")
+
+    def _check_lower(self, net: MLP, deadline: float) -> None:
+        radii = RADII[self.norm]
+        if self.lower <= radii.proves(0):
+            return  # nothing was claimed but that x itself is classified rightly
+        if not 0 < self.radius < np.inf:
+            raise CertificateError("certificate: a lower bound without a refuted radius")
+        ball = self.ball(self.radius)
+        everything = np.isinf(self.lower) and self.radius >= widest(ball, self.x[None])
+        if not (everything or self.lower <= radii.proves(self.radius)):
+            raise CertificateError(f"certificate: refuting radius {self.radius} does not prove lower {self.lower}")
+        query = Query.from_image(net, self.x, self.y, ball, self.target)
+        answer = Search(query, self.tree).run(deadline, len(self.tree) + EXTRA)
+        if not answer.proved:
+            raise CertificateError(f"certificate: the lower bound could not be proved again ({answer.reason})")
+
+    # ------------------------------------------------------------------ files
+
+    def to_bytes(self) -> bytes:
+        """An uncompressed `.npz` archive (attacks/proofs/certificate_file.py)."""
+        return npz_bytes(arrays_of(self))
+
+    def save(self, path: str | Path) -> None:
+        """Write a `.npz` without pickle.  Raises OSError."""
+        write_whole(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Certificate:
+        """Read what `save` wrote.  Raises OSError, or ValueError for any other file."""
+        return cls.from_bytes(Path(path).read_bytes(), str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "certificate") -> Certificate:
+        """What `to_bytes` made.  Raises ValueError for anything else."""
+        arrays = parse_npz(content, name)
+        try:
+            return cls(**fields_of(arrays))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected a certificate, got something else ({briefly(error)})") from error

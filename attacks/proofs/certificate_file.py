@@ -1,0 +1,91 @@
+"""A certificate as a file: a `.npz` archive of plain arrays, read without pickle and with every field checked."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attacks.balls import BALLS
+from attacks.proofs.tree import Tree
+from attacks.result import Reason
+from minigrad.inputs import Array, as_images
+from minigrad.mlp import MLP, check_layers
+
+if TYPE_CHECKING:
+    from attacks.proofs.certificate import Certificate
+
+NO_TARGET = -1
+NUMBERS = ("lower", "upper", "y", "gap", "optimal", "nodes", "seconds", "attack", "radius")
+WORDS = ("norm", "reason", "network")
+
+
+def arrays_of(certificate: Certificate) -> dict[str, Array]:
+    """The arrays of its file, by name.  `x_adv` and `mask` are absent where they are None."""
+    c, tree = certificate, certificate.tree
+    arrays: dict[str, Any] = {name: getattr(c, name) for name in NUMBERS}
+    arrays |= {name: str(getattr(c, name)) for name in WORDS}
+    arrays |= {"x": c.x, "lo": c.box[0], "hi": c.box[1], "roots": tree.roots}
+    arrays |= {"target": NO_TARGET if c.target is None else c.target}
+    arrays |= {"tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
+    arrays |= {name: value for name in ("x_adv", "mask") if (value := getattr(c, name)) is not None}
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
+    """The fields of `Certificate`, from what `arrays_of` made.
+
+    Raises
+    ------
+    ArithmeticError, LookupError, TypeError, ValueError
+        Anything else.
+    """
+    fields: dict[str, Any] = {name: _number(arrays[name]) for name in NUMBERS}
+    if any(np.isnan(value) for value in fields.values()) or fields["gap"] < 0:
+        raise ValueError(f"numbers {fields}")
+    fields |= {name: str(arrays[name]) for name in WORDS}
+    fields |= {"y": _whole(arrays["y"]), "nodes": _whole(arrays["nodes"]), "optimal": bool(fields["optimal"])}
+    fields |= {"reason": Reason(fields["reason"])}
+    if fields["norm"] not in BALLS:
+        raise ValueError(f"norm {fields['norm']}")
+    x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), _whole(arrays["target"])
+    box = _real(arrays["lo"]), _real(arrays["hi"])
+    BALLS[fields["norm"]](1, box=box, mask=mask).check(x[None])
+    return fields | {
+        "x": x,
+        "x_adv": as_images(arrays["x_adv"][None], len(x))[0] if "x_adv" in arrays else None,
+        "box": box,
+        "mask": mask,
+        "target": None if target == NO_TARGET else target,
+        "tree": Tree.from_rows(_whole(arrays["roots"]), arrays["tree"]),
+    }
+
+
+def fingerprint(net: MLP) -> str:
+    """SHA-256 of all that defines the network."""
+    check_layers(net)
+    digest = hashlib.sha256()
+    for name, value in net.to_arrays().items():
+        digest.update(f"{name} {value.shape} {value.dtype.str}".encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def _real(array: Array) -> Array:
+    """An array of a file as float64, or ValueError."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"expected real numbers, got {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _number(array: Array) -> float:
+    if array.ndim:
+        raise ValueError(f"expected one number, got an array of shape {array.shape}")
+    return float(_real(array))
+
+
+def _whole(array: Array) -> int:
+    number = _number(array)
+    if number != np.floor(number):
+        raise ValueError(f"expected a whole number, got {number}")
+    return int(number)

@@ -1,0 +1,56 @@
+"""Fewer pixels: a query about those that can still move, so that every matrix product has fewer columns.
+
+A pixel that has no room, is off the mask, or is out in every node adds a constant to the first layer,
+
+    z_1 = x W + b = x_live W_live + b',        b' = b + x_fixed W_fixed.
+
+Rounding b' errs by no more than the whole layer does, so each time the query is condensed the first layer's error
+counts half as much again (`Region.error` is counted twice in a bound).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from attacks.balls.base import Ball, changed
+from attacks.proofs.nodes import Nodes
+from attacks.proofs.query import Query
+from minigrad.bounds.region import reach
+from minigrad.bounds.rounding import product_error
+from minigrad.inputs import Array
+
+WORTH = 0.8  # condense when at most this share of the pixels is left: copying W for less costs what it saves
+
+
+def condense(query: Query, nodes: Nodes) -> tuple[Query, Nodes]:
+    """The same query, and its nodes, about the pixels that can still move."""
+    down, up = query.ball.room(query.x)
+    live = np.flatnonzero(((down != 0) | (up != 0))[0] & ~nodes.outside.all(axis=0))
+    d = query.x.shape[1]
+    if not 0 < len(live) <= WORTH * d or not len(nodes):
+        return query, nodes
+    first, x = query.net.dense[0], query.x
+    error = product_error(first.W, first.b, reach(x, query.ball))
+    fixed = np.delete(np.arange(d), live)
+    layer = type(first)(first.W[live], first.b + x[0, fixed] @ first.W[fixed])
+    small = replace(
+        query,
+        net=replace(query.net, layers=(layer, *query.net.layers[1:])),
+        x=x[:, live],
+        ball=columns(query.ball, live, d),
+        first_error=(error if query.first_error is None else query.first_error) + error / 2,
+        live=live if query.live is None else query.live[live],
+        image=x if query.image is None else query.image,
+    )
+    return small, replace(nodes, inside=nodes.inside[:, live], outside=nodes.outside[:, live])
+
+
+def columns(ball: Ball, index: Array, d: int) -> Ball:
+    """The ball on the pixels `index` out of `d`, the others held still."""
+
+    def pick(value: Array, axes: int) -> Array:
+        return value[..., index] if axes == 2 and np.ndim(value) and value.shape[-1] == d else value
+
+    return changed(ball, pick)

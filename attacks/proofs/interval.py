@@ -1,0 +1,105 @@
+"""What is known of one image's minimum so far: the interval, the counterexample above it, the tree below it.
+
+    upper    |x_adv - x|, rounded up, of the smallest counterexample seen
+    lower    what the largest refuted radius proves
+
+Whoever finds a smaller counterexample or refutes a larger radius tells it here; each end moves only inwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attacks.proofs.query import Query
+from attacks.proofs.radii import RADII, size, widest
+from attacks.proofs.task import Task
+from attacks.proofs.tree import Tree
+from minigrad.bounds.crown import intervals, upper_bound
+from minigrad.inputs import Array
+
+SHORTEN = 3  # rounds in which a counterexample is drawn towards x; for L0 each takes one pixel away
+PUSHES = 2.0 ** np.arange(-44, -9)  # shares by which s is lengthened: from a few ulps to a thousandth
+
+
+class Interval:
+    """Image `i` of a task.
+
+    Attributes
+    ----------
+    x : (d,)
+    y : int
+    target : int or None
+    ball : Ball
+    upper, lower : float
+    x_adv : (d,) or None
+    radius : float
+        The largest that is refuted; 0 if none is.
+    tree : Tree
+        Of the search that refuted it.
+    """
+
+    def __init__(self, task: Task, i: int) -> None:
+        self.net, self.radii = task.net, RADII[task.ball.norm]
+        self.x, self.y = task.x[i], int(task.y[i])
+        self.target = None if task.target is None else int(task.target[i])
+        self.ball = task.ball.take(i, len(task.x))
+        self.x_adv: Array | None = None
+        self.upper, self.lower, self.radius, self.tree = np.inf, self.radii.proves(0), 0.0, Tree(1)
+        if task.attack.success[i]:
+            self.found(task.attack.x_adv[i])
+
+    @property
+    def whole_box(self) -> float:
+        """A radius at which the set is the whole box."""
+        return widest(self.ball, self.x[None])
+
+    def query(self, radius: Any) -> Query:
+        """Whether there is a counterexample within `radius`."""
+        return Query.from_image(self.net, self.x, self.y, self.ball.with_radius(radius), self.target)
+
+    def reached(self, gap: float) -> bool:
+        """Whether the interval is as narrow as `gap` asks."""
+        return self.radii.reached(self.lower, self.upper, gap)
+
+    def found(self, point: Array) -> None:
+        """Take `point` (d,) as the upper bound, moved on a little if it is adversarial by less than rounding."""
+        s = point - self.x
+        points = self.ball.apply(self.x, s + np.append(0.0, PUSHES)[:, None] * s)
+        works = self.query(1).adversarial(points)
+        if not works.any():
+            return
+        point = points[np.argmax(works)]
+        upper = size(self.ball, (point - self.x)[None])
+        if upper < self.upper:
+            self.upper, self.x_adv = upper, point
+
+    def shortened(self, point: Array) -> Array:
+        """A counterexample on the way from x to `point`, as near as a few rounds of candidates bring it."""
+        query = self.query(1)
+        for _ in range(SHORTEN):
+            points = self.ball.apply(self.x, self.radii.shorter(point - self.x))
+            works = np.flatnonzero(query.adversarial(points))
+            if not len(works):
+                break
+            point = points[works[0]]
+        return point
+
+    def refuted(self, radius: float, tree: Tree) -> None:
+        """Take what a refuted radius proves as the lower bound, if it is more than is known."""
+        if self.radii.proves(radius) > self.lower:
+            self.lower, self.radius, self.tree = self.radii.proves(radius), radius, tree
+
+    def first_look(self) -> None:
+        """The largest radius on a ladder that plain bounds refute, all radii in one batch."""
+        radii = self.radii.ladder(self.upper if np.isfinite(self.upper) else self.whole_box)
+        if not len(radii):
+            return
+        query = self.query(radii)
+        x = np.repeat(query.x, len(radii), axis=0)
+        known = intervals(self.net, x, query.ball)
+        bound = upper_bound(known, np.broadcast_to(query.c, (len(x), *query.c.shape)))  # (m, rivals)
+        refuted = bound.min(axis=1) < 0 if query.joint is not None else bound.max(axis=1) < 0
+        if refuted.any():
+            self.refuted(float(radii[refuted].max()), Tree(len(query.c)))

@@ -1,0 +1,92 @@
+"""A leaf without a split left: the margin is affine there, and a linear program is its exact answer.
+
+Every ReLU is decided, so with s the perturbation every pre-activation and the margin are affine,
+
+    z_k(s) = z_k(0) + s Z_k,        m(s) = m(0) + s g,
+
+and the leaf asks for  max m(s)  over the ball and the half-spaces  sign z >= 0  of the splits.  The duals of those
+half-spaces are the best beta there is.  The solver is not believed: its beta goes into one more backward substitution,
+whose bound counts rounding, and its s is measured as a counterexample.  If the target must beat all rivals (k >= 3
+classes), the program maximises the smallest of their margins, and its duals weigh the rivals.
+
+A ball that is not polyhedral (L2) has no linear program; there many steps of `optimise_bounds` minimise the same dual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from attacks.proofs.nodes import Nodes
+from attacks.proofs.query import Query
+from attacks.uap.linear_program import largest_least
+from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.inputs import Array
+
+ASCENT, RATES = 150, (0.2, 2.0, 20.0)  # steps where there is no program, and their sizes
+LEAST_WEIGHT = 1e-9  # of the margins together: where the signs alone contradict each other it is 0, and beta unbounded
+
+
+def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
+    """The leaf (one node) with the best bound found, and the maximiser as a point (d,) worth measuring, or None."""
+    if not query.piecewise_linear:
+        return leaf, None
+    known = leaf.region(query)
+    ends = leaf.ball(query).segments(query.x)
+    if ends is None:
+        for rate in RATES:  # where no point has these signs beta is unbounded: it must be able to get far
+            bound, mult = optimise_bounds(known, leaf.c, leaf.multipliers(), steps=ASCENT, rate=rate)
+            leaf = leaf.with_multipliers(bound[:, 0], mult)
+            if leaf.bound[0] < 0:
+                break
+        return leaf, None
+    solved = _program(query, leaf, ends)
+    if solved is None:
+        return leaf, None
+    s, beta, weights = solved
+    c = leaf.c if query.joint is None else weights @ query.joint
+    mult = Multipliers(leaf.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
+    bound = bound_rows(known, c, mult).bound[0, 0]
+    point = query.ball.apply(query.x, s[None])[0]
+    if bound < leaf.bound[0]:
+        leaf = replace(leaf, c=c, bound=np.array([bound]), beta=tuple(b[None] for b in beta))
+    return leaf, point
+
+
+def _program(
+    query: Query, leaf: Nodes, segments: tuple[Array, Array, float]
+) -> tuple[Array, list[Array], Array] | None:
+    """`max t` over s in the ball with  t <= m_j(s)  and  sign z >= 0  (attacks/uap/linear_program.py).
+
+    Returns s (d,), beta (one (d_k,) array a layer) and the rivals' weights (1, r), or None if the solver found none.
+    Where no s has these signs the duals of  max t,  t <= sign z,  t <= m_j  prove it.
+    """
+    net = query.net
+    Z, z = np.eye(query.x.shape[1]), query.x[0]  # a_k(s) = z + s Z
+    rows, ends, where = [], [], []
+    for k in range(len(leaf.l)):
+        Z, z = Z @ net.dense[k].W, z @ net.dense[k].W + net.dense[k].b
+        sign = leaf.sign[k][0]
+        split = np.flatnonzero(sign)
+        rows.append(-(Z[:, split] * sign[split]).T)  # -sign Z s <= sign z
+        ends.append(z[split] * sign[split])
+        where.append(split)
+        active = leaf.l[k][0] >= 0
+        Z, z = Z * active, z * active
+    joint = leaf.c if query.joint is None else query.joint
+    W, b = net.dense[-1].W, net.dense[-1].b - net.threshold
+    g, m = (Z @ W @ joint.T).T, (z @ W + b) @ joint.T  # (r, d), (r,)
+    given = (np.concatenate(rows), np.concatenate(ends)) if rows else (None, None)
+    found = largest_least(segments, m, g, *given)
+    if found is None:
+        return None
+    s, duals = found
+    beta, start = [], 0
+    for k, split in enumerate(where):
+        beta.append(np.zeros(leaf.l[k].shape[1]))
+        beta[k][split] = duals[start : start + len(split)]
+        start += len(split)
+    weights = duals[start:]
+    total = max(weights.sum(), LEAST_WEIGHT)
+    return s, [b / total for b in beta], weights[None] / total

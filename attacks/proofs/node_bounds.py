@@ -1,0 +1,103 @@
+"""The work on a node: a smaller bound, smaller intervals, decided pixels, a counterexample tried.
+
+    optimised      the bound of its margin (minigrad/bounds/optimised.py); below 0 the node is closed.  For L0 the same
+                   bound decides pixels
+    constrained    its intervals, over the counterexamples alone (minigrad/bounds/output_constraint.py); an empty one
+                   closes the node too
+
+Each makes the other stronger: smaller intervals make tighter lines, tighter lines a smaller bound of m, a smaller bound
+of m smaller intervals.  At the roots they take turns as long as that pays, at every other node they do so once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from attacks.proofs.condense import condense
+from attacks.proofs.nodes import Nodes
+from attacks.proofs.pixels import decide_pixels, undecided
+from attacks.proofs.query import Query
+from minigrad.bounds.crown import Substitution
+from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.bounds.output_constraint import constrain_layer
+from minigrad.bounds.region import Region
+from minigrad.inputs import Array
+
+STEPS, NEURON_STEPS = 8, 5  # of `optimise_bounds`: for a node's margin, and for its neurons
+ROOT_ROUNDS = 12
+PROGRESS = 0.95  # a round that leaves more of the bound than this is the last
+
+
+def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
+    """The roots that stay open after a few rounds of work, and the query condensed to the pixels they leave.
+
+    With rivals that must all be beaten (`query.joint`), one refuted root refutes the query; else the root with
+    the smallest bound goes on alone.
+    """
+    query, nodes = condense(query, Nodes.root(query))
+    alone, number = query.joint is None, len(nodes)
+    nodes = optimised(query, nodes)
+    for _ in range(ROOT_ROUNDS):
+        before = np.max(nodes.bound, initial=0.0)
+        nodes = optimised(query, constrained(query, nodes, deadline))
+        if not alone:
+            nodes = nodes.take(np.argsort(nodes.bound)[: len(nodes) == number])
+            alone = True
+        if not len(nodes) or np.max(nodes.bound) > PROGRESS * before or time.perf_counter() > deadline:
+            break
+        query, nodes = condense(query, nodes)
+    return condense(query, nodes)
+
+
+def work(query: Query, nodes: Nodes, deadline: float = np.inf) -> Nodes:
+    """The nodes that stay open after one turn of each."""
+    nodes = optimised(query, nodes)
+    return optimised(query, constrained(query, nodes, deadline))
+
+
+def constrained(query: Query, nodes: Nodes, deadline: float = np.inf) -> Nodes:
+    """The nodes with their intervals constrained, layer by layer, without those that hold no counterexample.
+
+    Past the deadline the layers that are left keep the intervals they have.
+    """
+    for k in range(len(nodes.l)):
+        if len(nodes) and time.perf_counter() <= deadline:
+            known, mult = nodes.region(query), nodes.multipliers()
+            known, gamma, empty = constrain_layer(known, nodes.gamma, k, nodes.c, mult, steps=NEURON_STEPS)
+            nodes = nodes.with_intervals(known, gamma).take(np.flatnonzero(~empty))
+    return nodes
+
+
+def optimised(query: Query, nodes: Nodes) -> Nodes:
+    """The nodes whose bound stays at or above 0, with pixels decided by it."""
+    if not len(nodes):
+        return nodes
+    bound, mult = optimise_bounds(nodes.region(query), nodes.c, nodes.multipliers(), steps=STEPS)
+    nodes = nodes.with_multipliers(bound[:, 0], mult)
+    nodes = nodes.take(np.flatnonzero(nodes.bound >= 0))
+    if not len(nodes) or not undecided(query.ball, query.x).any():
+        return nodes
+    known, _, found = bounded(query, nodes)
+    inside, outside = decide_pixels(known, found.bound[:, 0], found.A[:, 0])
+    nodes = replace(nodes, inside=nodes.inside | inside, outside=nodes.outside | outside)
+    fits = np.count_nonzero(nodes.inside, axis=1) <= query.ball.radius
+    return nodes.take(np.flatnonzero(fits & ~(nodes.inside & nodes.outside).any(axis=1)))
+
+
+def bounded(query: Query, nodes: Nodes) -> tuple[Region, Multipliers, Substitution]:
+    """The substitution of the nodes' margins with the multipliers they have."""
+    known, mult = nodes.region(query), nodes.multipliers()
+    return known, mult, bound_rows(known, nodes.c, mult)
+
+
+def first_counterexample(query: Query, small: Query, known: Region, found: Substitution) -> Array | None:
+    """The first maximiser of a bound that is adversarial, as a point (d,) of the whole image, or None.
+
+    `small` is `query` condensed; `known` and `found` are of its nodes.
+    """
+    points = small.whole(small.ball.apply(small.x, known.ball.maximize(small.x, found.A[:, 0])))
+    taken = query.adversarial(points)
+    return points[np.argmax(taken)] if taken.any() else None

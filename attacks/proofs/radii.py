@@ -1,0 +1,116 @@
+"""The search over radii: what a refuted radius proves, and which radius to ask about next.  One small class a norm.
+
+The continuous norms ask the same of a radius; where pixels are counted (L0) radii are whole numbers, and refuting k
+proves k + 1.  A new norm of either kind needs nothing here but its name in `RADII`.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+
+import numpy as np
+
+from attacks.balls.base import Ball
+from minigrad.bounds.rounding import gamma_n
+from minigrad.inputs import Array
+
+RUNGS = 8  # of the ladder: all are bounded in one batch, and a proof found on one is soon bettered by the search
+COUNTS = 15  # pixels at most on the ladder of L0: plain bounds refute one or two, and rarely five
+BACK = 0.9  # of a radius that was too hard; half of the way to a proved one would often waste a proof within reach
+WAY = 1024  # points on the way to a counterexample: it is known to a thousandth, and one forward pass measures them all
+
+
+class Radii:
+    """Radii of a continuous norm."""
+
+    def proves(self, radius: float) -> float:
+        """If no s with `|s| <= radius` is adversarial, none has `|s| <` this."""
+        return radius
+
+    def asks(self, upper: float, gap: float) -> float:
+        """The radius to refute so that the least distance is known within `gap`, when `upper` works."""
+        return (1 - gap) * upper
+
+    def reached(self, lower: float, upper: float, gap: float) -> bool:
+        """Whether the interval is as narrow as `gap` asks."""
+        return lower == upper or lower >= self.proves(self.asks(upper, gap))
+
+    def retreat(self, proved: float, failed: float) -> float:
+        """A radius to try after `failed` was too hard, when `proved` is proved; not above `proved`: none left."""
+        return max(BACK * failed, (proved + failed) / 2)
+
+    def ladder(self, upper: float) -> Array:
+        """Radii below `upper`, rising, (m,), for a first look."""
+        return upper * np.arange(1, RUNGS) / RUNGS
+
+    def whole(self, radius: float) -> float:
+        """`radius`, or the next one that makes sense."""
+        return radius
+
+    def between(self, low: float, high: float, share: float) -> float | None:
+        """A radius between the two, or None where they are nearer than `share` of the larger."""
+        return (low + high) / 2 if high - low > share * high else None
+
+    def shorter(self, s: Array) -> Array:
+        """Perturbations on the way to `s` (d,), the smallest first, (m, d)."""
+        return np.arange(1, WAY)[:, None] / WAY * s
+
+
+class PixelCounts(Radii):
+    """Radii of L0: whole numbers of pixels."""
+
+    def proves(self, radius: float) -> float:
+        return radius + 1
+
+    def asks(self, upper: float, gap: float) -> float:
+        return float(np.ceil((1 - gap) * upper)) - 1
+
+    def retreat(self, proved: float, failed: float) -> float:
+        return failed - 1
+
+    def ladder(self, upper: float) -> Array:
+        return np.arange(1, min(upper, COUNTS + 1))
+
+    def whole(self, radius: float) -> float:
+        return max(1.0, float(np.ceil(radius)))
+
+    def between(self, low: float, high: float, share: float) -> float | None:
+        return float((low + high) // 2) if high - low > 1 else None
+
+    def shorter(self, s: Array) -> Array:
+        """`s` with one pixel less, for each of its pixels."""
+        pixels = np.flatnonzero(s)
+        return s * (np.arange(len(s)) != pixels[:, None])
+
+
+RADII: dict[str, Radii] = {"l0": PixelCounts(), "l1": Radii(), "l2": Radii(), "linf": Radii()}
+
+
+def widest(ball: Ball, x: Array) -> float:
+    """A radius > 0 at which S is the whole box, for one image `x` (1, d)."""
+    down, up = ball.room(x)
+    return float(np.max(ball.distance(np.maximum(-down, up)))) or 1.0  # nothing can move: any radius
+
+
+def size(ball: Ball, s: Array) -> float:
+    """`|s|` of one `s` (1, d), rounded up: by gamma_n for a sum of n = d + 8 terms.  A count of pixels is exact."""
+    return float(ball.distance(s)[0]) * (1 + gamma_n(s.shape[-1] + 8) * (not ball.counts))
+
+
+def in_words(norm: str, lower: float, upper: float) -> str:
+    """The interval of a certified minimum in words, each end rounded outwards to 6 digits.
+
+    >>> in_words("l0", 5, 5), in_words("linf", 0.04955555, 0.05000001)
+    ('between 5 and 5 pixels', 'between 0.0495555 and 0.0500001')
+    >>> in_words("linf", 0.3, np.inf), in_words("l0", np.inf, np.inf)
+    ('at least 0.3, none found', 'nothing works')
+    """
+    if lower == np.inf:
+        return "nothing works"
+    unit = " pixels" if norm == "l0" else ""
+    low, high = _rounded(lower, ROUND_FLOOR), _rounded(upper, ROUND_CEILING)
+    return f"at least {low}{unit}, none found" if upper == np.inf else f"between {low} and {high}{unit}"
+
+
+def _rounded(value: float, direction: str) -> str:
+    return f"{float(Context(prec=6, rounding=direction).create_decimal(repr(float(value)))):.6g}"

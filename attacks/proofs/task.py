@@ -1,0 +1,141 @@
+"""The input of the proofs, checked once: images, their margins, the perturbation set, limits, the attack's answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from attacks.balls import BALLS
+from attacks.balls.base import Ball
+from attacks.minimum_norm import smallest_eps
+from attacks.proofs.certificate_file import fingerprint
+from attacks.result import AttackResult
+from attacks.saliency import saliency_map
+from minigrad.bounds.relaxation import lines
+from minigrad.inputs import Array, as_images
+from minigrad.margin import Margin
+from minigrad.mlp import MLP, check_layers
+
+LEAST_GAP = 1e-9  # of a continuous norm: rounding terms alone are about 1e-12 of a radius, a tenth of this gap met ties
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a proof may stop.
+
+    Attributes
+    ----------
+    gap : float in [0, 1)
+        At `lower >= (1 - gap) upper`.
+    time_limit : float >= 0, seconds an image
+    node_limit : float >= 0, nodes a search
+    """
+
+    gap: float
+    time_limit: float
+    node_limit: float
+
+    @classmethod
+    def from_options(
+        cls, norm: Any, gap: Any = None, time_limit: Any = 60.0, node_limit: Any = None
+    ) -> Limits:
+        """As numbers, with the defaults of `norm` filled in: gap 0 for "l0", else 0.01; no limit of nodes.
+
+        Raises
+        ------
+        ValueError
+            No norm, or an unknown one; a gap or limit that is negative or no number; a gap of 1 or more, or below 1e-9
+            where the norm is continuous.
+        """
+        if norm is None:
+            raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got none: say how a change is measured")
+        if not isinstance(norm, str) or norm not in BALLS:
+            raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
+        least, usual = (0.0, 0.0) if BALLS[norm].counts else (LEAST_GAP, 0.01)
+        gap = usual if gap is None else _number(gap, "gap", least)
+        if gap >= 1:
+            raise ValueError(f"gap: expected a number below 1, got {gap}")
+        time_limit = _number(time_limit, "time_limit", 0.0)
+        return cls(gap, time_limit, np.inf if node_limit is None else _number(node_limit, "node_limit", 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """n images with their margins `start` (n,), and what is asked of each.
+
+    Attributes
+    ----------
+    net : MLP
+    x : (n, d)
+    y, target : (n,) int, or None for no target
+    ball : Ball
+        The norm, box and mask; its radius is of no meaning.
+    limits : Limits
+    start : (n,)
+        m(x).
+    network : str
+        SHA-256 of the network.
+    """
+
+    net: MLP
+    x: Array
+    y: Array
+    target: Array | None
+    ball: Ball
+    limits: Limits
+    start: Array
+    network: str
+
+    @classmethod
+    def from_images(
+        cls,
+        net: MLP,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        norm: str,
+        limits: Limits,
+        mask: ArrayLike | None = None,
+        box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
+        target: ArrayLike | None = None,
+    ) -> Task:
+        """Check everything before any work.  Arguments and errors as in `certified_minimum`."""
+        check_layers(net)
+        for layer in net.layers[1::2]:
+            lines(layer, np.zeros(1), np.zeros(1))  # raises if an activation has no relaxation
+        x = as_images(x, net.sizes[0])
+        ball = BALLS[norm](1, box=box, mask=mask)
+        ball.check(x)
+        margin = Margin.from_labels(net, x, y, target)
+        return cls(net, x, margin.y, margin.target, ball, limits, margin.value(x), fingerprint(net))
+
+    @cached_property
+    def attack(self) -> AttackResult:
+        """What the best attack finds, for all images."""
+        how: dict[str, Any] = {"target": self.target, "box": self.ball.box, "mask": self.ball.mask}
+        if self.ball.counts:
+            return saliency_map(self.net, self.x, self.y, **how)
+        return smallest_eps(self.net, self.x, self.y, norm=self.ball.norm, **how)
+
+    def limited(self, gap: float, time_limit: float) -> Task:
+        """The same task, its attack included, with another gap and time limit."""
+        part = replace(self, limits=replace(self.limits, gap=gap, time_limit=time_limit))
+        part.__dict__["attack"] = self.attack  # where cached_property keeps it
+        return part
+
+
+def check_callback(value: Any, name: str) -> None:
+    """Raise ValueError unless `value` is None or can be called."""
+    if value is not None and not callable(value):
+        raise ValueError(f"{name}: expected a function, got {type(value).__name__}")
+
+
+def _number(value: Any, name: str, least: float) -> float:
+    """`value` as a float of at least `least`, or ValueError."""
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not value >= least:
+        raise ValueError(f"{name}: expected a number of at least {least:g}, got {value!r}")
+    return float(value)

@@ -1,0 +1,47 @@
+"""`index.html`: one file with its pictures inside, made of `template.html` and the numbers of `results.json`.
+
+The template is HTML in which `${name}` stands for a value of wording.py, tables.py or formulas.py, and
+
+    <figure data-png="overview.png">The caption.</figure>
+
+for a figure, which is left out if its file was not drawn.  Class "wide" is for many small pictures: on a phone they
+scroll instead of shrinking.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from attacks.report.formulas import LATEX, math
+from attacks.report.tables import tables
+from attacks.report.wording import words
+
+FIGURE = re.compile(r'<figure( class="wide")? data-png="([\w.]+)">(.*?)</figure>', re.DOTALL)
+
+
+def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
+    """The report as one self-contained HTML page: nothing is fetched from anywhere.
+
+    Parameters
+    ----------
+    r : what results.json holds
+    figures : file name: PNG
+    """
+
+    def figure(found: re.Match[str]) -> str:
+        kind, name, caption = found.groups(default="")
+        if name not in figures:
+            return ""
+        text = escape(re.sub("</?strong>", "", caption))
+        data = base64.b64encode(figures[name]).decode()
+        image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
+        return f"<figure{kind}>{image}<figcaption>{text}</figcaption></figure>"
+
+    template = Template((files("attacks.report") / "template.html").read_text("utf-8"))
+    formulas = {f"formula_{name}": math(name) for name in LATEX}
+    return FIGURE.sub(figure, template.substitute(words(r) | tables(r) | formulas))

@@ -1,0 +1,87 @@
+"""Proofs that run in another process while this one attacks: each is asked as soon as its question is known.
+
+A limit of time decides how far a proof gets, so it never changes what the attacks find.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attacks.detect.adaptive import blind_spots
+from attacks.proofs.certificate import Certificate
+from attacks.proofs.mask_minimum import any_filling, smallest_mask
+from attacks.proofs.minimum import certified_minimum
+from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+from attacks.report.setup import Setup
+from minigrad.inputs import Array
+
+# Shares of `Options.proof_seconds`, at most: a proof that is done sooner leaves its time unused.  What the page asks
+# first, pixels and eps without a detector to evade, gets most.  Twice the seconds narrow the intervals, half of them
+# widen them, and none is ever false.
+IMAGE_SHARE = {  # blind spot of the detectors ("free": any pixel), norm
+    ("free", "l0"): 0.5, ("free", "linf"): 0.5,
+    ("used", "l0"): 0.3, ("used", "linf"): 0.25, ("smooth", "l0"): 0.1, ("smooth", "linf"): 0.1,
+}  # fmt: skip
+SET_SHARE = {"linf": 0.25, "l0": 0.1, "mixed": 0.15}
+FRAME_SHARE = 0.1
+FILLING_SECONDS = 0.3  # an image and height: most masks are decided sooner, the others count as undecided
+
+
+@dataclass(frozen=True, eq=False)
+class Proofs:
+    """What was proved."""
+
+    image: dict[str, dict[str, Certificate]]  # blind spot: norm: the certified minimum of the image shown
+    frame: Certificate  # of the image shown: the fewest pixels of the glasses that are enough
+    sets: dict[str, UniversalMinimum]  # "linf" and "l0" of the first few images; "mixed": of both digits, linf
+    fillings: dict[int, list[Certificate]]  # height of the glasses: whether any filling flips each of the first images
+
+
+class ProofJobs:
+    """Proofs about the images of `setup`, asked of `executor` one by one; `results` waits for all of them."""
+
+    def __init__(self, executor: Executor, setup: Setup) -> None:
+        self._executor, self._setup, self._seconds = executor, setup, setup.options.proof_seconds
+        self._image = dict[tuple[str, str], Future[list[Certificate]]]()
+        self._frame: Future[list[Certificate]] | None = None
+        self._sets = dict[str, Future[UniversalMinimum]]()
+        self._fillings = dict[int, Future[list[Certificate]]]()
+
+    def certify_image(self, x: Array) -> None:
+        """The certified minimum of one image (1, d) of class 0, in both norms and each blind spot."""
+        spots = blind_spots(self._setup.detectors, x)
+        for (spot, norm), share in IMAGE_SHARE.items():
+            options: dict[str, Any] = {"norm": norm, "time_limit": share * self._seconds, **spots[spot]}
+            asked = self._executor.submit(certified_minimum, self._setup.net, x, [0], **options)
+            self._image[spot, norm] = asked
+
+    def certify_frame(self, x: Array, mask: Array) -> None:
+        """The fewest pixels of the mask that are enough for one image (1, d) of class 0."""
+        limit = FRAME_SHARE * self._seconds
+        self._frame = self._executor.submit(smallest_mask, self._setup.net, x, [0], mask, time_limit=limit)
+
+    def bound_set(self, name: str, norm: str, x: Array, y: Array) -> None:
+        """Below which radius no s fools all images x (n, d) with labels y (n,); "mixed": labels of both classes."""
+        limit = SET_SHARE[name] * self._seconds
+        options: dict[str, Any] = {"norm": norm, "time_limit": limit, "mixed": name == "mixed", "rng": self._setup.seed}
+        self._sets[name] = self._executor.submit(universal_minimum, self._setup.net, x, y, **options)
+
+    def judge_mask(self, height: int, x: Array, mask: Array) -> None:
+        """Whether some filling of the mask, glasses at this height, flips each of the images x (n, d) of class 0."""
+        y = np.zeros(len(x), int)
+        asked = self._executor.submit(any_filling, self._setup.net, x, y, mask, time_limit=FILLING_SECONDS)
+        self._fillings[height] = asked
+
+    def results(self) -> Proofs:
+        """Wait for all of them, of which there is at least one of each kind."""
+        assert self._image and self._frame and self._sets and self._fillings
+        image: dict[str, dict[str, Certificate]] = {spot: {} for spot, _ in self._image}
+        for (spot, norm), asked in self._image.items():
+            (image[spot][norm],) = asked.result()
+        (frame,) = self._frame.result()
+        sets = {name: asked.result() for name, asked in self._sets.items()}
+        return Proofs(image, frame, sets, {height: asked.result() for height, asked in self._fillings.items()})

@@ -1,0 +1,116 @@
+"""Fewer pixels: what a sparse answer can still give back.
+
+`prune` puts pixels back that are not needed, `exchange` looks for an answer with one pixel less.  Both only ever
+replace an adversarial image by another with fewer changed pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attacks.balls.base import gains
+from attacks.images import blocks
+from attacks.problem import Problem
+from attacks.result import Trace
+from minigrad.inputs import Array
+
+BLOCK = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
+
+
+def prune(problem: Problem, x_adv: Array, trace: Trace, rows: Array | None = None) -> tuple[Array, Array]:
+    """Put pixels back one at a time, always the one whose loss costs least margin, while the image stays adversarial.
+
+    Returns the images (n, d), and which steps of the trace are kept (n, steps).  `rows` names the adversarial images to
+    look at; by default all of them.
+    """
+    x_adv, kept = x_adv.copy(), trace.kept.copy()
+    rows = _adversarial(problem, x_adv) if rows is None else rows
+    while len(rows):
+        row, step = np.nonzero(kept[rows])  # a candidate for each pixel still changed
+        row = rows[row]
+        m = np.empty(len(row))
+        block = max(1, BLOCK // x_adv.shape[1])
+        for start in range(0, len(row), block):
+            r, t = row[start : start + block], step[start : start + block]
+            without = x_adv[r]  # (block, d), a copy
+            pixel = trace.pixel[r, t]
+            without[np.arange(len(r)), pixel] = problem.x[r, pixel]
+            m[start : start + block] = problem.margin.take(r).value(without)
+        order = np.lexsort((m, row))  # the last of each row is its best candidate
+        ends = order[np.flatnonzero(np.diff(row[order], append=-1))]
+        ends = ends[m[ends] > 0]
+        rows = row[ends]
+        pixel = trace.pixel[rows, step[ends]]
+        x_adv[rows, pixel] = problem.x[rows, pixel]
+        kept[rows, step[ends]] = False
+    return x_adv, kept
+
+
+def exchange(problem: Problem, x_adv: Array, rounds: int) -> Array:
+    """Take back the pixel that costs least, then exchange pixels, one a round, in search of an answer with one pixel
+    less.
+
+    With g = dm/dx at the image as it is, taking changed pixel i back costs g_i s_i and a pixel j still untouched earns
+    |g_j| cap_j, both to first order.  Each round takes back the cheapest and sets the best in its place; what was
+    taken back stays out for this image.  An image that is adversarial again has its answer, and tries once more with
+    one less.
+    """
+    best = x_adv.copy()
+    for rows in blocks(_adversarial(problem, x_adv)):
+        _exchange(problem, best, rows, rounds)
+    return best
+
+
+def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
+    """`exchange` for the images `rows`, written into `best` (n, d)."""
+    now, out = best[rows], np.zeros((len(rows), best.shape[1]), bool)  # (r, d) each
+    for t in range(rounds + 1):
+        if not len(rows):
+            break
+        m, g = problem.margin.take(rows).value_and_gradient(now)
+        won = m > 0
+        best[rows[won]] = now[won]
+        if t == rounds:
+            break
+        x, at = problem.x[rows], np.arange(len(rows))
+        here = problem.ball.take(rows, len(problem.x))
+        s = now - x
+        cheapest = np.where(s != 0, g * s, np.inf).argmin(axis=1)  # (r,) the pixel whose loss would cost least
+        gain = gains(*here.room(x), g)  # (rows, d)
+        gain[(s != 0) | out] = 0
+        added = gain.argmax(axis=1)
+        go = (np.count_nonzero(s, axis=1) > 1) & (won | (gain[at, added] > 0))
+        now[at, cheapest], out[at, cheapest] = x[at, cheapest], True
+        lo, hi = (np.broadcast_to(end, x.shape)[at, added] for end in here.box)
+        end = np.where(g[at, added] > 0, hi, lo)
+        now[at, added] = np.where(won, now[at, added], end)  # after a success the pixel taken back is not replaced
+        rows, now, out = rows[go], now[go], out[go]
+
+
+def extended(problem: Problem, x_adv: Array, trace: Trace) -> Trace:
+    """The trace with `kept` true to `x_adv`, and a step for every pixel that exchanges brought in (margin NaN)."""
+    n = len(x_adv)
+    image = np.arange(n)[:, None]
+    changed = x_adv != problem.x  # (n, d)
+    kept = trace.kept & changed[image, trace.pixel]
+    new = changed.copy()
+    row, step = np.nonzero(kept)
+    new[row, trace.pixel[row, step]] = False
+    extra = int(new.sum(axis=1).max(initial=0))
+    pixel, value = np.full((n, extra), -1), np.full((n, extra), np.nan)
+    row, column = np.nonzero(new)
+    place = np.arange(len(row)) - np.searchsorted(row, row)  # 0, 1, ... within its image
+    pixel[row, place], value[row, place] = column, x_adv[row, column]
+    return Trace(
+        pixel=np.hstack([trace.pixel, pixel]),
+        value=np.hstack([trace.value, value]),
+        margin=np.hstack([trace.margin, np.full((n, extra), np.nan)]),
+        kept=np.hstack([kept, pixel >= 0]),
+    )
+
+
+def _adversarial(problem: Problem, x_adv: Array) -> Array:
+    """The open images that `x_adv` flips, as row numbers."""
+    rows = problem.open_rows
+    flipped = [problem.margin.take(some).value(x_adv[some]) > 0 for some in blocks(rows)]
+    return rows[np.concatenate(flipped)] if len(rows) else rows

@@ -1,0 +1,172 @@
+"""The best multipliers: alpha, beta and gamma by the gradient of the bound, which costs one forward pass.
+
+A row is  e . z_k + gamma m,  with m = c . (N - t) the margin: gamma = 1 and no e for a bound of the margin itself,
+a neuron's e and a gamma >= 0 for a bound of the neuron (minigrad/bounds/output_constraint.py).  Its bound is
+
+    max over s of  A_0 . (x + s) + const,        A_0 and const depending on alpha (slopes of free lower lines), beta
+                                                 (multipliers of given signs) and gamma.
+
+Only the term of the maximiser s* counts for a small change of a multiplier (Danskin 1966): s* may be held fixed, and
+what is left is a linear function of each layer's values.  So hold x + s* fixed and run it forward through the
+*relaxed* network: z_k = a_{k-1} W_k + b_k as usual, and a_k not f(z_k) but the line that the substitution took for
+neuron i of layer k, the upper where its coefficient on a_k is positive, the lower where it is negative.  By
+construction the row's value on these z_k is the bound (plus beta's terms).  Neuron i with a negative coefficient g_i
+took the line alpha_i z_i, so it entered the bound as g_i alpha_i z_i, and everything behind it is in g_i; beta_i
+entered as  sign_i beta_i z_i; and gamma as  gamma m.  Hence
+
+    d bound / d alpha_i = g_i z_i        where g_i < 0 and the slope is free, else 0
+    d bound / d beta_i  = sign_i z_i
+    d bound / d gamma   = m              the relaxed network's margin
+
+That is backprop's mirror image: there values are remembered forward and derivatives flow back; here the coefficients
+are remembered backward and the values flow forward.  Every alpha in [0, 1], beta >= 0 and gamma >= 0 gives a sound
+bound, so nothing has to converge: the best seen is kept.  Nor does it have to be exact: the steps are taken in single
+precision, and only the bound of the final multipliers is computed in double, with its rounding terms.
+(Wang et al. 2021, beta-CROWN, optimise alpha and beta by automatic differentiation; gamma is the multiplier of Kotha
+et al. 2023.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigrad.bounds.crown import Substitution, maximiser, substitute
+from minigrad.bounds.region import Region
+from minigrad.inputs import Array
+from minigrad.layers import times
+from minigrad.optimisers import Adam
+
+CLEARLY = 1e-5  # a bound that is lower by less is not taken for lower: single precision has 7 digits
+REFUTED = 0.01  # bounds below 0 by more than this share of the first refute their sets: no need for better ones
+FALL = 0.1  # the last step of a run, as a share of the first
+SMALL = 1e-30  # beside the size of a gradient: 0 / 0 is no direction
+MEMORY = 0.9, 0.99  # of Adam's two moments
+
+
+@dataclass(frozen=True, eq=False)
+class Multipliers:
+    """alpha in [0, 1] and beta >= 0, one (n, m, d_k) array a hidden layer; gamma >= 0, (n, m)."""
+
+    alpha: tuple[Array, ...]
+    beta: tuple[Array, ...]
+    gamma: Array
+
+    @classmethod
+    def start(cls, known: Region, m: int = 1) -> Multipliers:
+        """The slopes of smaller area, no beta, gamma = 1, for m rows."""
+        slopes = tuple(np.repeat(at.lower_slope[:, None, :], m, axis=1) for at in known.lines)
+        return cls(slopes, tuple(np.zeros_like(a) for a in slopes), np.ones((len(slopes[0] if slopes else known.x), m)))
+
+    def arrays(self) -> list[Array]:
+        """All of them in one list: each alpha, each beta, gamma."""
+        return [*self.alpha, *self.beta, self.gamma]
+
+    def astype(self, dtype: DTypeLike) -> Multipliers:
+        """A copy in another precision."""
+        return Multipliers.from_list([a.astype(dtype) for a in self.arrays()])
+
+    @classmethod
+    def from_list(cls, arrays: list[Array]) -> Multipliers:
+        """The inverse of `arrays`."""
+        K = len(arrays) // 2
+        return cls(tuple(arrays[:K]), tuple(arrays[K : 2 * K]), arrays[-1])
+
+
+def bound_rows(known: Region, c: Array, mult: Multipliers, at: tuple[int, Array] | None = None) -> Substitution:
+    """The substitution of the rows `e . z_k + gamma c . (N - t)`, with c (n, K)."""
+    return substitute(known, mult.gamma[:, :, None] * c[:, None, :], at, mult.alpha, mult.beta)
+
+
+def optimise_bounds(
+    known: Region,
+    c: Array,
+    mult: Multipliers | None = None,
+    at: tuple[int, Array] | None = None,
+    *,
+    steps: int = 20,
+    rate: float = 0.2,
+) -> tuple[Array, Multipliers]:
+    """The smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and the multipliers that gave them.
+
+    Projected Adam steps, every row by itself.
+
+    Parameters
+    ----------
+    known, at
+        As in `substitute`.
+    c : (n, K)
+        The margin of each set: `m = c . (N - t)`.
+    mult : where to begin, default `Multipliers.start`
+        Beginning where a parent ended needs few steps.  gamma moves only with `at`.
+    steps : int
+        Substitutions after the first, at most: with `at` None they end when every bound is clearly below 0.  The bound
+        never gets worse than the first.
+    rate : float
+        The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it.
+    """
+    mult = Multipliers.start(known) if mult is None else mult
+    if not mult.alpha or not steps or known.huge:
+        return bound_rows(known, c, mult, at).bound, mult
+    sketch = known.sketch()
+    dtype = sketch.x.dtype
+    now = mult.astype(dtype)
+    margin, begin = c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
+    best, descent = [a.copy() for a in now.arrays()], Descent(now, moves_gamma=at is not None)
+    found = bound_rows(sketch, margin, now, begin)
+    bound = first = found.bound
+    for t in range(steps):
+        descent.step(gradient(sketch, margin, now, found), dtype.type(rate * FALL ** (t / steps)))
+        found = bound_rows(sketch, margin, now, begin)
+        better = found.bound < bound - CLEARLY * np.abs(bound)  # (n, m) bool
+        bound = np.where(better, found.bound, bound)  # (n, m)
+        for kept, a in zip(best, now.arrays(), strict=True):
+            kept[better] = a[better]
+        if at is None and (bound < -REFUTED * np.abs(first)).all():
+            break
+    mult = Multipliers.from_list(best).astype(np.float64)
+    return bound_rows(known, c, mult, at).bound, mult
+
+
+class Descent:
+    """Projected Adam steps that lower the bound of each row, made in the arrays of `mult`."""
+
+    def __init__(self, mult: Multipliers, *, moves_gamma: bool) -> None:
+        self.mult, self.moves_gamma = mult, moves_gamma
+        self.adam = [Adam(a, *MEMORY, SMALL) for a in mult.arrays()]
+
+    def step(self, gradients: list[Array], size: float) -> None:
+        """alpha moves by about `size` and stays in [0, 1], beta by a quarter and stays >= 0, and so does gamma."""
+        moves = [adam.direction(g) for adam, g in zip(self.adam, gradients, strict=True)]
+        K = len(self.mult.alpha)
+        for alpha, move in zip(self.mult.alpha, moves[:K], strict=True):
+            np.clip(alpha - size * move, 0, 1, out=alpha)
+        for beta, move in zip(self.mult.beta, moves[K : 2 * K], strict=True):
+            np.maximum(beta - size / 4 * move, 0, out=beta)
+        if self.moves_gamma:
+            np.maximum(self.mult.gamma - size * moves[-1], 0, out=self.mult.gamma)
+
+
+def gradient(known: Region, c: Array, mult: Multipliers, found: Substitution) -> list[Array]:
+    """`d bound / d (alpha, beta, gamma)`, in the order of `Multipliers.arrays`, by the docstring's forward pass."""
+    z, a = relaxed_forward(known, mult, found)
+    alpha, beta = [], []
+    for k, at in enumerate(known.lines):
+        alpha.append(np.minimum(found.on_activation[k], 0) * z[k] * at.free[:, None, :])
+        beta.append(np.zeros_like(z[k]) if known.sign is None else known.sign[k][:, None, :] * z[k])
+    N = times(a, known.net.dense[-1].W) + known.net.dense[-1].b - known.net.threshold  # (n, m, K)
+    return [*alpha, *beta, np.sum(N * c[:, None, :], axis=-1)]
+
+
+def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:
+    """Every hidden `z_k` (n, m, d_k) at the maximiser of `found`, along the lines it took, and the last `a`."""
+    a = maximiser(known, found.A) if found.point is None else found.point
+    z: list[Array] = []
+    for k, at in enumerate(known.lines):
+        z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
+        upper = at.upper_slope[:, None, :] * z[k] + at.upper_offset[:, None, :]
+        lower = at.slope_below(mult.alpha[k]) * z[k] + at.lower_offset[:, None, :]
+        a = np.where(found.on_activation[k] > 0, upper, lower)  # (n, m, d_k) the line that each neuron used
+    return z, a

@@ -1,0 +1,51 @@
+"""How far rounding may take a float64 evaluation from the real number it stands for.
+
+With u = 2^-53, a sum of n products of float64 numbers is computed with a relative error of at most
+
+    gamma_n = n u / (1 - n u)
+
+of the sum of their absolute values, whatever the order of the sum (Higham 2002, section 3.1).  For z = x W + b with
+|x| <= X and W of shape (d, m) that is an error of at most gamma_n (X |W| + |b|), n = d + 1.  Here n = max(d, m) + 4:
+the same bound then holds for a product with W^T, which sums over m, and for a few operations more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigrad.inputs import Array
+from minigrad.layers import Dense, ReLU
+
+if TYPE_CHECKING:
+    from minigrad.mlp import MLP
+
+UNIT = 2.0**-53  # u: half the distance from 1 to the next float64
+TINY = np.finfo(float).tiny  # the smallest normal float64: what underflow takes away is less
+
+
+def gamma_n(n: int) -> float:
+    """`n u / (1 - n u)`: the relative error of a sum of n products, in any order."""
+    return n * UNIT / (1 - n * UNIT)
+
+
+def product_error(W: Array, b: Array, X: Array) -> Array:
+    """`gamma_n (X |W| + |b|)`, (n, m): the error of a product with W, in either direction, for |input| <= X (n, d)."""
+    return gamma_n(max(W.shape) + 4) * (X @ np.abs(W) + np.abs(b))
+
+
+def forward_error(net: MLP, x: Array) -> Array:
+    """`E`, (n, K): a float64 evaluation of the logits of `x` (n, d) is at most this far from their true values.
+
+    Each layer adds `gamma_n (|a| |W| + |b|)` and passes on the error of its input times |W| (no activation here is
+    steeper than 1), the whole doubled for second-order terms.
+    """
+    a, E, smooth = x, np.zeros(x.shape), 0.0  # a, E (n, width): a value of the forward pass, and its error so far
+    for layer in net.layers:
+        if isinstance(layer, Dense):
+            E = product_error(layer.W, layer.b, np.abs(a)) + (E + smooth) @ np.abs(layer.W)
+        else:
+            smooth = 0.0 if isinstance(layer, ReLU) else 4 * np.finfo(float).eps
+        a = layer.forward(a)
+    return 2 * E + TINY

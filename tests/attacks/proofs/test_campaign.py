@@ -1,0 +1,189 @@
+"""Many images: any executor gives the same certificates, the file loses nothing, a killed run is gone on with."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+import pytest
+from paths import NETS
+
+import attacks.proofs.campaign
+from attacks import Certificate, certified_minimum
+from attacks.proofs.campaign import campaign
+from attacks.report.prove import main
+from attacks.report.workers import workers
+from minigrad import MLP
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def task():
+    """Six images of a small network with two hidden layers, labelled as the network sees them."""
+    rng = np.random.default_rng(3)
+    sizes = [(7, 6), (6, 5), (5, 1)]
+    net = MLP.from_arrays([(rng.normal(size=(a, b)), rng.normal(size=b) / 4) for a, b in sizes])
+    x = rng.random((COUNT, 7))
+    return net, x, net.predict(x)
+
+
+def same(a: Certificate, b: Certificate) -> bool:
+    """Equal but for the seconds."""
+    return all(
+        np.array_equal(getattr(a, name), getattr(b, name))
+        for name in ("norm", "lower", "upper", "x", "y", "x_adv", "optimal", "reason", "nodes", "radius", "network")
+    ) and (a.tree.layer, a.tree.index, a.tree.child) == (b.tree.layer, b.tree.index, b.tree.child)
+
+
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+def test_one_worker_two_workers_threads_and_none_give_the_same_certificates(task, tmp_path, norm):
+    net, x, y = task
+    options = {"norm": norm, "node_limit": 400, "time_limit": 600}
+    # one image at a time, as a campaign does it: a product of several rows may round differently
+    here = [certified_minimum(net, x[i : i + 1], y[i : i + 1], **options)[0] for i in range(COUNT)]
+    assert len({c.upper for c in here}) > 1 and max(c.nodes for c in here) > 1 and all(c.optimal for c in here)
+    with workers(1) as one, workers(2) as two, ThreadPoolExecutor(2) as threads:
+        for name, executor in (("none", None), ("one", one), ("two", two), ("threads", threads)):
+            seen = []
+            found = campaign(
+                net, x, y, tmp_path / f"{name}.jsonl", executor=executor, on_progress=seen.append, **options
+            )
+            assert all(same(a, b) for a, b in zip(found, here, strict=True)), name
+            assert [p.done for p in seen] == list(range(COUNT + 1)) and seen[-1].open == 0 and seen[-1].left == 0
+            lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+            assert sorted(line["image"] for line in lines[1:]) == list(range(COUNT))
+            assert all(line["lower"] == here[line["image"]].lower for line in lines[1:])
+    for c in found:
+        c.check(net)
+
+
+def test_a_killed_run_resumes_and_loses_nothing(task, tmp_path, monkeypatch):
+    net, x, y = task
+    whole = campaign(net, x, y, tmp_path / "whole.jsonl", norm="l0")
+    content = (tmp_path / "whole.jsonl").read_bytes()
+    first, *rest = content.splitlines(keepends=True)
+    made = []
+    real = attacks.proofs.campaign.prove_one
+    monkeypatch.setattr(attacks.proofs.campaign, "prove_one", lambda *a: made.append(1) or real(*a))
+    for cut in (0, 7, len(first), len(first) + 20, len(first) + len(rest[0]) + 3, len(content) - 1, len(content)):
+        path = tmp_path / f"{cut}.jsonl"
+        path.write_bytes(content[:cut])
+        made.clear()
+        again = campaign(net, x, y, path, norm="l0")
+        assert all(same(a, b) for a, b in zip(again, whole, strict=True))
+        kept = max(content[:cut].count(b"\n") - 1, 0)
+        assert len(made) == COUNT - kept  # what was whole is not done again
+        lines = path.read_bytes().splitlines()
+        assert len(lines) == COUNT + 1 and len({json.loads(line)["image"] for line in lines[1:]}) == COUNT
+
+
+def test_a_worker_that_dies_is_said_and_the_file_stays(task, tmp_path, monkeypatch):
+    net, x, y = task
+
+    class Broken(ThreadPoolExecutor):
+        def submit(self, function, *args, **kwargs):
+            if args[1] is not None and np.array_equal(args[1], x[4]):
+                return super().submit(self._die)
+            return super().submit(function, *args, **kwargs)
+
+        def _die(self):
+            raise BrokenProcessPool("a process in the pool was terminated abruptly")
+
+    path = tmp_path / "c.jsonl"
+    with Broken(1) as executor, pytest.raises(RuntimeError, match=r"a worker failed on image 4 .*run again to go on"):
+        campaign(net, x, y, path, norm="l0", executor=executor)
+    assert len(campaign(net, x, y, path, norm="l0")) == COUNT
+
+
+def test_another_question_or_a_foreign_file_is_refused_and_left_alone(task, tmp_path):
+    net, x, y = task
+    path = tmp_path / "c.jsonl"
+    campaign(net, x[:3], y[:3], path, norm="l0")
+    before = path.read_bytes()
+    changed = x[:3].copy()
+    changed[0, 0] += 0.01
+    for norm, *other in (("l0", net, x, y), ("l0", net, changed, y[:3]), ("linf", net, x[:3], y[:3])):
+        with pytest.raises(ValueError, match=r"it answers another question .*name another file"):
+            campaign(*other, path, norm=norm)
+        assert path.read_bytes() == before
+    for foreign in (b"a, b\n1, 2\n", b"no newline", b'{"a": 1}\n', before + b'{"image": 0}\n', b"\xff\xfe\n"):
+        path.write_bytes(foreign)
+        with pytest.raises(ValueError, match="expected the lines of a campaign"):
+            campaign(net, x[:3], y[:3], path, norm="l0")
+        assert path.read_bytes() == foreign
+
+
+def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
+    net, x, y = task
+    with pytest.raises(ValueError, match="norm: expected one of l0, l1, l2, linf, got 'l3'"):
+        campaign(net, x, y, tmp_path / "c.jsonl", norm="l3")
+    with pytest.raises(ValueError, match="norm: expected one of l0, l1, l2, linf, got none: say how"):
+        campaign(net, x, y, tmp_path / "c.jsonl")
+    assert not (tmp_path / "c.jsonl").exists()
+    model = ["--model", str(NETS / "784-32-1.npz"), "--out", str(tmp_path / "p")]
+    for wrong, sentence in (
+        (["--count", "0"], "count: expected at least 1"),
+        (["--count", "5000"], "count: expected at most"),
+        (["--workers", "0"], "workers: expected at least 1"),
+        (["--time-limit", "-1"], "time_limit: expected a number of at least 0"),
+        (["--norm", "linf", "--gap", "0"], "gap: expected a number of at least 1e-09"),
+        (["--gap", "nan"], "gap: expected a number of at least 0"),
+    ):
+        assert main([*model, *wrong]) == 2
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "p").exists()
+    for options, sentence in (
+        ({"executor": 4}, "executor: expected a concurrent.futures.Executor, got int"),
+        ({"on_progress": 4}, "on_progress: expected a function, got int"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            campaign(net, x, y, tmp_path / "c.jsonl", norm="l0", **options)
+        assert not (tmp_path / "c.jsonl").exists()
+    with pytest.raises(ValueError, match="on_image: expected a function, got str"):
+        certified_minimum(net, x, y, norm="l0", on_image="print")
+
+
+def test_a_refused_run_leaves_the_network_of_the_proofs(tmp_path, capsys):
+    model, other = (str(NETS / f"784-{name}-1.npz") for name in ("32", "64-32"))
+    command = ["--count", "2", "--out", str(tmp_path / "p")]
+    assert main([*command, "--model", model]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    for wrong in (["--model", other], ["--model", model, "--norm", "linf"]):
+        assert main([*command, *wrong]) == 2
+        assert "it answers another question" in capsys.readouterr().err
+        assert {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()} == before
+    assert main([*command, "--model", model]) == 0 == main(command)  # the network is in the folder
+
+
+def test_proofs_of_a_network_trained_otherwise_are_another_question(task, tmp_path):
+    net, x, y = task
+    path = tmp_path / "c.jsonl"
+    found = campaign(net, x[:2], y[:2], path, norm="l0", note={"seed": 0})
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"it answers another question \(other seed\)"):
+        campaign(net, x[:2], y[:2], path, norm="l0", note={"seed": 1})
+    for note in (None, {"seed": 0}, {"seed": 0, "epochs": 3}):  # of what it does not say, nothing is asked
+        again = campaign(net, x[:2], y[:2], path, norm="l0", note=note)
+        assert all(same(a, b) for a, b in zip(again, found, strict=True))
+    assert path.read_bytes() == before
+
+
+def test_without_a_time_limit(task, tmp_path):
+    net, x, y = task
+    found = campaign(net, x[:2], y[:2], tmp_path / "c.jsonl", norm="l0", time_limit=np.inf)
+    assert all(c.optimal for c in found)
+    assert json.loads((tmp_path / "c.jsonl").read_text().splitlines()[0])["time_limit"] is None
+    assert len(campaign(net, x[:2], y[:2], tmp_path / "c.jsonl", norm="l0", time_limit=np.inf)) == 2
+
+
+def test_on_a_dask_cluster(task, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is the optional extra 'cluster'")
+    net, x, y = task
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = campaign(net, x, y, tmp_path / "c.jsonl", norm="l0", executor=client.get_executor(), node_limit=400)
+    here = [certified_minimum(net, x[i : i + 1], y[i : i + 1], norm="l0", node_limit=400)[0] for i in range(COUNT)]
+    assert all(same(a, b) for a, b in zip(found, here, strict=True))

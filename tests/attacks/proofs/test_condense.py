@@ -1,0 +1,68 @@
+"""A query about fewer pixels is the same query."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ball_strategies import NORMS, ball_cases
+from hypothesis import given
+from queries import real_net
+
+from attacks.balls import BALLS
+from attacks.proofs.condense import columns, condense
+from attacks.proofs.node_bounds import bounded
+from attacks.proofs.nodes import Nodes
+from attacks.proofs.pixels import undecided
+from attacks.proofs.query import Query
+from attacks.proofs.tree import PIXEL
+from minigrad.bounds.optimised import bound_rows
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_condensed_bounds_are_the_whole_images_up_to_rounding_and_never_below(norm):
+    """Pixels off the mask, at a box of no room, or out in every node become a constant of the first layer."""
+    rng = np.random.default_rng(0)
+    net = real_net((12, 6, 4, 1), 1)
+    x, mask = rng.random((1, 12)), rng.random(12) < 0.5
+    query = Query.from_image(net, x[0], int(net.predict(x)[0]), BALLS[norm](2, mask=mask))
+    nodes = Nodes.root(query).take(np.array([0, 0]))
+    gone = np.flatnonzero(mask)[:2]
+    nodes.outside[:, gone] = True
+    free = np.flatnonzero(mask)[2:]
+    nodes.outside[0, free[0]] = True  # out in one of them only: it stays
+    if norm == "l0":
+        nodes.inside[1, free[1]] = True
+    small, few = condense(query, nodes)
+    assert small.live.tolist() == free.tolist()
+    before, after = bounded(query, nodes), bounded(small, few)
+    np.testing.assert_allclose(after[2].bound, before[2].bound, rtol=1e-12, atol=1e-12)
+    exact = [replace(known, sound=False) for known in (before[0], after[0])]  # what rounding terms there are
+    slack = [
+        found.bound - bound_rows(known, nodes.c, mult).bound
+        for known, (_, mult, found) in zip(exact, (before, after), strict=True)
+    ]
+    assert (slack[1] > 0).all()
+    assert (small.first_error >= 1.4 * before[0].error[0] / 2 - 1e-300).all()  # the constant errs as the layer does
+    for k, e in enumerate(after[0].error):
+        assert (e >= before[0].error[k] * (1 - 1e-12)).all()
+    points = small.whole(small.ball.apply(small.x, few.ball(small).maximize(small.x, after[2].A[:, 0])))
+    assert (points[:, ~np.isin(np.arange(12), free)] == np.delete(x[0], free)).all()
+    np.testing.assert_allclose(small.net.logits(points[:, free]), net.logits(points), rtol=1e-12, atol=1e-12)
+    assert small.on_image(np.array([PIXEL, 0]), np.array([1, 1])).tolist() == [free[1], 1]
+
+
+@given(ball_cases())
+def test_columns_are_the_ball_with_the_other_pixels_held(case):
+    ball, x, g = case
+    index = np.flatnonzero(np.arange(x.shape[1]) % 2 == 0)
+    held = np.ones(x.shape[1], bool)
+    held[index] = False
+    if ball.norm == "l0":
+        ball = ball.restrict(~held & (np.arange(x.shape[1]) < 1))
+    part, whole = columns(ball, index, x.shape[1]), ball.restrict(None, held)
+    np.testing.assert_allclose(part.support(x[:, index], g[:, index]), whole.support(x, g), rtol=0, atol=1e-14)
+    # L2's norms are sums over other columns: they may round differently
+    np.testing.assert_allclose(
+        part.maximize(x[:, index], g[:, index]), whole.maximize(x, g)[:, index], rtol=1e-14, atol=0
+    )
+    assert np.array_equal(undecided(part, x[:, index]), undecided(whole, x)[:, index])

@@ -1,0 +1,29 @@
+"""One small report for all tests of this folder."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from quick import make_quick
+
+from attacks.report import write
+from attacks.report.results import Results
+from attacks.report.setup import Options
+
+
+class Written(NamedTuple):
+    out: Any  # the folder
+    numbers: dict  # as in results.json
+    results: Results
+    options: dict
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """The report on sixty images of each digit."""
+    options = {"subset": 60, "epochs": 6, "proof_seconds": 0, "workers": 0}
+    out, seen, real = tmp_path_factory.mktemp("main job") / "report", [], write.run_experiments
+    with pytest.MonkeyPatch.context() as patch:
+        make_quick(patch)
+        patch.setattr(write, "run_experiments", lambda *given: seen.append(real(*given)) or seen[0])
+        numbers = write.write_report(Options(out=out, **options))
+    return Written(out, numbers, seen[0], options)

@@ -1,0 +1,215 @@
+"""Certificates against the exact truth, in the regimes where floats break.
+
+    python tests/robustness/soak_exact.py [--count 20000] [--seed 0] [--only INDEX]
+
+A case is a small network made from (seed, index) alone, of weights scaled by 2^+-60, biases that cancel to 1e-16, ties,
+duplicate and dead neurons, subnormals, up to 80 layers, in a box from 1e-160 to 3e7 wide, with thresholds, pixels that
+cannot move, targets.  `certified_minimum` says lower and upper; tests/support/exact.py says, in rational numbers, how
+small an adversarial perturbation can be.  Violated is any of
+
+    lower   above the exact infimum of |s| over adversarial s
+    x_adv   not adversarial in exact arithmetic, outside box or mask, or farther than upper
+    check   of an honest certificate
+
+A refusal (OverflowError, ValueError) is an answer, too: it is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])]  # as a script
+
+import exact
+import numpy as np
+
+from attacks import certified_minimum
+from minigrad import MLP
+
+NORMS = "l0", "l1", "l2", "linf"
+REGIMES = "plain", "scales", "wide", "cancel", "ties", "deep", "tiny", "subnormal", "dead"
+
+
+@dataclass
+class Case:
+    net: MLP
+    x: np.ndarray
+    y: int
+    norm: str
+    box: tuple
+    mask: np.ndarray
+    target: int | None
+    regime: str
+    nodes: int
+
+
+def weights(rng, d, m):
+    return rng.integers(-8, 9, (d, m)) / 8
+
+
+def case_of(seed, index):
+    """The case, or None where x is misclassified so clearly that nothing is claimed."""
+    rng = np.random.default_rng((seed, index))
+    norm, regime = NORMS[index % 4], REGIMES[int(rng.integers(len(REGIMES)))]
+    d = int(rng.integers(1, 8 if norm == "l0" else 4))
+    k = int(rng.choice([1, 1, 1, 2, 3]))
+    depth = int(rng.integers(20, 81)) if regime == "deep" else int(rng.integers(0, 4))
+    widths = [d, *(int(w) for w in rng.integers(1, 3 if regime == "deep" else 4, depth)), k]
+    low, high = 0.0, 1.0
+    if regime == "wide":
+        low, high = float(rng.choice([0.0, -1.0])), float(rng.choice([1e7, 3e7, 2.0**40]))
+    if regime in ("tiny", "subnormal"):
+        high = float(rng.choice([1e-160, 2.0**-540, 1e-165, 1e-8]))
+    pairs = []
+    for before, after in zip(widths, widths[1:], strict=False):
+        W, b = weights(rng, before, after), weights(rng, 1, after)[0]
+        if regime == "deep":
+            W = np.where(rng.random(W.shape) < 0.8, rng.choice([1.0, 0.875, 1 + 2.0**-40], W.shape), W)
+            b = b * float(rng.choice([0.0, 2.0**-20, 2.0**-50]))
+        if regime == "dead" and rng.random() < 0.5:
+            W[:, int(rng.integers(after))] = 0
+        if regime in ("ties", "dead") and after > 1:
+            W[:, 1], b[1] = W[:, 0], b[0]
+        pairs.append([W, b])
+    if regime in ("scales", "subnormal"):
+        most = 60 if regime == "scales" else 1000
+        shift = 0.0
+        for pair in pairs:
+            e = float(rng.integers(-most, most + 1)) if regime == "scales" else float(rng.choice([-most, most, -500, 0]))
+            pair[0] = pair[0] * 2.0**e
+            shift += e
+            pair[1] = pair[1] * 2.0 ** float(np.clip(shift, -1060, 900))
+    if regime in ("wide", "tiny"):
+        pairs[0][1] = pairs[0][1] * high  # so that kinks lie in the box
+        for pair in pairs[1:]:
+            pair[1] = pair[1] * high
+    x = low + (high - low) * rng.integers(0, 9, d) / 8 * (1.0 if rng.random() < 0.5 else rng.random(d))
+    x = np.clip(x, low, high)
+    lo, hi = np.full(d, low), np.full(d, high)
+    if rng.random() < 0.2:
+        i = int(rng.integers(d))
+        lo[i] = hi[i] = x[i]
+    mask = np.ones(d, bool)
+    if norm != "l0":
+        mask[:] = False
+        mask[rng.permutation(d)[:2]] = True
+    elif rng.random() < 0.2:
+        mask = np.arange(d) == int(rng.integers(d))
+    try:
+        net = MLP.from_arrays([(W, b) for W, b in pairs])
+        N = net.logits(x[None])[0]
+    except ValueError:
+        return None
+    size = float(np.abs(N).max()) or 1.0
+    gap = float(rng.choice([2.0**-52, 1e-8, 1e-3, 0.1, 0.5])) * size  # how far from a tie the image is
+    threshold = 0.0
+    if k == 1:
+        if rng.random() < 0.5:
+            threshold = float(N[0] + gap * rng.choice([-1, 1]))
+        else:
+            pairs[-1][1] = pairs[-1][1] - (N[0] - gap * rng.choice([-1, 1]))
+        if regime == "ties" and rng.random() < 0.3:
+            threshold = float(N[0])
+    else:
+        pairs[-1][1] = pairs[-1][1] - N + gap * (np.arange(k) == int(rng.integers(k)))
+    try:
+        net = MLP.from_arrays([(W, b) for W, b in pairs], threshold=threshold if k == 1 else 0.0)
+        y = int(net.predict(x[None])[0])
+    except ValueError:
+        return None
+    target = (y + 1) % k if k == 3 and rng.random() < 0.5 else None
+    return Case(net, x, y, norm, (lo, hi), mask, target, regime, int(rng.choice([0, 1, 20, 100])))
+
+
+def certify(case):
+    options = {"norm": case.norm, "box": (case.box[0][None], case.box[1][None]), "mask": case.mask, "target": case.target}
+    limits = {"node_limit": case.nodes, "time_limit": 20.0 if case.nodes else 0.0}
+    return certified_minimum(case.net, case.x[None], [case.y], **options, **limits)[0]
+
+
+def violation(case, cert):
+    """What is wrong with the certificate, in words, or None."""
+    layers, threshold = exact.exactly(case.net), Fraction(float(case.net.threshold))
+    x = [Fraction(float(v)) for v in case.x]
+    if cert.reason == "already misclassified":
+        wrong = exact.adversarial(layers, x, case.y, case.target, threshold)
+        return None if wrong or case.regime else "said to be misclassified"
+    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    if cert.lower > 0 and truth is not None:
+        lower = Fraction(cert.lower) if np.isfinite(cert.lower) else None
+        power = 2 if case.norm == "l2" else 1
+        if lower is None or lower**power > truth:
+            return f"lower {cert.lower!r} above the exact {float(truth) ** (1 / power)!r}"
+    if cert.x_adv is not None and np.isfinite(cert.upper):
+        point = [Fraction(float(v)) for v in cert.x_adv]
+        s = [p - v for p, v in zip(point, x, strict=True)]
+        if not exact.adversarial(layers, point, case.y, case.target, threshold):
+            return "x_adv is not adversarial"
+        if any(v and not free for v, free in zip(s, case.mask, strict=True)):
+            return "x_adv is off the mask"
+        if any(not lo <= p <= hi for lo, p, hi in zip(case.box[0], cert.x_adv, case.box[1], strict=True)):
+            return "x_adv is outside the box"
+        size = {
+            "l0": lambda: sum(1 for v in s if v), "l1": lambda: sum(map(abs, s)),
+            "l2": lambda: sum(v * v for v in s), "linf": lambda: max(map(abs, s)),
+        }[case.norm]()  # fmt: skip
+        if size > Fraction(cert.upper) ** (2 if case.norm == "l2" else 1):
+            return f"x_adv is farther than upper, {cert.upper!r}"
+    try:
+        cert.check(case.net)
+    except ValueError as error:
+        return f"an honest certificate is refused: {error}"
+    return None
+
+
+def soak(count, seed=0, only=None, tell=lambda *_: None):
+    """(violations, outcomes): each violation as (index, regime, norm, words)."""
+    found, outcomes = [], Counter()
+    for index in range(count) if only is None else [only]:
+        tell(index)
+        case = case_of(seed, index)
+        if case is None:
+            outcomes["no network"] += 1
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                cert = certify(case)
+        except (OverflowError, ValueError) as error:
+            outcomes[f"refused: {type(error).__name__}"] += 1
+            continue
+        try:
+            with np.errstate(all="ignore"):
+                words = violation(case, cert)
+        except exact.TooManyPieces:
+            outcomes["too many pieces"] += 1
+            continue
+        outcomes[f"{case.regime}: {'closed' if cert.optimal else 'open'}"] += 1
+        if words:
+            found.append((index, case.regime, case.norm, words))
+    return found, outcomes
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python tests/robustness/soak_exact.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int)
+    o = parser.parse_args()
+    begun = time.perf_counter()
+    found, outcomes = soak(o.count, o.seed, o.only)
+    for name, number in sorted(outcomes.items()):
+        print(f"  {name:32s} {number}")
+    print(f"{o.count} cases in {time.perf_counter() - begun:.0f} s, {len(found)} violated")
+    for index, regime, norm, words in found[:40]:
+        print(f"  --seed {o.seed} --only {index}: {regime}, {norm}: {words}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

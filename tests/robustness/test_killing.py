@@ -1,0 +1,149 @@
+"""Killed, out of disk, not allowed: one sentence at most, no half file, and the same command goes on (killing.py)."""
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from killing import NET, PROVE, REPORT, Undisturbed, check_whole, names, run, start, workers
+
+from minigrad.io.files import write_whole
+
+
+@pytest.fixture(scope="module")
+def prove(tmp_path_factory):
+    return Undisturbed(PROVE, tmp_path_factory.mktemp("prove") / "whole")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return Undisturbed(REPORT, tmp_path_factory.mktemp("report") / "whole")
+
+
+def test_proofs_killed_go_on(prove, tmp_path):
+    assert prove.disturb(tmp_path / "out", np.random.default_rng(0), while_writing=True)
+
+
+def test_a_report_killed_while_it_writes_is_written_again(report, tmp_path):
+    report.disturb(tmp_path / "out", np.random.default_rng(1), while_writing=True)
+
+
+def test_a_worker_killed_is_said_and_the_rest_goes_on(prove, tmp_path):
+    log = tmp_path / "out" / "certificates.jsonl"
+    process = start([*PROVE[:-1], "--workers", "2", PROVE[-1]], tmp_path / "out")
+    while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") >= 2):
+        time.sleep(0.002)
+    os.kill(workers(process)[0], signal.SIGKILL)
+    _, complaint = process.communicate()
+    assert process.returncode == 1
+    sentence = complaint.splitlines()[-1]
+    assert sentence.startswith("error: a worker failed on image ") and sentence.endswith("run again to go on")
+    assert "Traceback" not in complaint
+    check_whole(tmp_path / "out")
+    status, _, complaint = run(PROVE, tmp_path / "out")
+    assert status == 0, complaint
+    assert prove.same(tmp_path / "out")
+
+
+@pytest.mark.parametrize("wait", [0, 1.0])
+def test_the_reports_prover_killed_is_said_and_nothing_is_written(tmp_path, wait):
+    options = [word if word != "0" or REPORT[i - 1] != "--workers" else "1" for i, word in enumerate(REPORT)]
+    process = start(options, tmp_path / "out")
+    while process.poll() is None and not workers(process):
+        time.sleep(0.002)
+    time.sleep(wait)
+    os.kill(workers(process)[0], signal.SIGKILL)
+    _, complaint = process.communicate()
+    assert process.returncode == 1
+    said = complaint.splitlines()[-1]
+    assert said == "error: the process that proves died; nothing was written (try --workers 0)"
+    assert "Traceback" not in complaint and not (tmp_path / "out").exists()
+
+
+def limited(size):
+    """Files can grow to `size` bytes and no further, as on a disk that is full (Python ignores the signal)."""
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
+
+
+def test_a_disk_that_fills_up_among_the_proofs(prove, tmp_path):
+    """Room for the network and for eight lines or so; then room for all."""
+    size = NET.stat().st_size + 2000
+    log = tmp_path / "out" / "certificates.jsonl"
+    status, _, complaint = run(PROVE, tmp_path / "out", **limited(size))
+    assert status == 2
+    assert complaint.splitlines()[-1] == f"error: [Errno 27] File too large: '{log}'"
+    assert "Traceback" not in complaint
+    check_whole(tmp_path / "out")
+    before = log.read_bytes()
+    lines = before[: before.rfind(b"\n") + 1]
+    assert 3 <= lines.count(b"\n") < 13
+    status, _, complaint = run(PROVE, tmp_path / "out")
+    assert status == 0, complaint
+    assert log.read_bytes().startswith(lines) and prove.same(tmp_path / "out")
+
+
+def test_a_disk_that_fills_up_under_the_report(report, tmp_path):
+    """A file that no longer fits is named and left as it was; those before it are whole."""
+    there = tmp_path / "out"
+    there.mkdir()
+    (there / "index.html").write_text("the old page</html>\n")
+    status, _, complaint = run(REPORT, there, **limited(30_000))
+    assert status == 2
+    sentence = complaint.splitlines()[-1]
+    assert sentence.startswith(f"error: [Errno 27] File too large: '{there}{os.sep}")
+    assert "Traceback" not in complaint
+    check_whole(there)
+    assert (there / "index.html").read_text() == "the old page</html>\n"
+    assert not any(name.endswith(".part") for name in names(there)) and set(names(there)) < set(report.names)
+
+
+@pytest.mark.parametrize("command", [PROVE, REPORT], ids=["prove", "report"])
+@pytest.mark.parametrize("kind", ["no permission", "pseudo file system"])
+def test_a_folder_that_cannot_be_written(tmp_path, command, kind):
+    if kind == "no permission" and os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    if kind == "pseudo file system" and not Path("/proc/self").exists():
+        pytest.skip("no /proc here")
+    out = Path("/proc/proofs") if kind == "pseudo file system" else tmp_path / "out"
+    if kind == "no permission":
+        out.mkdir()
+        out.chmod(0o555)
+    status, _, complaint = run(command, out, folder=tmp_path)
+    assert status == 2
+    (sentence,) = complaint.splitlines()
+    assert sentence.startswith("error: ") and sentence.endswith(f"'{out}'")
+
+
+def test_what_a_killed_writer_left_is_swept_and_a_living_ones_file_is_not(tmp_path):
+    """Killed between making its temporary file and renaming it; then one that is still at it."""
+    path = tmp_path / "r.json"
+    code = f"""
+import os, sys, time
+os.replace = lambda *_: (print(flush=True), time.sleep(600))
+from minigrad.io.files import write_whole
+write_whole({str(path)!r}, b"new")
+"""
+    busy = start(["-c", code], tmp_path / "out")
+    killed = start(["-c", code], tmp_path / "out")
+    try:
+        for process in (busy, killed):
+            assert process.stdout.readline() == "\n"
+        killed.kill()
+        killed.wait()
+        mine = [".r.json.bak", ".r.json.original", "r.json.part", ".r.jsonl.abcdefgh.part"]
+        for name in mine:
+            (tmp_path / name).write_bytes(b"mine")
+        assert len(names(tmp_path)) == 2 + len(mine)
+        write_whole(path, b"newer")
+        (left,) = set(names(tmp_path)) - {*mine, "r.json"}
+        assert left.startswith(".r.json.") and (tmp_path / left).read_bytes() == b"new"
+        assert path.read_bytes() == b"newer"
+    finally:
+        for process in (busy, killed):
+            process.kill()
+            process.communicate()
+    write_whole(path, b"newest")
+    assert names(tmp_path) == sorted([*mine, "r.json"])

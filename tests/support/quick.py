@@ -1,0 +1,20 @@
+"""A report in seconds: fewer sets, heights, places and adaptive attacks.  The experiments have tests of their own."""
+
+import attacks.report.detection
+import attacks.report.glasses
+import attacks.report.image_sets
+
+QUICK = {
+    attacks.report.image_sets: {
+        "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4
+    },
+    attacks.report.glasses: {"HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0)), "PROVED": 2},
+    attacks.report.detection: {"ADAPTIVE_IMAGES": 20},
+}  # fmt: skip
+
+
+def make_quick(patch):
+    """Set them by a `pytest.MonkeyPatch`."""
+    for module, values in QUICK.items():
+        for name, value in values.items():
+            patch.setattr(module, name, value)
