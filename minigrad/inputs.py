@@ -25,7 +25,7 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
             f"{name}: expected floating-point pixels, got {x.dtype} (bytes 0..255 are divided by 255 first)"
         )
     if x.ndim != 2 or (d is not None and x.shape[1] != d):
-        raise ValueError(f"{name}: expected shape (n, {width}), one image a row, got {x.shape}")
+        raise ValueError(f"{name}: expected shape (n, {width}), one image per row, got {x.shape}")
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"{name}: expected at least one image and one pixel, got shape {x.shape}")
     x = np.ascontiguousarray(x, dtype)

@@ -2,8 +2,8 @@
 
 Read `radii` (which radius is asked about next), then the search for an answer to one query: `query`, `nodes`, `tree`,
 `condense`, `pixels`, `node_bounds`, `branching`, `leaf_lp`, `branch_and_bound`.  On it stand the certified minimum of
-one image (`task`, `interval`, `minimum`, `certificate`, `certificate_file`), of many (`campaign`, `campaign_log`) and
-of a mask (`mask_minimum`), and the smallest radius at which one s fools a set (`set_weights`, `set_bound`,
-`set_quantile`, `set_minimum`).  May import minigrad and its wings, the files of `attacks`, `attacks.balls`,
+one image (`task`, `interval`, `turns`, `certificate`, `certificate_file`, `minimum`), of many (`campaign`,
+`campaign_log`) and of a mask (`mask_minimum`), and the smallest radius at which one s fools a set (`set_weights`,
+`set_bound`, `set_quantile`, `set_minimum`).  May import minigrad and its wings, the files of `attacks`, `attacks.balls`,
 `attacks.uap` and `attacks.patch`.
 """

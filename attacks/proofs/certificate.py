@@ -176,7 +176,7 @@ class Certificate:
 
     def to_bytes(self) -> bytes:
         """An uncompressed `.npz` archive (attacks/proofs/certificate_file.py)."""
-        return npz_bytes(arrays_of(self))
+        return npz_bytes(arrays_of(vars(self)))
 
     def save(self, path: str | Path) -> None:
         """Write a `.npz` without pickle.  Raises OSError."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,28 +14,24 @@ from attacks.result import Reason
 from minigrad.inputs import Array, as_images
 from minigrad.mlp import MLP, check_layers
 
-if TYPE_CHECKING:
-    from attacks.proofs.certificate import Certificate
-
 NO_TARGET = -1
 NUMBERS = ("lower", "upper", "y", "gap", "optimal", "nodes", "seconds", "attack", "radius")
 WORDS = ("norm", "reason", "network")
 
 
-def arrays_of(certificate: Certificate) -> dict[str, Array]:
-    """The arrays of its file, by name.  `x_adv` and `mask` are absent where they are None."""
-    c, tree = certificate, certificate.tree
-    arrays: dict[str, Any] = {name: getattr(c, name) for name in NUMBERS}
-    arrays |= {name: str(getattr(c, name)) for name in WORDS}
-    arrays |= {"x": c.x, "lo": c.box[0], "hi": c.box[1], "roots": tree.roots}
-    arrays |= {"target": NO_TARGET if c.target is None else c.target}
-    arrays |= {"tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
-    arrays |= {name: value for name in ("x_adv", "mask") if (value := getattr(c, name)) is not None}
+def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
+    """The arrays of the file, from the fields of a `Certificate`; those of `x_adv` and `mask` are absent for None."""
+    (lo, hi), target, tree = fields["box"], fields["target"], fields["tree"]
+    arrays: dict[str, Any] = {name: fields[name] for name in NUMBERS}
+    arrays |= {name: str(fields[name]) for name in WORDS}
+    arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
+    arrays |= {"roots": tree.roots, "tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
+    arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 
 def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
-    """The fields of `Certificate`, from what `arrays_of` made.
+    """The inverse of `arrays_of`.
 
     Raises
     ------

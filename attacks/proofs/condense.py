@@ -15,7 +15,6 @@ from dataclasses import replace
 import numpy as np
 
 from attacks.balls.base import Ball, changed
-from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
 from minigrad.bounds.region import reach
 from minigrad.bounds.rounding import product_error
@@ -24,13 +23,16 @@ from minigrad.inputs import Array
 WORTH = 0.8  # condense when at most this share of the pixels is left: copying W for less costs what it saves
 
 
-def condense(query: Query, nodes: Nodes) -> tuple[Query, Nodes]:
-    """The same query, and its nodes, about the pixels that can still move."""
+def condensed(query: Query, outside: Array) -> tuple[Query, Array] | None:
+    """The query about the pixels that can still move, and which those are, (d',) int; None where that is no gain.
+
+    `outside` (d,) bool: pixels that stay put.
+    """
     down, up = query.ball.room(query.x)
-    live = np.flatnonzero(((down != 0) | (up != 0))[0] & ~nodes.outside.all(axis=0))
+    live = np.flatnonzero(((down != 0) | (up != 0))[0] & ~outside)
     d = query.x.shape[1]
-    if not 0 < len(live) <= WORTH * d or not len(nodes):
-        return query, nodes
+    if not 0 < len(live) <= WORTH * d:
+        return None
     first, x = query.net.dense[0], query.x
     error = product_error(first.W, first.b, reach(x, query.ball))
     fixed = np.delete(np.arange(d), live)
@@ -44,7 +46,7 @@ def condense(query: Query, nodes: Nodes) -> tuple[Query, Nodes]:
         live=live if query.live is None else query.live[live],
         image=x if query.image is None else query.image,
     )
-    return small, replace(nodes, inside=nodes.inside[:, live], outside=nodes.outside[:, live])
+    return small, live
 
 
 def columns(ball: Ball, index: Array, d: int) -> Ball:

@@ -33,6 +33,8 @@ class Interval:
     target : int or None
     ball : Ball
     upper, lower : float
+    attack : float
+        The upper end as the attack alone left it.
     x_adv : (d,) or None
     radius : float
         The largest that is refuted; 0 if none is.
@@ -49,6 +51,7 @@ class Interval:
         self.upper, self.lower, self.radius, self.tree = np.inf, self.radii.proves(0), 0.0, Tree(1)
         if task.attack.success[i]:
             self.found(task.attack.x_adv[i])
+        self.attack = self.upper
 
     @property
     def whole_box(self) -> float:

@@ -16,7 +16,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from attacks.proofs.condense import condense
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
@@ -37,7 +36,7 @@ def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
     With rivals that must all be beaten (`query.joint`), one refuted root refutes the query; else the root with
     the smallest bound goes on alone.
     """
-    query, nodes = condense(query, Nodes.root(query))
+    query, nodes = Nodes.root(query).condense(query)
     alone, number = query.joint is None, len(nodes)
     nodes = optimised(query, nodes)
     for _ in range(ROOT_ROUNDS):
@@ -48,8 +47,8 @@ def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
             alone = True
         if not len(nodes) or np.max(nodes.bound) > PROGRESS * before or time.perf_counter() > deadline:
             break
-        query, nodes = condense(query, nodes)
-    return condense(query, nodes)
+        query, nodes = nodes.condense(query)
+    return nodes.condense(query)
 
 
 def work(query: Query, nodes: Nodes, deadline: float = np.inf) -> Nodes:

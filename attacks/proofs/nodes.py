@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from attacks.proofs.condense import condensed
 from attacks.proofs.query import Query
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import intervals
@@ -109,6 +110,14 @@ class Nodes:
         """The margin's multipliers, one row a node."""
         one = tuple(a[:, None, :] for a in self.alpha), tuple(b[:, None, :] for b in self.beta)
         return Multipliers(*one, np.ones((len(self), 1)))
+
+    def condense(self, query: Query) -> tuple[Query, Nodes]:
+        """The query and the nodes about the pixels that can still move, or as they are where that is no gain."""
+        found = condensed(query, np.all(self.outside, axis=0)) if len(self) else None
+        if found is None:
+            return query, self
+        small, live = found
+        return small, replace(self, inside=self.inside[:, live], outside=self.outside[:, live])
 
     def with_multipliers(self, bound: Array, mult: Multipliers) -> Nodes:
         """The same nodes after `optimise_bounds`."""

@@ -1,20 +1,32 @@
-"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: see prove.py."""
+"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: see prove.py.
+
+The parts of the report do not know each other; they meet here.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Executor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from attacks.report import prove
-from attacks.report.setup import Options
-from attacks.report.write import write_report
-
-Json = dict[str, Any]  # a part of results.json
-Line = tuple[str, str]  # of the table: what, how much
+from attacks.report.detection import detect
+from attacks.report.figures import draw
+from attacks.report.glasses import attack_with_glasses, frames
+from attacks.report.image_sets import attack_sets, sets_to_bound
+from attacks.report.one_image import attack_images
+from attacks.report.progress import Clock, StatusLine
+from attacks.report.proof_jobs import ProofJobs
+from attacks.report.records import Results
+from attacks.report.results import numbers
+from attacks.report.setup import SHOWN_EPS, Options, Setup, set_up
+from attacks.report.summary import table
+from attacks.report.workers import workers
+from attacks.report.write import check_folder, write_report
 
 DESCRIPTION = """Train a network that tells two digits apart, then turn one into the other in three ways: with as few
 pixels as possible, with changes too small to see, and with one perturbation for all images.  Writes index.html (open
@@ -64,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     names = tuple(options.names) if options.names else None
     try:
-        results = write_report(Options(**{**vars(options), "digits": tuple(options.digits), "names": names}))
+        r = make_report(Options(**{**vars(options), "digits": tuple(options.digits), "names": names}))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -74,104 +86,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted: no file is half-written", file=sys.stderr)
         return 130
-    print(table(results))
+    print(table(r))
     print(f"\nopen {options.out / 'index.html'}")
     return 0
 
 
-def table(r: Json) -> str:
-    """The short table printed at the end; `r` is what results.json holds."""
-    lines = [*_network(r), *_shown(r), *_all_images(r), *_one_for_all(r), *_detection(r["detection"])]
-    lines.append(("time", f"{r['seconds']['all']:.1f} s"))
-    return "\n".join(f"{name:32s} {text}" for name, text in lines)
+def make_report(options: Options) -> dict[str, Any]:
+    """Run the experiments and write figures, pages, numbers and network to `options.out`.
+
+    Returns
+    -------
+    dict
+        What results.json holds.
+
+    Raises
+    ------
+    ValueError, OSError
+        Bad options; a folder that cannot be written (checked first).
+    """
+    check_folder(options.out)
+    options.check()
+    line = StatusLine()
+    clock = Clock(line)
+    setup = set_up(options, clock)
+    with workers(options.workers) as executor:
+        executor.submit(import_module, "attacks.report.plots")  # it will draw as well: matplotlib takes a while to load
+        results = run_experiments(setup, executor, clock)
+        with clock("draw"):
+            figures = draw(results, executor)
+    r = numbers(results) | {"seconds": clock.seconds | {"all": round(line.elapsed, 2)}}
+    write_report(options.out, results, r, figures)
+    line.end()
+    return r
 
 
-def _network(r: Json) -> list[Line]:
-    sizes, accuracy = "-".join(map(str, r["network"]["sizes"])), r["network"]["test_accuracy"]
-    return [(f"network {sizes}", f"{100 * accuracy:.2f}% of test images right")]
-
-
-def _shown(r: Json) -> list[Line]:
-    """The image shown."""
-    (a, b), shown = r["names"], r["shown"]
-
-    def found(name: str, form: str) -> str:
-        if not shown[name]["success"]:
-            return "not flipped"
-        sure = f"{100 * shown[name]['confidence_after']:.1f}% sure it is a {b}"
-        return f"{form.format(shown[name]['distance'])}, then {sure}"
-
-    return [
-        (f"test image of {a}, number {shown['image']}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
-        ("  fewest pixels found", found("sparse", "{:.0f} pixels")),
-        ("  smallest eps found", found("smallest_eps", "eps {:.5f}")),
-        ("  fewest pixels proved", _interval(shown["proved"]["l0"], "{:.0f}", "pixels")),
-        ("  smallest eps proved", _interval(shown["proved"]["linf"], "{:.5f}", "eps")),
-    ]
-
-
-def _interval(p: Json, form: str, unit: str) -> str:
-    lower, upper = ("none" if p[end] is None else form.format(p[end]) for end in ("lower", "upper"))
-    if p["optimal"] and p["lower"] == p["upper"]:
-        return f"{lower} {unit}: nothing smaller works"
-    return f"{unit} {upper} works, nothing below {lower} does"
-
-
-def _all_images(r: Json) -> list[Line]:
-    """Each test image attacked by itself."""
-    names = {
-        "one_step_box_ignored": "one step, box ignored",
-        "one_step_in_the_box": "one step, exact in the box",
-        "smallest_eps": "smallest eps found",
-        "smallest_eps_in_bytes": "smallest eps in bytes",
-    }
-    wrong = f"{r['images']['already_misclassified']} more were misclassified already"
-    return [
-        (f"all {r['sparse']['images']} test images", wrong),
-        ("  fewest pixels found", _mean(r["sparse"], "{:.3f} pixels")),
-        *((f"  {text}", _mean(r[name], "eps {:.5f}")) for name, text in names.items()),
-    ]
-
-
-def _mean(m: Json, form: str) -> str:
-    flipped = f"{100 * m['success']:5.1f}% flipped"
-    if not m["success"]:
-        return flipped
-    return f"{flipped}, mean {form.format(m['mean_distance'])}; {100 * m['success_8bit']:.1f}% after rounding to bytes"
-
-
-def _one_for_all(r: Json) -> list[Line]:
-    """One perturbation, or one pair of glasses, for all of them."""
-
-    def unseen(row: Json) -> str:
-        flipped = f"{100 * row['rate_held_out']:5.1f}% flipped, unseen"
-        return f"{flipped}; {100 * row['rate_held_out_8bit']:.1f}% after rounding to bytes"
-
-    glasses = r["glasses"]
-    best, slip = glasses["heights"][str(glasses["height"])], glasses["slipping"]["rate_held_out"]
-    worn = (
-        f"{100 * best['rate_held_out']:5.1f}% flipped, unseen; at most {100 * max(best['controls'].values()):.1f}% by "
-        f"plain ones; slipping by a pixel {100 * slip:.1f}%"
-    )
-    return [
-        *((f"  one s for all, eps {row['eps']:.3f}", unseen(row)) for row in r["universal"]),
-        *((f"  {row['pixels']} fixed pixels", unseen(row)) for row in r["fixed_pixels"][-1:]),
-        (f"  glasses of {glasses['pixels']} pixels", worn),
-    ]
-
-
-def _detection(d: Json) -> list[Line]:
-    """Which of these attacks the combined detector finds."""
-
-    def found(row: Json) -> str:
-        share, area = row["found"]["combined"], row["auc"]["combined"]
-        if share is None:
-            return "none flipped"
-        low, high = row["auc_interval"]
-        return f"{100 * share:5.1f}% found at 1% false alarms, AUC {area:.4f} [{low:.4f}, {high:.4f}]"
-
-    alarms = f"{100 * d['false_alarms']['combined']:5.1f}% of clean test images"
-    return [
-        *((f"  {name}: one can tell", found(row)) for name, row in d["attacks"].items()),
-        ("  false alarms, measured", alarms),
-    ]
+def run_experiments(setup: Setup, executor: Executor, clock: Clock) -> Results:
+    """One after the other, while `executor` proves beside them, each proof from the moment its question is known."""
+    jobs = ProofJobs(executor, setup)
+    with clock("proofs of sets and glasses, beside the attacks"):
+        for name, (x, y) in sets_to_bound(setup).items():
+            jobs.bound_set(name, x, y)
+        for rows, mask in frames(setup.images.shape).items():
+            jobs.judge_mask(rows, mask)
+    images = attack_images(setup, clock)
+    with clock("proofs of the image shown, beside the attacks"):
+        jobs.certify_image(images.image_shown)
+    sets = attack_sets(setup, clock)
+    glasses = attack_with_glasses(setup, clock)
+    jobs.certify_frame(images.image_shown, glasses.worn.mask)
+    detection = detect(setup, images, sets.universals[SHOWN_EPS][0], glasses.worn, clock)
+    with clock("wait for the proofs"):
+        proofs = jobs.results()
+    return Results(setup, images, sets, glasses, detection, proofs)

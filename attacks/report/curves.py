@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attacks.balls import LInf
 from attacks.proofs.query import Query
+from attacks.report.records import Results
 from minigrad.bounds.crown import intervals
 from minigrad.bounds.optimised import optimise_bounds
 from minigrad.inputs import Array
 from minigrad.margin import Margin
-
-if TYPE_CHECKING:
-    from attacks.report.results import Results
 
 
 def margin_curves(r: Results) -> tuple[Array, dict[str, Array]]:

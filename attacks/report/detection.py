@@ -16,12 +16,13 @@ from attacks.balls import LInf
 from attacks.detect.adaptive import blind_spots
 from attacks.detect.combined import Combined
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores
-from attacks.detect.statistics import FALSE_ALARMS, auc, auc_interval, threshold
+from attacks.detect.statistics import threshold
 from attacks.eight_bit import smallest_eps_8bit
 from attacks.images import in_bytes
 from attacks.minimum_norm import smallest_eps
 from attacks.patch.attack import Accessory, accessory
 from attacks.report.progress import Clock
+from attacks.report.records import DetectionExperiment, DetectionResult, ImageExperiment
 from attacks.report.setup import SHOWN_EPS, Setup
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import fgsm, pgd
@@ -38,32 +39,7 @@ LEARNED = 200
 # Test images, drawn at random, that are also attacked adaptively, which takes most of the time of this experiment.  A
 # share of 200 images is known within 7%, of 100 within 10%, of 400 within 5% (95% intervals).
 ADAPTIVE_IMAGES = 200
-COMBINED, SMALLEST = "combined", "smallest eps"
-
-
-@dataclass(frozen=True, eq=False)
-class DetectionResult:
-    """What the detectors say of one attack: only of the images that it flipped."""
-
-    flipped: float  # of the images tried
-    flipped_8bit: float
-    cost: float  # mean distance of the flipped: pixels, or eps
-    scores: Array  # (m, 6) of the flipped: DETECTORS, then combined
-    scores_8bit: Array  # (m', 6) of those that flip in bytes too, in bytes
-
-
-@dataclass(frozen=True, eq=False)
-class DetectionExperiment:
-    """The scores of attacked test images, beside those of clean ones."""
-
-    thresholds: Array  # (6,) from clean training images that the detectors were not fitted to
-    learned_from: tuple[int, int]  # images that the detectors were fitted to; images that the thresholds were read off
-    clean: Array  # (t, 6) scores of clean test images of both digits
-    attacks: dict[str, DetectionResult]
-    adaptive: dict[str, dict[str, DetectionResult]]  # attack: blind spot of the detectors
-    unused: int  # pixels that no image they were fitted to uses
-    attacked: int  # test images attacked
-    attacked_adaptively: int
+SMALLEST = "smallest eps"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +120,14 @@ class Observer:
         return DetectionResult(float(flipped.mean()), float(rounded.mean()), cost, *seen)
 
 
-def detect(setup: Setup, attacker: Attacker, known: dict[str, Array], clock: Clock) -> DetectionExperiment:
-    """Learn from attacked training images, then look at attacked test images; `known`: see `Attacker.attack`."""
-    detectors, test = setup.detectors, setup.images.test
+def detect(
+    setup: Setup, images: ImageExperiment, one_for_all: UniversalResult, worn: Accessory, clock: Clock
+) -> DetectionExperiment:
+    """Learn from attacked training images, then look at attacked test images.
+
+    `images`, `one_for_all` and `worn` are what the other experiments found, so it is not made again.
+    """
+    detectors, test, attacker = setup.detectors, setup.images.test, Attacker(setup, one_for_all, worn)
     with clock("detect: clean images"):
         apart, clean = scores(detectors, setup.calibration.apart), scores(detectors, setup.images.clean)
     with clock("detect: learn from attacked training images"):
@@ -154,6 +135,7 @@ def detect(setup: Setup, attacker: Attacker, known: dict[str, Array], clock: Clo
         combined = Combined.fit(apart, scores(detectors, np.concatenate(list(attacked.values()))))
         observer = Observer(setup.net, detectors, combined)
     with clock("detect: attack test images"):
+        known = {"sparse": images.sparse.x_adv, SMALLEST: images.smallest.x_adv}
         adversarial = attacker.attack(test, known)
     with clock("detect: look at them"):
         attacks = {name: observer.look(name, test, x_adv) for name, x_adv in adversarial.items()}
@@ -180,45 +162,3 @@ def _to_learn_from(setup: Setup) -> Array:
     first = setup.calibration.first
     first = first[setup.net.predict(first) == 0] if len(first) else first
     return first[:LEARNED] if len(first) else setup.images.training[:LEARNED]
-
-
-def detection_numbers(e: DetectionExperiment) -> dict[str, Any]:
-    """Every number of it, ready for JSON."""
-    return {
-        "detection": {
-            "false_alarms_asked": FALSE_ALARMS,
-            "false_alarms": _above(e.clean, e.thresholds),
-            "clean_test_images": len(e.clean),
-            "images_remembered": e.learned_from[0],
-            "images_for_thresholds": e.learned_from[1],
-            "test_images_attacked": e.attacked,
-            "test_images_attacked_in_disguise": e.attacked_adaptively,
-            "unused_pixels": e.unused,
-            "attacks": {name: _attack_numbers(result, e) for name, result in e.attacks.items()},
-        },
-        "disguised": {
-            attack: {spot: _attack_numbers(result, e) for spot, result in row.items()}
-            for attack, row in e.adaptive.items()
-        },
-    }
-
-
-def _attack_numbers(result: DetectionResult, e: DetectionExperiment) -> dict[str, Any]:
-    nothing = [float("nan")] * 2
-    columns = zip((*DETECTORS, COMBINED), e.clean.T, result.scores.T, strict=True)
-    return {
-        "flipped": result.flipped,
-        "flipped_8bit": result.flipped_8bit,
-        "cost": result.cost,
-        "found": _above(result.scores, e.thresholds),
-        "found_8bit": _above(result.scores_8bit, e.thresholds),
-        "images": len(result.scores),
-        "auc": {name: auc(clean, seen) if len(seen) else float("nan") for name, clean, seen in columns},
-        "auc_interval": list(auc_interval(e.clean[:, -1], result.scores[:, -1])) if len(result.scores) else nothing,
-    }
-
-
-def _above(seen: Array, thresholds: Array) -> dict[str, float]:
-    """detector: the share of scores (m, 6) above its threshold; NaN of no images."""
-    share = (seen > thresholds).mean(axis=0) if len(seen) else np.full(len(thresholds), np.nan)
-    return dict(zip((*DETECTORS, COMBINED), share.tolist(), strict=True))

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attacks.detect.statistics import FALSE_ALARMS, roc
 from attacks.patch.masks import apply_patch
 from attacks.report.curves import margin_curves, proof_curve, rate_curves
-from attacks.report.one_image import confidence
+from attacks.report.formats import confidence
+from attacks.report.records import Results
 from attacks.report.setup import SHOWN_EPS
 from attacks.result import AttackResult
 from minigrad.inputs import Array
 from minigrad.margin import Margin
-
-if TYPE_CHECKING:
-    from attacks.report.results import Results
 
 Job = Callable[[], bytes]  # draws one figure
 Strip = tuple[str, Array, list[str]]  # a name, images (n, d), a text under each

@@ -1,8 +1,10 @@
-"""Numbers as the page prints them; what was not measured is "none"."""
+"""Numbers as the page and the figures print them; what was not measured is "none"."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from attacks.detect.statistics import share_interval
 
@@ -23,6 +25,11 @@ def rate(share: float | None, n: int, digits: int = 1) -> str:
         return "none"
     low, high = share_interval(share, n)
     return f"{100 * share:.{digits}f}% ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+
+
+def confidence(m: float) -> float:
+    """`sigmoid(m)`: how sure the network is of the class that a positive margin m argues for."""
+    return float(0.5 * (1 + np.tanh(0.5 * m)))
 
 
 def pixels(count: float) -> str:

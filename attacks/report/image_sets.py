@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attacks.balls import L0, LInf
 from attacks.images import to_8bit
 from attacks.report.progress import Clock
+from attacks.report.records import SetExperiment
 from attacks.report.setup import SHOWN_EPS, Setup
-from attacks.uap.attack import UniversalResult, universal
+from attacks.uap.attack import universal
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
-
-if TYPE_CHECKING:
-    from attacks.proofs.set_minimum import UniversalMinimum
-    from attacks.report.proof_jobs import ProofJobs
 
 UNIVERSAL_EPS = (0.05, SHOWN_EPS, 0.15, 0.20)  # from half of the images fooled to all of them
 MIXED_EPS = (0.10, 0.20, 0.30, 0.50)  # larger, because the two digits want opposite changes
@@ -33,30 +28,18 @@ PAINTED = 500
 FEW = 20
 
 
-@dataclass(frozen=True, eq=False)
-class SetExperiment:
-    """"Held out" is: on the test images, of which none was used to make s."""
-
-    universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the training images, held out
-    fixed: UniversalResult  # of L0(PIXELS), on some of the training images
-    by_pixels: list[tuple[float, float, float]]  # after each pixel: rate on the training, held out, held out in bytes
-    few: dict[str, list[tuple[float, float]]]  # norm: radius and rate on the first few images, s made for them
-    mixed: dict[float, UniversalResult]  # eps: on a few images of each digit, each to become the other
-    mean_gradient: Array  # (d,) of the margin, over the training images
+def sets_to_bound(setup: Setup) -> dict[str, tuple[Array, Array]]:
+    """Images (n, d) and labels (n,) of the sets that lower bounds are for, by their names in `Proofs.sets`."""
+    few, mixed = _few_images(setup), _mixed_images(setup)
+    sets = {"linf": few, "l0": few}
+    return sets | {"mixed": mixed} if mixed[1].any() else sets
 
 
-def attack_sets(setup: Setup, jobs: ProofJobs, clock: Clock) -> SetExperiment:
-    """One s is made from the training images and measured on the test images; lower bounds are asked of `jobs`."""
+def attack_sets(setup: Setup, clock: Clock) -> SetExperiment:
+    """One s is made from the training images and measured on the test images."""
     net, seed, training, test = setup.net, setup.seed, setup.images.training, setup.images.test
-    zeros, few = np.zeros(len(training), int), test[:FEW]
-    y, few_y = np.zeros(len(test), int), np.zeros(len(few), int)
-    own, others = test[: FEW // 2], setup.images.others[: FEW // 2]
-    mixed_x, mixed_y = np.concatenate([own, others]), np.repeat([0, 1], [len(own), len(others)])
-    with clock("proofs of what no s can do, beside the attacks"):
-        for norm in ("linf", "l0"):
-            jobs.bound_set(norm, norm, few, few_y)
-        if len(others):
-            jobs.bound_set("mixed", "linf", mixed_x, mixed_y)
+    zeros, y = np.zeros(len(training), int), np.zeros(len(test), int)
+    (few, few_y), (mixed_x, mixed_y) = _few_images(setup), _mixed_images(setup)
     with clock("universal: one perturbation for all"):
         made = {eps: universal(net, training, zeros, LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
         universals = {eps: (result, result.on(net, test, y)) for eps, result in made.items()}
@@ -74,31 +57,16 @@ def attack_sets(setup: Setup, jobs: ProofJobs, clock: Clock) -> SetExperiment:
     return SetExperiment(universals, fixed, by_pixels, rates, mixed, gradient.mean(axis=0))
 
 
-def set_numbers(e: SetExperiment, minima: dict[str, UniversalMinimum]) -> dict[str, Any]:
-    """Every number of it, ready for JSON."""
-    return {
-        "universal": [
-            {
-                "eps": eps,
-                "radius": made.radius,
-                "rate_on_set": made.rate,
-                "rate_held_out": held_out.rate,
-                "rate_held_out_8bit": held_out.rate_8bit,
-                "reason": made.reason,
-                "history": list(made.history),
-            }
-            for eps, (made, held_out) in e.universals.items()
-        ],
-        "fixed_pixels": [
-            {"pixels": k + 1, "rate_on_set": on_set, "rate_held_out": held_out, "rate_held_out_8bit": in_bytes}
-            for k, (on_set, held_out, in_bytes) in enumerate(e.by_pixels)
-        ],
-        "universal_minimum": {
-            name: {"lower": u.lower, "upper": u.upper, "quantile": u.quantile, "images": len(u.own)}
-            for name, u in minima.items()
-        },
-        "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in e.mixed.items()],
-    }
+def _few_images(setup: Setup) -> tuple[Array, Array]:
+    """The first test images, all of class 0."""
+    few = setup.images.test[:FEW]
+    return few, np.zeros(len(few), int)
+
+
+def _mixed_images(setup: Setup) -> tuple[Array, Array]:
+    """A few of each digit; where there is none of the second, of the first alone."""
+    own, others = setup.images.test[: FEW // 2], setup.images.others[: FEW // 2]
+    return np.concatenate([own, others]), np.repeat([0, 1], [len(own), len(others)])
 
 
 def _rate(net: MLP, s: Array, x: Array, rounding: Callable[[Array], Array] = lambda v: v) -> float:

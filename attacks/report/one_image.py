@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from attacks.balls import LInf
 from attacks.eight_bit import smallest_eps_8bit
 from attacks.minimum_norm import smallest_eps
 from attacks.report.progress import Clock
+from attacks.report.records import ImageExperiment
 from attacks.report.setup import SHOWN_EPS, Setup
 from attacks.result import AttackResult
 from attacks.saliency import saliency_map
@@ -18,39 +16,14 @@ from attacks.sign_gradient import fgsm, pgd
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
-if TYPE_CHECKING:
-    from attacks.proofs.certificate import Certificate
-    from attacks.report.proof_jobs import ProofJobs, Proofs
-
 # Images on which two ways to choose pixels are compared; not critical: 4.49 and 4.50 pixels on the first 100, 4.34 and
 # 4.34 on 200, 4.22 and 4.22 on 400.
 PAPERNOT_IMAGES = 200
 BEYOND = 1e-9  # one step goes this share farther than the root, where m = 0 and rounding would decide
 
 
-@dataclass(frozen=True, eq=False)
-class ImageExperiment:
-    """Row i of every array, and of every attack but two, is test image i of `Images.test`."""
-
-    images: Array  # (n, d)
-    number: Array  # (n,) their positions among all test images of the digit
-    shown: int  # the row of the image shown
-    start: Array  # (n,) m(x)
-    gradient: Array  # (n, d) dm/dx
-    sparse: AttackResult
-    papernot: AttackResult  # of the first few images: pairs of pixels, no exchanges
-    greedy: AttackResult  # of the same: one pixel at a time, no exchanges
-    free_root: Array  # (n,) eps of the linearised network, box ignored
-    box_root: Array  # (n,) the same inside the box
-    free_step: AttackResult
-    box_step: AttackResult
-    ascent: AttackResult
-    smallest: AttackResult
-    in_bytes: AttackResult  # the smallest eps among the bytes
-
-
-def attack_images(setup: Setup, jobs: ProofJobs, clock: Clock) -> ImageExperiment:
-    """Attack them all; the proofs of the image shown begin as soon as it is chosen.
+def attack_images(setup: Setup, clock: Clock) -> ImageExperiment:
+    """Attack them all, and choose the image shown.
 
     One step is as long as the linearised network asks for: with the box ignored `eps = -m / |g|_1`, inside it the root
     of `h_S(eps) = -m`.  Where there is no root, g = 0, the step has length 1.
@@ -67,9 +40,6 @@ def attack_images(setup: Setup, jobs: ProofJobs, clock: Clock) -> ImageExperimen
 
     with clock("sparse: one pixel at a time"):
         sparse = saliency_map(net, x, y)
-    shown = _shown(sparse, setup)
-    with clock("proofs of the image shown, beside the attacks"):
-        jobs.certify_image(x[shown : shown + 1])
     with clock("sparse: Papernot's pairs"):
         papernot, greedy = (saliency_map(net, x[few], y[few], variant=v, exchanges=0) for v in ("papernot", "gain"))
     with clock("small: one step, box ignored"):
@@ -85,7 +55,7 @@ def attack_images(setup: Setup, jobs: ProofJobs, clock: Clock) -> ImageExperimen
     return ImageExperiment(
         images=x,
         number=setup.images.number,
-        shown=shown,
+        shown=_shown(sparse, setup),
         start=start,
         gradient=gradient,
         sparse=sparse,
@@ -108,78 +78,3 @@ def _shown(sparse: AttackResult, setup: Setup) -> int:
     flipped = sparse.distance[sparse.success] if sparse.success.any() else sparse.distance
     off = np.abs(sparse.distance - np.median(flipped)) + np.where(sparse.success, 0, len(sparse.x[0]))
     return int(np.argmin(off))
-
-
-def shown_numbers(e: ImageExperiment, proofs: Proofs) -> dict[str, Any]:
-    """The numbers of the image shown, ready for JSON."""
-    i = e.shown
-
-    def found(result: AttackResult) -> dict[str, Any]:
-        return {
-            "success": bool(result.success[i]),
-            "success_8bit": bool(result.success_8bit[i]),
-            "distance": float(result.distance[i]),
-            "confidence_after": confidence(result.margin[i]),
-        }
-
-    kept = e.sparse.trace.kept[i] if e.sparse.trace else np.zeros(0, bool)
-    pixels = e.sparse.trace.pixel[i][kept].tolist() if e.sparse.trace else []
-    return {
-        "image": int(e.number[i]),
-        "margin": float(e.start[i]),
-        "confidence_before": confidence(-e.start[i]),
-        "sparse": found(e.sparse) | {"pixels": pixels},
-        "one_step_in_the_box": found(e.box_step),
-        "smallest_eps": found(e.smallest),
-        "linearised_eps_box_ignored": float(e.free_root[i]),
-        "linearised_eps_in_the_box": float(e.box_root[i]),
-        "smallest_eps_in_bytes": found(e.in_bytes),
-        "proved": {norm: _interval(c) for norm, c in proofs.image["free"].items()},
-        "proved_in_disguise": {
-            spot: {norm: _interval(c) for norm, c in row.items()} for spot, row in proofs.image.items()
-        },
-        "frame_pixels_proved": _interval(proofs.frame),
-    }
-
-
-def image_numbers(e: ImageExperiment) -> dict[str, Any]:
-    """The numbers of all images, ready for JSON."""
-    return {
-        "sparse": _means(e.sparse),
-        "papernot": _means(e.papernot),
-        "papernot_touched": _touched(e.papernot),
-        "gain_on_the_same_images": _means(e.greedy) | {"touched": _touched(e.greedy)},
-        "gain_and_exchanges_on_the_same_images": float(e.sparse.distance[: len(e.papernot.x)].mean()),
-        "one_step_box_ignored": _means(e.free_step),
-        "one_step_in_the_box": _means(e.box_step),
-        "pgd": _means(e.ascent) | {"eps": SHOWN_EPS},
-        "smallest_eps": _means(e.smallest),
-        "smallest_eps_in_bytes": _means(e.in_bytes),
-    }
-
-
-def _means(result: AttackResult) -> dict[str, Any]:
-    return {
-        "success": result.rate,
-        "success_8bit": float(result.success_8bit.mean()),
-        "mean_distance": result.mean_distance,
-        "median_distance": float(np.median(result.distance)),
-        "images": len(result.x),
-        "forwards": result.forwards,
-        "jacobians": result.jacobians,
-    }
-
-
-def _interval(c: Certificate) -> dict[str, Any]:
-    return {name: getattr(c, name) for name in ("lower", "upper", "attack", "optimal", "gap", "reason", "nodes")}
-
-
-def _touched(result: AttackResult) -> float:
-    """The mean number of pixels that were changed before any was taken back."""
-    assert result.trace is not None
-    return float(np.mean([len(np.unique(pixels[pixels >= 0])) for pixels in result.trace.pixel]))
-
-
-def confidence(m: float) -> float:
-    """`sigmoid(m)`: how sure the network is of the class that a positive margin m argues for."""
-    return float(0.5 * (1 + np.tanh(0.5 * m)))

@@ -1,4 +1,4 @@
-"""Proofs that run in another process while this one attacks: each is asked as soon as its question is known.
+"""Proofs that run in another process while this one attacks.
 
 A limit of time decides how far a proof gets, so it never changes what the attacks find.
 """
@@ -6,7 +6,6 @@ A limit of time decides how far a proof gets, so it never changes what the attac
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.mask_minimum import any_filling, smallest_mask
 from attacks.proofs.minimum import certified_minimum
 from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+from attacks.report.records import Proofs, SetProof
 from attacks.report.setup import Setup
 from minigrad.inputs import Array
 
@@ -28,17 +28,9 @@ IMAGE_SHARE = {  # blind spot of the detectors ("free": any pixel), norm
 }  # fmt: skip
 SET_SHARE = {"linf": 0.25, "l0": 0.1, "mixed": 0.15}
 FRAME_SHARE = 0.1
-FILLING_SECONDS = 0.3  # an image and height: most masks are decided sooner, the others count as undecided
-
-
-@dataclass(frozen=True, eq=False)
-class Proofs:
-    """What was proved."""
-
-    image: dict[str, dict[str, Certificate]]  # blind spot: norm: the certified minimum of the image shown
-    frame: Certificate  # of the image shown: the fewest pixels of the glasses that are enough
-    sets: dict[str, UniversalMinimum]  # "linf" and "l0" of the first few images; "mixed": of both digits, linf
-    fillings: dict[int, list[Certificate]]  # height of the glasses: whether any filling flips each of the first images
+# Images for which each mask is judged, and seconds for each image and height: most masks are decided sooner, the others
+# count as undecided.
+FILLING_IMAGES, FILLING_SECONDS = 10, 0.3
 
 
 class ProofJobs:
@@ -64,14 +56,19 @@ class ProofJobs:
         limit = FRAME_SHARE * self._seconds
         self._frame = self._executor.submit(smallest_mask, self._setup.net, x, [0], mask, time_limit=limit)
 
-    def bound_set(self, name: str, norm: str, x: Array, y: Array) -> None:
-        """Below which radius no s fools all images x (n, d) with labels y (n,); "mixed": labels of both classes."""
-        limit = SET_SHARE[name] * self._seconds
-        options: dict[str, Any] = {"norm": norm, "time_limit": limit, "mixed": name == "mixed", "rng": self._setup.seed}
+    def bound_set(self, name: str, x: Array, y: Array) -> None:
+        """Below which radius no s fools all images x (n, d) with labels y (n,).
+
+        `name` is the norm, "linf" or "l0", or "mixed": linf, and labels of both classes.
+        """
+        mixed, limit = name == "mixed", SET_SHARE[name] * self._seconds
+        options: dict[str, Any] = {"time_limit": limit, "mixed": mixed, "rng": self._setup.seed}
+        options["norm"] = "linf" if mixed else name
         self._sets[name] = self._executor.submit(universal_minimum, self._setup.net, x, y, **options)
 
-    def judge_mask(self, height: int, x: Array, mask: Array) -> None:
-        """Whether some filling of the mask, glasses at this height, flips each of the images x (n, d) of class 0."""
+    def judge_mask(self, height: int, mask: Array) -> None:
+        """Whether some filling of the mask, glasses at this height, flips each of the first test images."""
+        x = self._setup.images.test[:FILLING_IMAGES]
         y = np.zeros(len(x), int)
         asked = self._executor.submit(any_filling, self._setup.net, x, y, mask, time_limit=FILLING_SECONDS)
         self._fillings[height] = asked
@@ -83,5 +80,6 @@ class ProofJobs:
         for (spot, norm), asked in self._image.items():
             (image[spot][norm],) = asked.result()
         (frame,) = self._frame.result()
-        sets = {name: asked.result() for name, asked in self._sets.items()}
+        minima = {name: asked.result() for name, asked in self._sets.items()}
+        sets = {name: SetProof(u.lower, u.upper, u.quantile, u.own) for name, u in minima.items()}
         return Proofs(image, frame, sets, {height: asked.result() for height, asked in self._fillings.items()})

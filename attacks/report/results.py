@@ -1,57 +1,41 @@
-"""All experiments in turn, and every number of them: `results.json`."""
+"""`results.json`: every number of the report, read off the records; null where there was nothing to measure."""
 
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from attacks.report.detection import SMALLEST, Attacker, DetectionExperiment, detect, detection_numbers
-from attacks.report.glasses import GlassesExperiment, attack_with_glasses, glasses_numbers
-from attacks.report.image_sets import SetExperiment, attack_sets, set_numbers
-from attacks.report.one_image import ImageExperiment, attack_images, image_numbers, shown_numbers
-from attacks.report.progress import Clock
-from attacks.report.setup import SHOWN_EPS, Setup
+from attacks.detect.detectors import DETECTORS
+from attacks.detect.statistics import FALSE_ALARMS, auc, auc_interval
+from attacks.patch.attack import Accessory
+from attacks.proofs.certificate import Certificate
+from attacks.report.formats import confidence
+from attacks.report.records import (
+    DetectionExperiment,
+    DetectionResult,
+    GlassesExperiment,
+    ImageExperiment,
+    Proofs,
+    Results,
+    SetExperiment,
+    SetProof,
+)
+from attacks.report.setup import SHOWN_EPS
+from attacks.result import AttackResult
+from minigrad.inputs import Array
 
-if TYPE_CHECKING:
-    from attacks.report.proof_jobs import ProofJobs, Proofs
-
+Json = dict[str, Any]  # a part of results.json
 PACKAGES = "numpy", "scipy", "matplotlib", "minigrad-attacks"
+SCORES = (*DETECTORS, "combined")  # the columns of `DetectionResult.scores`
 
 
-@dataclass(frozen=True, eq=False)
-class Results:
-    """Everything that the report shows."""
-
-    setup: Setup
-    images: ImageExperiment
-    sets: SetExperiment
-    glasses: GlassesExperiment
-    detection: DetectionExperiment
-    proofs: Proofs
-
-
-def run_experiments(setup: Setup, jobs: ProofJobs, clock: Clock) -> Results:
-    """One after the other, while the proofs that are asked of `jobs` run beside them."""
-    images = attack_images(setup, jobs, clock)
-    sets = attack_sets(setup, jobs, clock)
-    glasses = attack_with_glasses(setup, jobs, clock)
-    jobs.certify_frame(images.images[images.shown : images.shown + 1], glasses.worn.mask)
-    known = {"sparse": images.sparse.x_adv, SMALLEST: images.smallest.x_adv}
-    attacker = Attacker(setup, sets.universals[SHOWN_EPS][0], glasses.worn)
-    detection = detect(setup, attacker, known, clock)
-    with clock("wait for the proofs"):
-        proofs = jobs.results()
-    return Results(setup, images, sets, glasses, detection, proofs)
-
-
-def numbers(r: Results) -> dict[str, Any]:
-    """Every number of the report, ready for JSON: null where there was nothing to measure."""
+def numbers(r: Results) -> Json:
+    """All of them but the seconds, ready for JSON."""
     options, network, net = r.setup.options, r.setup.network, r.setup.net
-    return without_nan(
+    return _without_nan(
         {
             "digits": list(options.digits),
             "names": list(options.class_names),
@@ -67,21 +51,21 @@ def numbers(r: Results) -> dict[str, Any]:
             "history": network.history,
             "images": {"correct": len(r.setup.images.test), "already_misclassified": r.setup.images.wrong},
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-            "shown": shown_numbers(r.images, r.proofs),
-            **image_numbers(r.images),
-            **set_numbers(r.sets, r.proofs.sets),
-            "glasses": glasses_numbers(r.glasses, r.proofs.fillings),
-            **detection_numbers(r.detection),
+            "shown": _shown(r.images, r.proofs),
+            **_images(r.images),
+            **_sets(r.sets, r.proofs.sets),
+            "glasses": _glasses(r.glasses, r.proofs.fillings),
+            **_detection(r.detection),
         }
     )
 
 
-def without_nan(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     """NaN and infinity are not JSON: None says that there was nothing to measure."""
     if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_nan(item) for item in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
@@ -90,3 +74,171 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _shown(e: ImageExperiment, proofs: Proofs) -> Json:
+    """The image shown."""
+    i = e.shown
+
+    def found(result: AttackResult) -> Json:
+        return {
+            "success": bool(result.success[i]),
+            "success_8bit": bool(result.success_8bit[i]),
+            "distance": float(result.distance[i]),
+            "confidence_after": confidence(result.margin[i]),
+        }
+
+    kept = e.sparse.trace.kept[i] if e.sparse.trace else np.zeros(0, bool)
+    pixels = e.sparse.trace.pixel[i][kept].tolist() if e.sparse.trace else []
+    return {
+        "image": int(e.number[i]),
+        "margin": float(e.start[i]),
+        "confidence_before": confidence(-e.start[i]),
+        "sparse": found(e.sparse) | {"pixels": pixels},
+        "one_step_in_the_box": found(e.box_step),
+        "smallest_eps": found(e.smallest),
+        "linearised_eps_box_ignored": float(e.free_root[i]),
+        "linearised_eps_in_the_box": float(e.box_root[i]),
+        "smallest_eps_in_bytes": found(e.in_bytes),
+        "proved": {norm: _interval(c) for norm, c in proofs.image["free"].items()},
+        "proved_in_disguise": {
+            spot: {norm: _interval(c) for norm, c in row.items()} for spot, row in proofs.image.items()
+        },
+        "frame_pixels_proved": _interval(proofs.frame),
+    }
+
+
+def _interval(c: Certificate) -> Json:
+    return {name: getattr(c, name) for name in ("lower", "upper", "attack", "optimal", "gap", "reason", "nodes")}
+
+
+def _images(e: ImageExperiment) -> Json:
+    """Each image by itself."""
+    return {
+        "sparse": _means(e.sparse),
+        "papernot": _means(e.papernot),
+        "papernot_touched": _touched(e.papernot),
+        "gain_on_the_same_images": _means(e.greedy) | {"touched": _touched(e.greedy)},
+        "gain_and_exchanges_on_the_same_images": float(e.sparse.distance[: len(e.papernot.x)].mean()),
+        "one_step_box_ignored": _means(e.free_step),
+        "one_step_in_the_box": _means(e.box_step),
+        "pgd": _means(e.ascent) | {"eps": SHOWN_EPS},
+        "smallest_eps": _means(e.smallest),
+        "smallest_eps_in_bytes": _means(e.in_bytes),
+    }
+
+
+def _means(result: AttackResult) -> Json:
+    return {
+        "success": result.rate,
+        "success_8bit": float(result.success_8bit.mean()),
+        "mean_distance": result.mean_distance,
+        "median_distance": float(np.median(result.distance)),
+        "images": len(result.x),
+        "forwards": result.forwards,
+        "jacobians": result.jacobians,
+    }
+
+
+def _touched(result: AttackResult) -> float:
+    """The mean number of pixels that were changed before any was taken back."""
+    assert result.trace is not None
+    return float(np.mean([len(np.unique(pixels[pixels >= 0])) for pixels in result.trace.pixel]))
+
+
+def _sets(e: SetExperiment, proofs: dict[str, SetProof]) -> Json:
+    """One perturbation for many images."""
+    return {
+        "universal": [
+            {
+                "eps": eps,
+                "radius": made.radius,
+                "rate_on_set": made.rate,
+                "rate_held_out": held_out.rate,
+                "rate_held_out_8bit": held_out.rate_8bit,
+                "reason": made.reason,
+                "history": list(made.history),
+            }
+            for eps, (made, held_out) in e.universals.items()
+        ],
+        "fixed_pixels": [
+            {"pixels": k + 1, "rate_on_set": on_set, "rate_held_out": held_out, "rate_held_out_8bit": in_bytes}
+            for k, (on_set, held_out, in_bytes) in enumerate(e.by_pixels)
+        ],
+        "universal_minimum": {
+            name: {"lower": p.lower, "upper": p.upper, "quantile": p.quantile, "images": len(p.own)}
+            for name, p in proofs.items()
+        },
+        "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in e.mixed.items()],
+    }
+
+
+def _glasses(e: GlassesExperiment, fillings: dict[int, list[Certificate]]) -> Json:
+    return {
+        "style": e.style,
+        "pixels": int(e.worn.mask.sum()),
+        "height": e.best,
+        "heights": {
+            str(rows): _rates(h.made, h.held_out) | {"fillings": _counts(fillings[rows]), "promise": h.promise}
+            for rows, h in e.heights.items()
+        },
+        "slipping": _rates(*e.slipping),
+    }
+
+
+def _rates(made: Accessory, held_out: Accessory) -> Json:
+    return {
+        "rate_on_set": made.rate,
+        "rate_held_out": held_out.rate,
+        "rate_held_out_8bit": held_out.rate_8bit,
+        "rate_at_each_place": held_out.rates.tolist(),
+        "controls": {name: float(rates.mean()) for name, rates in held_out.controls.items()},
+    }
+
+
+def _counts(certificates: list[Certificate]) -> dict[str, int]:
+    """Of some images: how many have a filling that works, how many have none (proved), how many are undecided."""
+    works = sum(c.upper < np.inf for c in certificates)
+    none = sum(c.lower == np.inf for c in certificates)
+    return {"works": works, "proved_none": none, "undecided": len(certificates) - works - none}
+
+
+def _detection(e: DetectionExperiment) -> Json:
+    """What the detectors find, and what they find of an attacker who knows them."""
+    return {
+        "detection": {
+            "false_alarms_asked": FALSE_ALARMS,
+            "false_alarms": _above(e.clean, e.thresholds),
+            "clean_test_images": len(e.clean),
+            "images_remembered": e.learned_from[0],
+            "images_for_thresholds": e.learned_from[1],
+            "test_images_attacked": e.attacked,
+            "test_images_attacked_in_disguise": e.attacked_adaptively,
+            "unused_pixels": e.unused,
+            "attacks": {name: _attack(result, e) for name, result in e.attacks.items()},
+        },
+        "disguised": {
+            attack: {spot: _attack(result, e) for spot, result in row.items()} for attack, row in e.adaptive.items()
+        },
+    }
+
+
+def _attack(result: DetectionResult, e: DetectionExperiment) -> Json:
+    nothing = [float("nan")] * 2
+    columns = zip(SCORES, e.clean.T, result.scores.T, strict=True)
+    return {
+        "flipped": result.flipped,
+        "flipped_8bit": result.flipped_8bit,
+        "cost": result.cost,
+        "found": _above(result.scores, e.thresholds),
+        "found_8bit": _above(result.scores_8bit, e.thresholds),
+        "images": len(result.scores),
+        "auc": {name: auc(clean, seen) if len(seen) else float("nan") for name, clean, seen in columns},
+        "auc_interval": list(auc_interval(e.clean[:, -1], result.scores[:, -1])) if len(result.scores) else nothing,
+    }
+
+
+def _above(seen: Array, thresholds: Array) -> dict[str, float]:
+    """detector: the share of scores (m, 6) above its threshold; NaN of no images."""
+    share = (seen > thresholds).mean(axis=0) if len(seen) else np.full(len(thresholds), np.nan)
+    return dict(zip(SCORES, share.tolist(), strict=True))

@@ -3,61 +3,53 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from attacks.report.figures import draw
 from attacks.report.page import page
 from attacks.report.play import play_page
-from attacks.report.progress import Clock, StatusLine
-from attacks.report.proof_jobs import ProofJobs
-from attacks.report.results import Results, numbers, run_experiments
-from attacks.report.setup import Options, set_up
-from attacks.report.workers import workers
+from attacks.report.records import Results
 from minigrad.io.files import check_writable, write_whole
 from minigrad.io.npz import npz_bytes
 
 OTHER_FILES = "index.html", "play.html", "results.json", "model.npz"  # beside the figures
 
 
-def write_report(options: Options) -> dict[str, Any]:
-    """Run the experiments and write figures, pages, numbers and network to `options.out`; returns the numbers.
-
-    index.html is written last, and nothing before everything is made: a run that is interrupted earlier leaves the
-    folder as it was.
-
-    Raises
-    ------
-    ValueError, OSError
-        Bad options; a folder that cannot be written (checked first).
-    """
-    out = Path(options.out)
+def check_folder(out: Path) -> None:
+    """Raises ValueError and OSError for a folder that the report cannot be written to."""
     check_writable(out)
     taken = [path for path in (*out.glob("*.png"), *(out / name for name in OTHER_FILES)) if path.is_dir()]
     if taken:
         raise ValueError(f"{taken[0]}: expected a file that can be replaced, got a folder")
-    options.check()
-    line = StatusLine()
-    clock = Clock(line)
-    setup = set_up(options, clock)
-    with workers(options.workers) as executor:
-        executor.submit(import_module, "attacks.report.plots")  # it will draw as well: matplotlib takes a while to load
-        results = run_experiments(setup, ProofJobs(executor, setup), clock)
-        with clock("draw"):
-            figures = draw(results, executor)
-    said = numbers(results) | {"seconds": clock.seconds | {"all": round(line.elapsed, 2)}}
+
+
+def write_report(out: Path, results: Results, r: dict[str, Any], figures: dict[str, bytes]) -> None:
+    """Make pages and network of the results, and write them to the folder `out` beside figures and numbers.
+
+    index.html is written last, and nothing before everything is made: a run that is interrupted earlier leaves the
+    folder as it was.
+
+    Parameters
+    ----------
+    out : folder, made if it is not there
+    results : what the experiments found
+    r : what results.json is to hold
+    figures : file name: PNG
+
+    Raises
+    ------
+    OSError
+        A file that cannot be written.
+    """
     files = figures | {
-        "model.npz": npz_bytes(setup.network.original.to_arrays()),
-        "results.json": (json.dumps(said, indent=1, allow_nan=False) + "\n").encode(),
+        "model.npz": npz_bytes(results.setup.network.original.to_arrays()),
+        "results.json": (json.dumps(r, indent=1, allow_nan=False) + "\n").encode(),
         "play.html": _play(results).encode(),
-        "index.html": page(said, figures).encode(),
+        "index.html": page(r, figures).encode(),
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_whole(out / name, content)
-    line.end()
-    return said
 
 
 def _play(r: Results) -> str:

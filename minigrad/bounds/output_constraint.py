@@ -25,10 +25,10 @@ from minigrad.bounds.optimised import Multipliers, optimise_bounds
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-LEAST_GAMMA = (
-    0.05  # where gamma begins the next time, at least: Adam's steps are alike for all, but beta starts at gamma
-)
-ROWS = 1024  # rows per batch: their arrays (n, m, d) stay small
+# Where gamma begins the next time, at least.  From 0 a search takes a third more nodes (622 for 470, eight digits,
+# 784-64-32-1, Linf), since beta begins at 0 with it; from half and double of 0.05 about as many (484, 444).
+LEAST_GAMMA = 0.05
+ROWS = 1024  # rows per batch: their arrays (rows, 784) take 3 MB in single precision; half and double are as fast
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def constrain_layer(
     known : Region
     gamma : tuple
     empty : (n,) bool
-        Sets that hold no counterexample.
+        Sets that hold no counterexample.  An interval of theirs has l > u, so they have no lines: take them out.
     """
     assert known.sign is not None
     found = constrain_intervals(known, k, c, mult, gamma[k], steps=steps)

@@ -214,7 +214,7 @@ ATTACKS = {
 }
 
 BAD = [
-    ({"x": X[0]}, r"x: expected shape \(n, [3d]\), one image a row, got \(3,\)"),
+    ({"x": X[0]}, r"x: expected shape \(n, [3d]\), one image per row, got \(3,\)"),
     ({"x": np.full((2, 4), 0.5)}, r"x: expected shape \(n, 3\).*got \(2, 4\)"),
     ({"x": X[:0], "y": []}, r"x: expected at least one image and one pixel, got shape \(0, 3\)"),
     ({"x": np.ones((2, 3), np.uint8)}, "x: expected floating-point pixels, got uint8"),

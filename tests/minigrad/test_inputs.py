@@ -12,9 +12,9 @@ NET, NET3 = MLP.init([3, 4, 1], rng=0), MLP.init([3, 4, 3], rng=0)
 X = np.full((2, 3), 0.5)
 
 BAD_IMAGES = [
-    (np.ones(3), r"expected shape \(n, 3\), one image a row, got \(3,\)"),
-    (np.ones((2, 4)), r"expected shape \(n, 3\), one image a row, got \(2, 4\)"),
-    (np.ones((2, 1, 3)), r"expected shape \(n, 3\), one image a row, got \(2, 1, 3\)"),
+    (np.ones(3), r"expected shape \(n, 3\), one image per row, got \(3,\)"),
+    (np.ones((2, 4)), r"expected shape \(n, 3\), one image per row, got \(2, 4\)"),
+    (np.ones((2, 1, 3)), r"expected shape \(n, 3\), one image per row, got \(2, 1, 3\)"),
     (np.ones((0, 3)), r"expected at least one image and one pixel, got shape \(0, 3\)"),
     (np.ones((2, 3), int), "expected floating-point pixels, got int64"),
     (np.ones((2, 3), bool), "expected floating-point pixels, got bool"),

@@ -3,12 +3,14 @@
 import attacks.report.detection
 import attacks.report.glasses
 import attacks.report.image_sets
+import attacks.report.proof_jobs
 
 QUICK = {
     attacks.report.image_sets: {
         "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4
     },
-    attacks.report.glasses: {"HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0)), "PROVED": 2},
+    attacks.report.glasses: {"HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0))},
+    attacks.report.proof_jobs: {"FILLING_IMAGES": 2},
     attacks.report.detection: {"ADAPTIVE_IMAGES": 20},
 }  # fmt: skip
 

@@ -519,7 +519,7 @@ def test_what_is_applied_is_checked_too():
     for call, message in (
         (lambda: got.apply(X, (0, 2)), "shift: expected -1..1 down and -1..1 right"),
         (lambda: got.apply(np.zeros((1, 25))), r"x: expected shape \(n, 20\)"),
-        (lambda: got.apply(X[0]), r"x: expected shape \(n, 20\), one image a row, got \(20,\)"),
+        (lambda: got.apply(X[0]), r"x: expected shape \(n, 20\), one image per row, got \(20,\)"),
         (lambda: got.on(NET, X, [0]), "y: expected 2 labels"),
         (lambda: got.on(NET, X + 1, [0, 0]), "x: expected pixels inside the box"),
         (lambda: any_filling(NET, X, [0, 0], np.ones((3, 3), bool)), "mask: expected 20 pixels"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from queries import real_net
 
 from attacks.balls import BALLS
-from attacks.proofs.condense import columns, condense
+from attacks.proofs.condense import columns
 from attacks.proofs.node_bounds import bounded
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import undecided
@@ -32,7 +32,7 @@ def test_condensed_bounds_are_the_whole_images_up_to_rounding_and_never_below(no
     nodes.outside[0, free[0]] = True  # out in one of them only: it stays
     if norm == "l0":
         nodes.inside[1, free[1]] = True
-    small, few = condense(query, nodes)
+    small, few = nodes.condense(query)
     assert small.live.tolist() == free.tolist()
     before, after = bounded(query, nodes), bounded(small, few)
     np.testing.assert_allclose(after[2].bound, before[2].bound, rtol=1e-12, atol=1e-12)

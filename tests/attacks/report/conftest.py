@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import pytest
 from quick import make_quick
 
-from attacks.report import write
-from attacks.report.results import Results
+from attacks.report import cli
+from attacks.report.records import Results
 from attacks.report.setup import Options
 
 
@@ -21,9 +21,9 @@ class Written(NamedTuple):
 def written(tmp_path_factory):
     """The report on sixty images of each digit."""
     options = {"subset": 60, "epochs": 6, "proof_seconds": 0, "workers": 0}
-    out, seen, real = tmp_path_factory.mktemp("main job") / "report", [], write.run_experiments
+    out, seen, real = tmp_path_factory.mktemp("main job") / "report", [], cli.run_experiments
     with pytest.MonkeyPatch.context() as patch:
         make_quick(patch)
-        patch.setattr(write, "run_experiments", lambda *given: seen.append(real(*given)) or seen[0])
-        numbers = write.write_report(Options(out=out, **options))
+        patch.setattr(cli, "run_experiments", lambda *given: seen.append(real(*given)) or seen[0])
+        numbers = cli.make_report(Options(out=out, **options))
     return Written(out, numbers, seen[0], options)

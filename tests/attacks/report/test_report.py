@@ -10,9 +10,10 @@ from quick import make_quick
 
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores
 from attacks.detect.statistics import threshold
-from attacks.report import write
-from attacks.report.cli import main, table
+from attacks.report import cli, write
+from attacks.report.cli import main
 from attacks.report.setup import CalibrationSplit, Options
+from attacks.report.summary import table
 from attacks.saliency import saliency_map
 from data import load_mnist
 from minigrad import MLP
@@ -35,7 +36,7 @@ def quick():
 @pytest.fixture
 def studied(written, monkeypatch):
     """The experiments of that run, given again: for tests of what comes after them."""
-    monkeypatch.setattr(write, "run_experiments", lambda *_: written.results)
+    monkeypatch.setattr(cli, "run_experiments", lambda *_: written.results)
 
 
 def test_writes_every_file_and_nothing_else(written):
@@ -77,7 +78,7 @@ def test_attacks_do_what_the_page_says(written):
 
 def test_same_seed_same_numbers_and_figures(written, tmp_path):
     out, first = written.out, written.numbers
-    second = write.write_report(Options(out=tmp_path / "again", **written.options))
+    second = cli.make_report(Options(out=tmp_path / "again", **written.options))
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
     assert (tmp_path / "again" / "overview.png").read_bytes() == (out / "overview.png").read_bytes()
     assert (tmp_path / "again" / "model.npz").read_bytes() == (out / "model.npz").read_bytes()
@@ -87,7 +88,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     out, r = written.out, written.numbers
     image = r["shown"]["image"]
     where = ["--model", str(out / "model.npz"), "--out", str(tmp_path / "b"), "--proof-seconds", "0", "--workers", "0"]
-    monkeypatch.setattr(write, "draw", lambda *_: {})
+    monkeypatch.setattr(cli, "draw", lambda *_: {})
     assert main([*where, "--subset", "60", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
@@ -145,8 +146,7 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
 def test_a_worker_that_dies_is_named_and_nothing_is_written(written, tmp_path, monkeypatch, capsys):
     out = written.out
 
-    monkeypatch.setattr(write, "ProofJobs", lambda executor, _: executor)
-    monkeypatch.setattr(write, "run_experiments", lambda _, executor, __: executor.submit(os._exit, 1).result())
+    monkeypatch.setattr(cli, "run_experiments", lambda _, executor, __: executor.submit(os._exit, 1).result())
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--workers", "1"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 1
     assert "error: the process that proves died; nothing was written" in capsys.readouterr().err
@@ -170,8 +170,8 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, studied, tmp_path,
         raise KeyboardInterrupt
 
     if moment != "draw":
-        monkeypatch.setattr(write, "draw", lambda *_: {})
-    target = {"draw": (write, "draw"), "page": (write, "page"), "json": (write.json, "dumps")}[moment]
+        monkeypatch.setattr(cli, "draw", lambda *_: {})
+    target = {"draw": (cli, "draw"), "page": (write, "page"), "json": (write.json, "dumps")}[moment]
     monkeypatch.setattr(*target, interrupt)
     there = tmp_path / "report"
     there.mkdir()
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, studied, tmp_path, mo
         real(path, content)
 
     monkeypatch.setattr(write, "write_whole", full)
-    monkeypatch.setattr(write, "draw", lambda *_: {"overview.png": b"a picture"})
+    monkeypatch.setattr(cli, "draw", lambda *_: {"overview.png": b"a picture"})
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--workers", "0"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 2
     assert "No space left" in capsys.readouterr().err

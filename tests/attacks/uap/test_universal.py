@@ -423,5 +423,5 @@ def test_what_fools_by_moving_all_to_one_class_is_not_missed(ball):
 
 def test_other_images_have_the_size_of_s():
     s = universal(SUM, LOW, [0, 0, 0, 0], LInf(0.1))
-    with pytest.raises(ValueError, match=r"x: expected shape \(n, 2\), one image a row, got \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"x: expected shape \(n, 2\), one image per row, got \(4, 3\)"):
         s.on(SUM, np.ones((4, 3)), [0, 0, 0, 0])

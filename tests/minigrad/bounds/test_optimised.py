@@ -162,7 +162,7 @@ def test_with_beta_the_relaxed_values_give_the_bound_with_betas_terms(case, seed
 
 
 @given(ball_cases(), st.integers(0, 2), SEEDS)
-def test_every_row_is_tightened_by_itself(case, r, seed):
+def test_every_row_is_optimised_by_itself(case, r, seed):
     """To the last bit: whatever the other rows of the same set are.  (Another number of rows would round otherwise.)"""
     ball, x, _ = case
     known, c, (k, e), mult = gradient_case(ball, x, seed, 1)

@@ -1,0 +1,116 @@
+"""The search over the radii of one image: which radius is asked about next, and for how long.
+
+    upper    the best attack, and any smaller counterexample that the search comes across
+    lower    a search (attacks/proofs/branch_and_bound.py) that refutes the radius which closes the gap, `upper - 1`
+             pixels or `(1 - gap) upper`; if that takes long, a look at a ladder of radii with plain bounds and a search
+             at an easier radius come in between, so that a time-out leaves an interval worth having
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.interval import Interval
+from attacks.proofs.task import Limits, Task
+from attacks.result import Reason
+
+SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
+LEAST_STEP = 0.005  # radii nearer than this share are not told apart
+
+
+def closed(task: Task, i: int) -> Turns:
+    """Image `i` after all its turns: its interval, as narrow as the limits allow."""
+    deadline = time.perf_counter() + task.limits.time_limit
+    turns = Turns(Interval(task, i), task.limits, deadline)
+    known, start = turns.known, task.start[i]
+    if start > 0:
+        known.lower = known.upper = 0.0
+        known.x_adv, turns.reason = known.x, Reason.MISCLASSIFIED
+    elif start == 0:
+        known.lower, turns.reason = 0.0, Reason.BOUNDARY
+    else:
+        turns.run()
+    return turns
+
+
+class Turns:
+    """Which radius of one image is asked about next, and for how long.
+
+    The goal is the radius that closes the gap.  Turn 0 asks about it, turn 1 about an easier one if that was too hard,
+    turn 2 goes on with the goal, every later turn asks about an easier radius than the last that was too hard.  Where
+    the upper bound falls there is a new goal, and turn 0 again.
+
+    Attributes
+    ----------
+    known : Interval
+    nodes : int
+        Of all searches so far.
+    reason : Reason
+        Why the interval is no narrower, or PROVED.
+    """
+
+    def __init__(self, known: Interval, limits: Limits, deadline: float) -> None:
+        self.known, self.limits, self.deadline = known, limits, deadline
+        self.goal: Search | None = None
+        self.goal_radius, self.failed = np.nan, np.inf  # the smallest radius of this goal that was too hard
+        self.turn, self.falls = 0, 0  # counterexamples in a row
+        self.looked = False  # at the ladder
+        self.nodes, self.reason = 0, Reason.TIME
+
+    def run(self) -> None:
+        """Go on until the interval is narrow enough, the time is over, or no radius is left that is worth a search."""
+        known = self.known
+        while not known.reached(self.limits.gap):
+            self._aim()
+            on_goal = self.turn == 0 or (self.turn == 2 and self.failed == self.goal_radius)
+            now = time.perf_counter()
+            if not self.looked and (not on_goal or now >= self.deadline):
+                known.first_look()
+                self.looked = True
+                continue
+            radius = self.goal_radius if on_goal else known.radii.retreat(known.radius, self.failed)
+            too_near = radius - known.radius <= LEAST_STEP * radius
+            if now >= self.deadline or (too_near and not on_goal):
+                return
+            search = self.goal if on_goal and self.goal is not None else Search(known.query(radius))
+            self._ask(search, radius, now + SHARES[min(self.turn, 2)] * (self.deadline - now))
+        self.reason = Reason.PROVED
+
+    def _aim(self) -> None:
+        """The goal of this turn: at first, and whenever the upper bound fell, a new one."""
+        radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
+        if radius != self.goal_radius:
+            self.goal, self.goal_radius = Search(self.known.query(radius)), radius
+            self.failed, self.turn = np.inf, 0
+
+    def _goal(self) -> float:
+        """The radius that closes the gap; from the third counterexample in a row on, a gap twice as wide each time.
+
+        Else a small gap would have `upper` creep down to a minimum that the attack missed.
+        """
+        known, gap = self.known, self.limits.gap
+        goal = known.radii.asks(known.upper, gap)
+        if self.falls < 2 or known.ball.counts:
+            return goal
+        far = known.radii.asks(known.upper, min(gap * 2.0 ** (self.falls - 1), 0.5))
+        return max(far, known.radii.retreat(known.radius, goal))
+
+    def _ask(self, search: Search, radius: float, deadline: float) -> None:
+        """One turn: search until the deadline, and take down what came out."""
+        known, before = self.known, len(search.tree)
+        answer = search.run(deadline, self.limits.node_limit)
+        self.nodes += len(answer.tree) - (before if before > len(search.query.c) else 0)
+        self.falls = self.falls + 1 if answer.counterexample is not None else 0
+        if answer.counterexample is not None:
+            known.found(known.shortened(answer.counterexample))
+        elif answer.proved:
+            known.refuted(radius, answer.tree)
+            if radius >= known.whole_box:
+                known.lower = np.inf
+        else:
+            self.failed = min(self.failed, radius)
+            self.reason = answer.reason
+        self.turn += 1
