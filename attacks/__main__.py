@@ -2,9 +2,18 @@
 
 import sys
 
-from attacks.report.cli import main
+from attacks.report.interrupt import hold_interrupts, interruptible
 from attacks.report.workers import one_thread_each
 
+
+def command() -> int:
+    """The command, imported when Ctrl-C is already provided for."""
+    from attacks.report.cli import main
+
+    return main()
+
+
 if __name__ == "__main__":
+    hold_interrupts()
     one_thread_each()
-    sys.exit(main())
+    sys.exit(interruptible(command))

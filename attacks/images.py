@@ -1,10 +1,24 @@
-"""Images as they are handled: in blocks that fit the cache, as bytes, as pictures.  Files: minigrad/io/png.py."""
+"""Images as they are handled: in blocks that fit the cache, as bytes, as pictures.  Files: minigrad/io/png.py.
+
+Levels.  A picture file holds bytes b in 0..255, and a network sees numbers v.  `levels = (lo, hi)` says which: byte 0
+is lo, byte 255 is hi, and in between  v = lo + (hi - lo) b / 255.  Two numbers, or two arrays (d,).
+"""
 
 from __future__ import annotations
+
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minigrad.inputs import Array
+
+Levels: TypeAlias = tuple[Any, Any]
+UNIT: Levels = (0.0, 1.0)
+UNKNOWN = (
+    "levels: expected (lo, hi), the values that the bytes 0 and 255 stand for, since the box, given pixel by pixel and "
+    "beyond [0, 1], does not say it"
+)
+SLACK = 1e-6  # of the range: how far a box may stick out of it, for the ends of both may have been rounded to float32
 
 
 def blocks(rows: Array, size: int = 384) -> list[Array]:
@@ -12,14 +26,59 @@ def blocks(rows: Array, size: int = 384) -> list[Array]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def to_8bit(v: Array) -> Array:
-    """The nearest value a PNG can hold: `float32(round(255 v) / 255)`, as float64."""
-    return (np.round(255 * v) / 255).astype(np.float32).astype(np.float64)
+def as_levels(levels: Any, box: tuple[Array, Array], d: int) -> Levels | None:
+    """The checked levels of images (n, d) in `box`.
+
+    Where none are given: [0, 1] if the box lies inside it, for a narrower box does not stretch a picture; otherwise the
+    box, if it is two numbers; otherwise None, and what asks for bytes is refused.
+
+    Raises
+    ------
+    ValueError
+        Levels that are not lo < hi, two finite numbers or arrays (d,), or that do not hold the box.
+    """
+    if levels is None:
+        if (box[0] >= 0).all() and (box[1] <= 1).all():
+            return UNIT
+        return None if np.ndim(box[0]) or np.ndim(box[1]) else (float(box[0]), float(box[1]))
+    try:
+        lo, hi = (np.asarray(end, np.float64) for end in levels)
+        np.broadcast_to(hi - lo, (d,))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"levels: expected (lo, hi), two numbers or arrays ({d},), got {levels!r}") from error
+    if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (lo < hi).all()):
+        raise ValueError(f"levels: expected (lo, hi), finite, with lo < hi, got {levels!r}")
+    slack = SLACK * (hi - lo)
+    if not ((box[0] >= lo - slack).all() and (box[1] <= hi + slack).all()):
+        raise ValueError(
+            f"levels: expected a range that holds the box [{np.min(box[0]):.9g}, {np.max(box[1]):.9g}], "
+            f"got [{np.max(lo):.9g}, {np.min(hi):.9g}]"
+        )
+    return lo, hi
 
 
-def in_bytes(x: Array, x_adv: Array) -> Array:
+def to_share(v: Array, levels: Levels) -> Array:
+    """`(v - lo) / (hi - lo)`, from 0 for the value of byte 0 to 1 for that of byte 255."""
+    lo, hi = levels
+    width = np.where(np.equal(hi, lo), 1.0, np.subtract(hi, lo))
+    return np.clip((v - lo) / width, 0, 1)
+
+
+def from_bytes(byte: Array, levels: Levels) -> Array:
+    """`float32(lo + (hi - lo) b / 255)` for bytes `b`, in [lo, hi], as float64."""
+    lo, hi = levels
+    v = lo + np.subtract(hi, lo) * (byte / 255)
+    return np.clip(v.astype(np.float32).astype(np.float64), lo, hi)
+
+
+def to_8bit(v: Array, levels: Levels = UNIT) -> Array:
+    """The nearest value a PNG can hold, of values in [lo, hi]; in [0, 1] it is `float32(round(255 v) / 255)`."""
+    return from_bytes(np.round(255 * to_share(v, levels)), levels)
+
+
+def in_bytes(x: Array, x_adv: Array, levels: Levels = UNIT) -> Array:
     """`x_adv` (n, d) with every changed pixel rounded to a byte; untouched pixels stay as they are to the last bit."""
-    return np.where(x_adv == x, x, to_8bit(x_adv))
+    return np.where(x_adv == x, x, to_8bit(x_adv, levels))
 
 
 def pictures(x: Array, shape: tuple[int, int] | None = None) -> Array:

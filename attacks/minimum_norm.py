@@ -3,6 +3,8 @@
 Near x the margin is m + g . s, and a perturbation of radius eps earns at most h_S(eps) = max { g . s }, so the smallest
 eps is the root of h_S(eps) = -m (attacks/sign_gradient.py).  For an affine network that is the answer; for a curved one
 `smallest_eps` re-linearises at the current solution, again and again.
+
+The smallest answer lies on the boundary, where rounding decides; attacks/stretch.py then makes it a little longer.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from numpy.typing import ArrayLike
 
 from attacks.ascent import fade, share_of_way
 from attacks.balls import BALLS
-from attacks.balls.base import Ball, caps
+from attacks.balls.base import Ball
 from attacks.images import blocks
-from attacks.problem import Problem
+from attacks.problem import Problem, why_still
 from attacks.result import AttackResult, Reason
-from minigrad.inputs import Array, as_count, as_images
+from attacks.stretch import STRETCH, stretched
+from minigrad.inputs import Array, as_count, as_images, as_number
 from minigrad.margin import Margin
 from minigrad.model import Model
+
+STARTS = 8  # random points of the box, where the gradient at x is zero: 4 or 16 would do as well, each costs a step
 
 
 def smallest_eps(
@@ -31,6 +36,8 @@ def smallest_eps(
     target: ArrayLike | None = None,
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     mask: ArrayLike | None = None,
+    levels: tuple[ArrayLike, ArrayLike] | None = None,
+    stretch: float = STRETCH,
 ) -> AttackResult:
     """The smallest radius found at which each image flips.
 
@@ -43,18 +50,24 @@ def smallest_eps(
     3. After each step eps moves (as in Pintor et al. 2021, algorithm 1): below the best radius by a factor 1 - c_t
        after a success, up by 1 + c_t after a failure, c_t falling from 0.05 to 0.001; by 1.03 while nothing has
        worked yet.
+    4. The answer s becomes (1 + t) s, inside the box, t = `stretch` or as many doublings of it as it takes to flip in
+       single precision as well, with room to spare (attacks/stretch.py).
+
+    Where the gradient at x is zero, the search starts at the best of a few random points of the box.
 
     The answer is re-measured: `distance` is `|x_adv - x|` of an image that does flip.  It is an upper bound of the
     true minimum.
 
     Parameters
     ----------
-    net, x, y, target, box, mask
+    net, x, y, target, box, mask, levels
         As in `saliency_map`.  Untargeted with k >= 3 classes: a short screening run of the pairwise margins
         N_j - N_y picks one rival class j per image.
     norm : "linf", "l2" or "l1"; for "l0", the fewest pixels, there is `saliency_map`
     steps : int
         One forward pass and pullback of every image each.
+    stretch : float in [0, 1)
+        0: the answer as it was found, on the boundary up to 1e-9.  A proof wants that, a picture does not.
 
     Returns
     -------
@@ -72,15 +85,17 @@ def smallest_eps(
     >>> from minigrad import MLP
     >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
     >>> x = np.array([[0.25, 0.5]])  # m(x) = -0.25
-    >>> smallest_eps(net, x, [0], norm="linf").distance.round(6)  # -m / |g|_1
+    >>> smallest_eps(net, x, [0], norm="linf").distance.round(5)  # -m / |g|_1
     array([0.125])
     """
     steps = as_count(steps, "steps")
     if norm not in ("linf", "l2", "l1"):
         raise ValueError(f'norm: expected "linf", "l2" or "l1" (for "l0", pixels, use saliency_map), got {norm!r}')
+    if not 0 <= as_number(stretch, "stretch") < 1:
+        raise ValueError(f"stretch: expected a share of the perturbation in [0, 1), got {stretch}")
     x = as_images(x)
-    problem = Problem.from_images(net, x, y, BALLS[norm](np.inf, box, mask), target)
-    x_adv, stuck = problem.x.copy(), np.zeros(len(x), bool)
+    problem = Problem.from_images(net, x, y, BALLS[norm](np.inf, box, mask), target, levels)
+    x_adv, why = problem.x.copy(), np.full(len(x), Reason.BUDGET, object)
     for rows in blocks(problem.open_rows):
         image, rivals = problem.margin.take(rows).against(problem.x[rows])
         image = rows[image]
@@ -90,22 +105,33 @@ def smallest_eps(
             best = order[np.flatnonzero(np.diff(image[order], prepend=-1))]
             image, rivals = image[best], rivals.take(best)
         around = problem.ball.take(image, len(x))
-        s, _, _, stuck[image] = _descend(rivals, problem.x[image], around, steps)
+        s, radius, _, why[image] = _descend(rivals, problem.x[image], around, steps)
         x_adv[image] = around.apply(problem.x[image], s)
-    return problem.finish(x_adv, np.where(stuck, Reason.NO_PIXEL, Reason.BUDGET))
+        if stretch and (found := np.isfinite(radius)).any():
+            rows = image[found]
+            x_adv[rows] = stretched(
+                problem.margin.take(rows), problem.x[rows], s[found], problem.ball.take(rows, len(x)), stretch
+            )
+    return problem.finish(x_adv, why)
 
 
 def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, Array, Array, Array]:
-    """Steps 1 to 3 for rows `x` (n, d): the best s (n, d), its radius (n,) or inf, its margin (n,), and who cannot
-    move (n,)."""
+    """Steps 1 to 3 for rows `x` (n, d): the best s (n, d), its radius (n,) or inf, its margin (n,), and why nothing
+    could be tried, if so (n,)."""
     m, g = margin.value_and_gradient(x)
-    stuck = caps(*ball.room(x), g).max(axis=1) == 0
+    why = why_still(ball, x, g)
     root = ball.radius_for(x, g, -m)  # (n,) eps with h_S(eps) = -m
     whole = ball.distance(ball.maximize(x, g))  # the radius of ball is inf: as far as the box lets it
     past = np.maximum(root * (1 + 1e-9), 1e-9 * whole)  # past the tie, also where x is on the boundary and the root 0
     eps = np.where(np.isfinite(root), past, whole / 4)  # a first guess where no root exists
     s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)  # (n, d), (n, d)
     best, top, best_s = np.full(len(x), np.inf), np.full(len(x), -np.inf), np.zeros_like(x)
+    elsewhere = np.flatnonzero((why == Reason.ZERO_GRADIENT) & (m <= 0))
+    if len(elsewhere):
+        top[elsewhere] = m[elsewhere]
+        s[elsewhere], tried = _random_point(margin.take(elsewhere), x[elsewhere], ball.take(elsewhere, len(x)))
+        elsewhere = elsewhere[tried]
+        why[elsewhere], eps[elsewhere] = Reason.BUDGET, ball.distance(s)[elsewhere]
     for t in range(steps):
         m, g = margin.value_and_gradient(ball.apply(x, s))
         radius = ball.distance(s)  # (n,)
@@ -120,14 +146,33 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
         G *= 0.9
         G += _normalized(g)  # G <- 0.9 G + g / |g|_inf, (n, d)
         if t == 0:
-            s = np.zeros_like(s)  # the root was the first try; the search starts at x
+            first, s = s[elsewhere], np.zeros_like(s)  # the root was the first try; the search starts at x
+            s[elsewhere] = first  # or where there is a slope
         inner = ball.with_radius(eps)  # each row its own radius
         step = inner.maximize(x, G)
         step -= s
         step *= share_of_way(t, steps)
         step += s
         s = inner.project(x, step)  # s + a (maximiser - s), as near as the ball allows
-    return best_s, best, top, stuck
+    return best_s, best, top, why
+
+
+def _random_point(margin: Margin, x: Array, ball: Ball) -> tuple[Array, Array]:
+    """For each row the best s (n, d) of a few random points of the box, and whether there is one (n,).
+
+    An adversarial point is better than others, and a near one than a far one; of the others those count that have a
+    slope, by their margin.  All rows go in the same random directions, so an image's answer is its own.
+    """
+    rng, n = np.random.default_rng(0), len(x)
+    s, near, top = np.zeros_like(x), np.full(n, np.inf), np.full(n, -np.inf)
+    for _ in range(STARTS):
+        direction = np.broadcast_to(rng.normal(size=x.shape[1]), x.shape)
+        v = rng.random() * ball.maximize(x, direction)  # the radius of ball is inf: towards a corner of the box
+        m, g = margin.value_and_gradient(ball.apply(x, v))
+        far = np.where(m > 0, ball.distance(v), np.inf)  # (n,)
+        better = (far < near) | (np.isinf(near) & g.any(axis=1) & (m > top))
+        s[better], near[better], top[better] = v[better], far[better], m[better]
+    return s, np.isfinite(top)
 
 
 def _normalized(g: Array) -> Array:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball
-from attacks.images import blocks, in_bytes
+from attacks.balls.base import Ball, caps
+from attacks.images import Levels, as_levels, blocks, in_bytes
 from attacks.result import AttackResult, Reason, Trace
 from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
@@ -29,18 +29,26 @@ class Problem:
     margin: Margin
     ball: Ball
     start: Array  # m(x), (n,)
+    levels: Levels | None  # what the bytes 0 and 255 stand for: attacks/images.py
 
     @classmethod
     def from_images(
-        cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None
+        cls,
+        net: Model,
+        x: ArrayLike,
+        y: ArrayLike,
+        ball: Ball,
+        target: ArrayLike | None = None,
+        levels: Levels | None = None,
     ) -> Problem:
         """Check everything before any work.  Raises ValueError with one sentence."""
         if not isinstance(ball, Ball):
             raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
         x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
         ball.check(x)
+        levels = as_levels(levels, ball.box, x.shape[1])
         margin = Margin.from_labels(net, x, y, target)
-        return cls(x, margin, ball, margin.value(x))
+        return cls(x, margin, ball, margin.value(x), levels)
 
     @property
     def open_rows(self) -> Array:
@@ -53,7 +61,7 @@ class Problem:
         None where there are two classes, or a target; none of a class that the network takes all images for already.
         """
         margin, n = self.margin, len(self.x)
-        k = np.shape(margin.net.logits(self.x[:1]))[1]
+        k = margin.classes(self.x)
         if k <= 2 or margin.target is not None:
             return []
         ways = []
@@ -75,7 +83,7 @@ class Problem:
         """
         misclassified, n = self.start > 0, len(self.x)
         tried, x_adv = x_adv, np.empty_like(self.x)
-        distance, rounded = np.empty(n), np.empty(n)
+        distance, single, rounded = np.empty(n), np.empty(n, bool), np.empty(n, bool)
         for rows in blocks(np.arange(n)):
             x, ball = self.x[rows], self.ball.take(rows, n)
             now = np.where(misclassified[rows, None], x, tried[rows])
@@ -85,7 +93,10 @@ class Problem:
                 row = int(rows[np.argmin(allowed)])
                 raise AssertionError(f"the perturbation of row {row} is outside its {ball.norm} ball, box or mask")
             x_adv[rows], distance[rows] = now, ball.distance(s)
-            rounded[rows] = self.margin.take(rows).value(in_bytes(x, now))
+            margin, tried_here = self.margin.take(rows), ~misclassified[rows]
+            single[rows] = (margin.value_32bit(now) > 0) & tried_here
+            if self.levels is not None:
+                rounded[rows] = (margin.value(in_bytes(x, now, self.levels)) > 0) & tried_here
         m = self.margin.value(x_adv)  # (n,)
         success = (m > 0) & ~misclassified
         reasons = np.array([Reason(why) for why in np.broadcast_to(reason, n)], object)
@@ -94,12 +105,27 @@ class Problem:
             x=self.x,
             x_adv=x_adv,
             success=success,
-            success_8bit=(rounded > 0) & ~misclassified,
+            success_32bit=single,
             distance=distance,
             margin=m,
             reason=reasons,
             norm=self.ball.norm,
             forwards=self.margin.count.forward,
             jacobians=self.margin.count.jacobian,
+            levels=self.levels,
+            rounded=None if self.levels is None else rounded,
             trace=trace,
         )
+
+
+def why_still(ball: Ball, x: Array, g: Array) -> Array:
+    """Why no pixel of `x` (n, d) can move uphill along `g` (n, d), as Reasons (n,); BUDGET where one can.
+
+    NO_PIXEL: box and mask leave no pixel any room, or none in a direction that helps.  ZERO_GRADIENT: there is room,
+    and no pixel has a slope, free or not.
+    """
+    down, up = ball.room(x)
+    why = np.full(len(x), Reason.BUDGET, object)
+    why[caps(down, up, g).max(axis=1) == 0] = Reason.NO_PIXEL
+    why[((down < 0) | (up > 0)).any(axis=1) & ~g.any(axis=1)] = Reason.ZERO_GRADIENT
+    return why

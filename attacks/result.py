@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attacks.images import UNKNOWN, Levels, pictures, to_share
 from minigrad.inputs import Array, as_count
 
 
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     MISCLASSIFIED = "already misclassified", "Leave the image out of rates: the network is wrong without an attack."
     BUDGET = "budget spent", "Allow a larger radius, more pixels or more steps; x_adv is the best try."
     NO_PIXEL = "no admissible pixel", "Widen the mask or the box: no pixel can move in a direction that helps."
+    ZERO_GRADIENT = "zero gradient", "Try random starts (pgd, restarts), or another model of it: no pixel has a slope."
     ALL_FOOLED = "all fooled", "Nothing: every image is fooled; a smaller radius may do."
     STEPS = "steps spent", "Allow more steps or a larger radius; the result is the best that was seen."
     NO_PROGRESS = "no progress", "Allow a larger radius or another method: a whole pass changed nothing."
@@ -66,9 +68,13 @@ class AttackResult:
         The images, and the best try for each, adversarial or not; `x_adv = x` where the image is already misclassified.
     success : (n,) bool
         `margin > 0` and the perturbation is allowed.  False for images already misclassified.
-    success_8bit : (n,) bool
-        Whether it is still adversarial after each changed pixel is rounded to a byte, `float32(round(255 v) / 255)`,
-        which takes a pixel up to 1/510 beyond the ball, or beyond a box whose ends are no bytes.
+    success_32bit : (n,) bool
+        Whether it is still adversarial in single precision: the image rounded to float32, the network in float32
+        (minigrad/single.py).
+    levels : (lo, hi) or None
+        What the bytes 0 and 255 stand for (attacks/images.py).  None: the box did not say it.
+    rounded : (n,) bool or None
+        What `success_8bit` returns; None where the levels are.
     distance : (n,)
         `|x_adv - x|` in the norm of the ball.
     margin : (n,)
@@ -84,13 +90,15 @@ class AttackResult:
     x: Array
     x_adv: Array
     success: Array
-    success_8bit: Array
+    success_32bit: Array
     distance: Array
     margin: Array
     reason: Array
     norm: str
     forwards: int
     jacobians: int
+    levels: Levels | None
+    rounded: Array | None
     trace: Trace | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -99,6 +107,15 @@ class AttackResult:
         wrong = f", {np.count_nonzero(~tried)} misclassified already" if not tried.all() else ""
         mean = f", mean {self.mean_distance:.6g} {unit}" if self.success.any() else ""
         return f"AttackResult({many}{wrong}{mean})"
+
+    @property
+    def success_8bit(self) -> Array:
+        """Whether each image is still adversarial after every changed pixel is rounded to a byte, (n,) bool.
+
+        In [0, 1] a byte is `float32(round(255 v) / 255)`.  That takes a pixel up to half a byte beyond the ball, or
+        beyond a box whose ends are no bytes.  Raises ValueError where the levels are not known.
+        """
+        return known(self.rounded)
 
     @property
     def rate(self) -> float:
@@ -118,8 +135,6 @@ class AttackResult:
 
     def picture(self, i: int, shape: tuple[int, int] | None = None, *, adversarial: bool = True) -> Array:
         """Image `i` after the attack (or before it) as (rows, columns), by default square."""
-        from attacks.images import pictures
-
         row = as_count(i, "i", least=0)
         if row >= len(self.x):
             raise ValueError(f"i: expected an image among 0..{len(self.x) - 1}, got {i}")
@@ -128,18 +143,27 @@ class AttackResult:
     def save_png(self, folder: str | Path, shape: tuple[int, int] | None = None) -> list[Path]:
         """Write `original_0000.png` and `adversarial_0000.png` of each image to `folder`, made if absent; their paths.
 
-        Pixels in [0, 1] become bytes, so what is written is what `success_8bit` speaks of.
+        The lower level becomes black, the upper white, so what is written is what `success_8bit` speaks of.
 
         Raises
         ------
         ValueError, OSError
-            Pixels outside [0, 1], images that are not of that shape; a folder that cannot be written.
+            Levels that are not known, images that are not of that shape; a folder that cannot be written.
         """
         from minigrad.io.png import write_png
 
-        names: Sequence[tuple[str, bool]] = (("original", False), ("adversarial", True))
+        if self.levels is None:
+            raise ValueError(UNKNOWN)
+        names: Sequence[tuple[str, Array]] = (("original", self.x), ("adversarial", self.x_adv))
         return [
-            write_png(Path(folder) / f"{name}_{i:04d}.png", self.picture(i, shape, adversarial=which))
+            write_png(Path(folder) / f"{name}_{i:04d}.png", pictures(to_share(rows[i : i + 1], self.levels), shape)[0])
             for i in range(len(self.x))
-            for name, which in names
+            for name, rows in names
         ]
+
+
+def known(rounded: Array | None) -> Array:
+    """What was measured in bytes, or ValueError where nobody could say which values bytes stand for."""
+    if rounded is None:
+        raise ValueError(UNKNOWN)
+    return rounded

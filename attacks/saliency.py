@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from attacks.balls import L0
 from attacks.balls.base import Ball, gains
 from attacks.images import blocks
-from attacks.problem import Problem
+from attacks.problem import Problem, why_still
 from attacks.result import AttackResult, Reason, Trace
 from attacks.sparse_search import exchange, extended, prune
 from minigrad.inputs import Array, as_count, as_images
@@ -28,6 +28,7 @@ from minigrad.margin import Margin
 from minigrad.model import Model
 
 BLOCK = 1 << 21  # numbers in one block of pairs: bounds the memory beyond the batch itself
+NONE, FLAT = -1, -2  # in place of a pixel: none is admissible; no pixel has a slope
 Choose = Callable[[Margin, Array, Array, Ball], tuple[Array, Array, Array]]  # margin, x, used, ball -> m, pixel, value
 
 
@@ -40,6 +41,7 @@ def saliency_map(
     target: ArrayLike | None = None,
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     mask: ArrayLike | None = None,
+    levels: tuple[ArrayLike, ArrayLike] | None = None,
     variant: str = "gain",
     exchanges: int = 8,
 ) -> AttackResult:
@@ -57,6 +59,9 @@ def saliency_map(
         side by side, and the first rival class j to win ends it.
     box, mask
         As in `attacks.balls`.
+    levels : (lo, hi), numbers or arrays (d,), optional
+        What the bytes 0 and 255 of a picture stand for, for `success_8bit` and `save_png`.  Default: (0, 1) if the box
+        lies inside it, else the box; a box given pixel by pixel and beyond [0, 1] does not say it.
     variant : "gain" or "papernot"
         "gain": the pixel of largest box-aware gain max(g_i (hi - x_i), g_i (lo - x_i)), up or down in the same run.
         "papernot": pairs of pixels by the saliency map of Papernot et al. 2016; see `_best_pair`.
@@ -97,7 +102,7 @@ def saliency_map(
     x = as_images(x)
     exchanges = as_count(exchanges, "exchanges", least=0)
     limit = x.shape[1] if max_pixels is None else min(as_count(max_pixels, "max_pixels"), x.shape[1])
-    problem = Problem.from_images(net, x, y, L0(limit, box, mask), target)
+    problem = Problem.from_images(net, x, y, L0(limit, box, mask), target, levels)
     x_adv, trace, reason = _step_by_step(problem, choose, limit)
     x_adv, kept = prune(problem, x_adv, trace)
     trace = replace(trace, kept=kept)
@@ -131,6 +136,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
         full = np.count_nonzero(used[active], axis=1) + pixel.shape[1] > limit  # (active,) bool
         stuck = (pixel < 0).any(axis=1)
         reason[active[stuck & ~full]] = Reason.NO_PIXEL
+        reason[active[(pixel == FLAT).any(axis=1) & ~full]] = Reason.ZERO_GRADIENT
         go = ~won[image[active]] & ~full & ~stuck
         rest, width = len(image), pixel.shape[1]
         log.append((np.full((rest, 1), np.nan), np.full((rest, width), -1), np.full((rest, width), np.nan)))
@@ -161,7 +167,8 @@ def _trace(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Arra
 
 
 def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:
-    """`m` (n,), and the pixel of largest gain (-1 if none earns anything) with the end that earns it, (n, 1) each."""
+    """`m` (n,), and the pixel of largest gain (NONE or FLAT if none earns anything) with the end that earns it, (n, 1)
+    each."""
     m, g = margin.value_and_gradient(x)
     gain = gains(*ball.room(x), g)  # (n, d)
     gain[used] = 0
@@ -169,7 +176,9 @@ def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Arra
     rows = np.arange(len(x))
     lo, hi = (np.broadcast_to(end, x.shape)[rows, pixel] for end in ball.box)
     value = np.where(g[rows, pixel] > 0, hi, lo)  # (n,) the end of the box that g points to
-    return m, np.where(gain[rows, pixel] > 0, pixel, -1)[:, None], value[:, None]
+    stuck = np.flatnonzero(gain[rows, pixel] <= 0)
+    pixel[stuck] = _why_none(ball.take(stuck, len(x)), x[stuck], g[stuck])
+    return m, pixel[:, None], value[:, None]
 
 
 def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:
@@ -198,7 +207,15 @@ def _best_pair(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array
         best, rises = np.where(better, score, best), np.where(better, sign > 0, rises)
         pixel = np.where(better[:, None], pair, pixel)
     lo, hi = (np.broadcast_to(end, x.shape)[rows[:, None], pixel] for end in ball.box)
+    stuck = np.flatnonzero(pixel[:, 0] < 0)
+    slope = np.abs(a[stuck]) + np.abs(b[stuck])
+    pixel[stuck] = _why_none(ball.take(stuck, len(x)), x[stuck], slope)[:, None]
     return m, pixel, np.where(rises[:, None], hi, lo)
+
+
+def _why_none(ball: Ball, x: Array, slope: Array) -> Array:
+    """FLAT where no pixel has a slope though there is room, else NONE, (n,)."""
+    return np.where(why_still(ball, x, slope) == Reason.ZERO_GRADIENT, FLAT, NONE)
 
 
 def _target_and_others(margin: Margin, x: Array) -> tuple[Array, Array]:

@@ -17,16 +17,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.ascent import random_start
-from attacks.balls.base import Ball, caps
+from attacks.balls.base import Ball
 from attacks.images import blocks
-from attacks.problem import Problem
+from attacks.problem import Problem, why_still
 from attacks.result import AttackResult, Reason
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_number
 from minigrad.margin import Margin
 from minigrad.model import Model
 
+STARTS = 4  # random starts where nothing had a slope: 2 and 8 would do as well, each costs a run of those images
 
-def fgsm(net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLike | None = None) -> AttackResult:
+
+def fgsm(
+    net: Model,
+    x: ArrayLike,
+    y: ArrayLike,
+    ball: Ball,
+    *,
+    target: ArrayLike | None = None,
+    levels: tuple[ArrayLike, ArrayLike] | None = None,
+) -> AttackResult:
     """One step: the maximiser over the ball of the network linearised at x.
 
     s = argmax { g . s : s in S },  g = dm/dx.   For `LInf(eps)` away from the box s = eps sign(g), the fast gradient
@@ -36,7 +46,7 @@ def fgsm(net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLik
 
     Parameters
     ----------
-    net, x, y, target
+    net, x, y, target, levels
         As in `saliency_map`.
     ball : LInf, L0, L1 or L2
 
@@ -54,14 +64,14 @@ def fgsm(net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, *, target: ArrayLik
     >>> fgsm(net, np.array([[0.25, 0.5]]), [0], LInf(0.25)).x_adv  # s = 0.25 sign(g)
     array([[0.5 , 0.25]])
     """
-    problem = Problem.from_images(net, x, y, ball, target)
-    x_adv, stuck = np.empty_like(problem.x), np.zeros(len(problem.x), bool)
+    problem = Problem.from_images(net, x, y, ball, target, levels)
+    x_adv, why = np.empty_like(problem.x), np.empty(len(problem.x), object)
     for rows in blocks(np.arange(len(x_adv))):
         now, around = problem.x[rows], ball.take(rows, len(x_adv))
         _, g = problem.margin.take(rows).value_and_gradient(now)  # (rows, d)
         x_adv[rows] = around.apply(now, around.maximize(now, g))
-        stuck[rows] = caps(*around.room(now), g).max(axis=1) == 0  # nothing can move uphill
-    return problem.finish(x_adv, np.where(stuck, Reason.NO_PIXEL, Reason.BUDGET))
+        why[rows] = why_still(around, now, g)
+    return problem.finish(x_adv, why)
 
 
 def pgd(
@@ -73,7 +83,10 @@ def pgd(
     steps: int = 40,
     restarts: int = 1,
     step: float = 0.5,
+    stop: bool = True,
+    objective: str = "margin",
     target: ArrayLike | None = None,
+    levels: tuple[ArrayLike, ArrayLike] | None = None,
     rng: Seed = 0,
 ) -> AttackResult:
     """Projected ascent of the margin inside the ball (Madry et al. 2018, eq. 2, for any ball).
@@ -89,19 +102,27 @@ def pgd(
 
     Parameters
     ----------
-    net, x, y, target
+    net, x, y, target, levels
         As in `saliency_map`.
     ball : LInf, L0, L1 or L2
     steps, restarts : int
-        The first run starts at s = 0, the others at random points of the ball.  An image that is flipped is left alone.
+        The first run starts at s = 0, the others at random points of the ball.  Where no run met a slope, a few more
+        random starts follow.
     step : float
         The first step as a share of the radius, in (0, 1].
+    stop : bool
+        True: an image that is flipped is left alone.  False: every run goes on to its last step, for training and for
+        the worst case; `x_adv` is the point of largest margin seen.
+    objective : "margin" or "loss"
+        What the steps climb; what is kept is the largest margin either way.  The cross-entropy loss differs for three
+        classes or more: it pulls towards all rivals at once, each by its softmax (`minigrad.margin.LossMargin`).  For
+        two classes it rises with the margin, and the steps are the same.
     rng : seed or Generator
 
     Returns
     -------
     AttackResult
-        For a failure, `x_adv` is the point of largest margin seen.
+        For a failure, `x_adv` is the point of largest margin seen; misclassified images stay as they are.
 
     Raises
     ------
@@ -120,26 +141,38 @@ def pgd(
     steps, restarts = as_count(steps, "steps"), as_count(restarts, "restarts")
     if not 0 < as_number(step, "step") <= 1:
         raise ValueError(f"step: expected a share of the radius in (0, 1], got {step}")
-    problem = Problem.from_images(net, x, y, ball, target)
-    rng = as_generator(rng)
-    x_adv, best = problem.x.copy(), problem.start.copy()
-    for restart in range(restarts):
-        for rows in blocks(np.flatnonzero(best <= 0)):
-            around = ball.take(rows, len(problem.x))
+    if not isinstance(stop, (bool, np.bool_)):
+        raise ValueError(f"stop: expected True or False, got {stop!r}")
+    if objective not in ("margin", "loss"):
+        raise ValueError(f'objective: expected "margin" or "loss", got {objective!r}')
+    problem = Problem.from_images(net, x, y, ball, target, levels)
+    margin = problem.margin if objective == "margin" else problem.margin.by_loss()
+    rng, n = as_generator(rng), len(problem.x)
+    x_adv, best, flat = problem.x.copy(), problem.start.copy(), np.ones(n, bool)  # flat: no slope seen so far
+    for restart in range(max(restarts, 1 + STARTS)):
+        going = best <= 0 if stop else problem.start <= 0
+        if restart >= restarts:
+            going &= flat
+        for rows in blocks(np.flatnonzero(going)):
+            around = ball.take(rows, n)
             s = random_start(around, problem.x[rows], rng) if restart else np.zeros_like(problem.x[rows])
-            m, found = _ascend(problem.margin.take(rows), problem.x[rows], s, around, steps, step)
+            m, found, level = _ascend(margin.take(rows), problem.x[rows], s, around, steps, step, stop)
+            flat[rows] &= level
             better = m > best[rows]
             best[rows[better]], x_adv[rows[better]] = m[better], found[better]
-    still = np.zeros(len(x_adv), bool)  # box and mask leave no pixel any room
-    for rows in blocks(np.flatnonzero(best <= 0)):
-        down, up = ball.take(rows, len(x_adv)).room(problem.x[rows])
-        still[rows] = np.all((down == 0) & (up == 0), axis=1)
-    return problem.finish(x_adv, np.where(still, Reason.NO_PIXEL, Reason.BUDGET))
+    why = np.full(n, Reason.BUDGET, object)
+    why[flat] = Reason.ZERO_GRADIENT
+    for rows in blocks(np.flatnonzero(best <= 0)):  # box and mask leave no pixel any room
+        down, up = ball.take(rows, n).room(problem.x[rows])
+        why[rows[np.all((down == 0) & (up == 0), axis=1)]] = Reason.NO_PIXEL
+    return problem.finish(x_adv, why)
 
 
-def _ascend(margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: float) -> tuple[Array, Array]:
-    """The largest margin seen on the way from `x + s`, (n,), and where, (n, d).  A row stops once it is flipped."""
-    best, x_best = np.full(len(x), -np.inf), x.copy()
+def _ascend(
+    margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: float, stop: bool
+) -> tuple[Array, Array, Array]:
+    """The largest margin seen on the way from `x + s`, (n,), where, (n, d), and whether every gradient was 0, (n,)."""
+    best, x_best, flat = np.full(len(x), -np.inf), x.copy(), np.ones(len(x), bool)
     rows = np.arange(len(x))
     for t in range(steps + 1):
         around = ball.take(rows, len(x))
@@ -147,10 +180,11 @@ def _ascend(margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: fl
         m, g = margin.take(rows).value_and_gradient(now)
         better = m > best[rows]
         best[rows[better]], x_best[rows[better]] = m[better], now[better]
-        go = m <= 0
+        flat[rows] &= ~g.any(axis=1)
+        go = m <= 0 if stop else np.ones(len(m), bool)
         if t == steps or not go.any():
             break
         rows, around = rows[go], around.take(np.flatnonzero(go), len(rows))
         move = around.scaled(step * (1 - t / steps)).maximize(now[go], g[go])
         s = around.project(x[rows], s[go] + move)
-    return best, x_best
+    return best, x_best, flat

@@ -9,6 +9,8 @@ Every classifier becomes the homework's real-valued network.  With `t` the thres
 
 A tie, m(x) = 0, is never a success.  Each value is `c . N(x) - c . t` for a row `c` of +1, -1 and 0 chosen by the
 logits (t = 0 for k >= 2), so its gradient is `c J(x)`: one row pulled back through the network.
+
+A network is asked through `minigrad.model.ask` alone: it can read the images, and not write into them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.inputs import Array, as_labels
-from minigrad.model import Model, check_model
+from minigrad.model import Model, ask, check_model, first_logits, locked, only_reading
+from minigrad.single import logits_32bit
 
 
 @dataclass
@@ -56,10 +59,11 @@ class Margin:
         Raises
         ------
         ValueError
-            A model without `logits` or `jacobian`, logits not (n, k), labels out of range, a target equal to its label.
+            A model without `logits` or `jacobian`, one that writes into its images or answers differently when asked
+            again; logits not (n, k), labels out of range, a target equal to its label.
         """
         check_model(net)
-        N, threshold = np.asarray(net.logits(x[:1])), getattr(net, "threshold", 0.0)
+        N, threshold = first_logits(net, x), getattr(net, "threshold", 0.0)
         if N.ndim != 2 or len(N) != 1 or N.shape[1] == 0:
             raise ValueError(f"expected the model's logits to be (n, k), got {N.shape} for one image")
         if N.dtype.kind not in "biuf" or np.asarray(threshold).dtype.kind not in "biuf" or np.ndim(threshold):
@@ -88,43 +92,62 @@ class Margin:
         the pairwise margins m_j, and as soon as one of them is positive the image is adversarial.
         """
         n = len(x)
-        k = np.shape(self.net.logits(x[:1]))[1] if n else 2  # a model need not take an empty batch
+        k = self.classes(x) if n else 2  # a model need not take an empty batch
         if k <= 2 or self.target is not None:
             return np.arange(n), self
         index, rival = np.nonzero(np.arange(k) != self.y[:, None])  # (n (k-1),) each
         return index, PairwiseMargin(self.net, self.y[index], rival, self.count)
 
+    def by_loss(self) -> Margin:
+        """The same margin with the gradient of the cross-entropy loss in place of its own: see `LossMargin`."""
+        return LossMargin(self.net, self.y, self.target, self.count)
+
+    def classes(self, x: Array) -> int:
+        """How many logits there are."""
+        return int(np.shape(ask(self.net, "logits", x[:1]))[1])
+
     def value(self, x: Array) -> Array:
         """`m(x)`, (n,)."""
         self.count.forward += len(x)
-        return self._read(self.net.logits(x))[0]
+        return self._read(ask(self.net, "logits", x))[0]
+
+    def value_32bit(self, x: Array) -> Array:
+        """`m(x)`, (n,), in single precision (minigrad/single.py); 0, a tie, where that overflows."""
+        self.count.forward += len(x)
+        N = np.asarray(logits_32bit(self.net, x))
+        with np.errstate(over="ignore"):
+            threshold = float(np.float32(getattr(self.net, "threshold", 0.0)))
+        tie = ~np.isfinite(N).all(axis=-1) if N.dtype.kind == "f" else np.zeros(len(N), bool)
+        return np.where(tie, 0.0, self._read(np.where(tie[..., None], 0, N), threshold)[0])
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """`m(x)` (n,) and `dm/dx` (n, d)."""
         self.count.forward += len(x)
         self.count.jacobian += len(x)
         if pullback := getattr(self.net, "pullback", None):
-            N, pull = pullback(x)
-            m, c = self._read(N)
-            return m, _expected("pullback", pull(c), x.shape)
-        m, c = self._read(self.net.logits(x))
+            with only_reading(self.net, "pullback"):
+                N, pull = pullback(locked(x))
+                m, c = self._read(N)
+                return m, _expected("pullback", pull(c), x.shape)
+        m, c = self._read(ask(self.net, "logits", x))
         return m, np.einsum("nk,nkd->nd", c, self._jacobian(x, c.shape[1]))
 
     def jacobian(self, x: Array) -> Array:
         """The network's Jacobian at `x`, (n, k, d)."""
         self.count.jacobian += len(x)
-        return self._jacobian(x, np.shape(self.net.logits(x[:1]))[1])
+        return self._jacobian(x, self.classes(x))
 
     def _jacobian(self, x: Array, k: int) -> Array:
-        return _expected("jacobian", self.net.jacobian(x), (len(x), k, x.shape[1]))
+        return _expected("jacobian", ask(self.net, "jacobian", x), (len(x), k, x.shape[1]))
 
-    def _read(self, N: Array) -> tuple[Array, Array]:
-        """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`."""
+    def _read(self, N: Array, threshold: float | None = None) -> tuple[Array, Array]:
+        """The margins (n,) and the rows `c` (n, k) with `m = c . N - c . t`; t is the model's unless given."""
         N = _expected("logits", N, (len(self.y), *np.shape(N)[1:2]))
         n, k = N.shape
         if k == 1:
             c = np.where(self.y == 0, 1.0, -1.0)  # (n,)
-            return c * (N[:, 0] - getattr(self.net, "threshold", 0.0)), c[:, None]
+            t = getattr(self.net, "threshold", 0.0) if threshold is None else threshold
+            return c * (N[:, 0] - t), c[:, None]
         plus, minus = self._pair(N)
         rows = np.arange(n)
         c = np.zeros((n, k))  # one row over the logits for each image
@@ -159,3 +182,26 @@ class PairwiseMargin(Margin):
     def _pair(self, N: Array) -> tuple[Array, Array]:
         assert self.target is not None
         return self.target, self.y
+
+
+@dataclass(frozen=True, eq=False)
+class LossMargin(Margin):
+    """The margin, but the direction of the cross-entropy loss  L = log(sum_j exp N_j) - N_y  (untargeted).
+
+    With the softmax p over all classes, dL/dN = p - e_y = (1 - p_y) (q - e_y), q the softmax over the classes other
+    than y, so c = q - e_y is a positive multiple of it, which neither vanishes nor cancels where p_y rounds to 1: the
+    margin's own row with all rivals in place of the best one.  With a target L is the target's, and falls along
+    c = e_target - q.  Two classes have one rival: L = log(1 + exp(m)) rises with the margin, and c is the margin's.
+    """
+
+    def _read(self, N: Array, threshold: float | None = None) -> tuple[Array, Array]:
+        m, c = super()._read(N, threshold)
+        if c.shape[1] > 2:
+            own, sign = (self.y, 1.0) if self.target is None else (self.target, -1.0)
+            rows = np.arange(len(c))
+            rival = np.array(N, np.float64)
+            rival[rows, own] = -np.inf
+            q = np.exp(rival - rival.max(axis=1, keepdims=True))  # (n, k), 0 at y
+            c = sign * q / q.sum(axis=1, keepdims=True)
+            c[rows, own] = -sign
+        return m, c

@@ -221,23 +221,29 @@ class MLP:
     def from_torch(cls, source: Any, *, activation: str | None = None, threshold: float = 0.0) -> MLP:
         """The network that a torch `Sequential`, or a `state_dict()` with its `activation` named, computes in float64.
 
+        Before it is returned, module and network must agree on random rows; a state dict alone cannot be asked.
         Raises ValueError, as `minigrad.io.torch.torch_arrays` says, for layers that are no multilayer perceptron.
         """
-        from minigrad.io.torch import torch_arrays
+        from minigrad.io.torch import check_module, torch_arrays
 
         pairs, kind = torch_arrays(source, activation)
-        return cls.from_arrays(pairs, activation=kind, threshold=threshold)
+        net = cls.from_arrays(pairs, activation=kind, threshold=threshold)
+        check_module(net, source)
+        return net
 
     @classmethod
     def from_sklearn(cls, classifier: Any) -> MLP:
         """The network of a fitted `sklearn.neural_network.MLPClassifier`; class j is its `classes_[j]`.
 
-        Raises ValueError, as `minigrad.io.sklearn.sklearn_arrays` says, for anything else.
+        Before it is returned, classifier and network must agree on random rows.  Raises ValueError, as
+        `minigrad.io.sklearn.sklearn_arrays` says, for anything else.
         """
-        from minigrad.io.sklearn import sklearn_arrays
+        from minigrad.io.sklearn import check_classifier, sklearn_arrays
 
         pairs, kind = sklearn_arrays(classifier)
-        return cls.from_arrays(pairs, activation=kind)
+        net = cls.from_arrays(pairs, activation=kind)
+        check_classifier(net, classifier)
+        return net
 
     def rescaled(self, lo: ArrayLike, hi: ArrayLike) -> MLP:
         """The same network for shares v in [0, 1] of the pixels' range:  x = lo + (hi - lo) v,  `lo`, `hi` one or (d,).

@@ -3,7 +3,7 @@
     S = { s : |s|_p <= radius,  lo <= x + s <= hi,  s = 0 off the mask }
     h_S(g) = max { g . s : s in S }             the support function of S
 
-What answers it, `maximize`, is the *linear maximisation oracle* of S (Jaggi 2013): all that attacks and proofs ever ask.
+What answers it, `maximize`, is the *linear maximisation oracle* of S (Jaggi 2013): all that attacks and proofs ask.
 Write `down = lo - x <= 0 <= up = hi - x` for the room each pixel has (both 0 off the mask).  In direction `sign(g_i)`
 pixel i can go as far as `cap_i` and earns `|g_i|` a unit: up if g_i > 0, -down if g_i < 0.  Nothing is ever won by
 moving against g_i, so with `t_i = |s_i|` the question is, for every norm,

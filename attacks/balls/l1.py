@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attacks.balls.base import Ball, caps, column
-from attacks.balls.piecewise import first_root
+from attacks.balls.piecewise import first_root, sums_before
 from minigrad.inputs import Array
 
 
@@ -28,10 +28,24 @@ class L1(Ball):
         cap = caps(*self.room(x), g)
         order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
         sorted_cap = np.take_along_axis(cap, order, -1)  # (..., d)
-        before = np.cumsum(sorted_cap, axis=-1) - sorted_cap  # (..., d) spent on the better pixels
+        before = sums_before(sorted_cap)  # (..., d) spent on the better pixels
         t = np.empty_like(cap)  # (..., d)
         np.put_along_axis(t, order, np.clip(column(self.radius) - before, 0, sorted_cap), -1)
         return np.sign(g) * t
+
+    def support(self, x: Array, g: Array) -> Array:
+        """By weak duality:  h <= lam r + sum max(0, |g_i| - lam) cap_i  for every lam >= 0, with equality at the slope
+        of the pixel on which the radius runs out.  Whatever lam rounding chooses, the value is not below h but by the
+        rounding of a sum of positive terms."""
+        cap, slope = caps(*self.room(x), g), np.abs(g)
+        order = np.argsort(-slope, axis=-1, kind="stable")
+        before = sums_before(np.take_along_axis(cap, order, -1))  # (..., d) spent on the better pixels
+        last = np.maximum(np.count_nonzero(before < column(self.radius), axis=-1, keepdims=True) - 1, 0)
+        lam = np.take_along_axis(slope, np.take_along_axis(order, last, -1), -1)  # (..., 1)
+        enough = np.sum(cap, axis=-1) <= self.radius  # the whole box is inside the ball
+        lam = np.where(enough[..., None], 0, lam)
+        h = np.sum(np.maximum(slope - lam, 0) * cap, axis=-1)
+        return h + lam[..., 0] * np.where(enough, 0, self.radius)
 
     def project(self, x: Array, s: Array) -> Array:
         a, cap, r = np.abs(s), caps(*self.room(x), s), column(self.radius)  # (..., d), (..., d), (..., 1)
@@ -58,6 +72,6 @@ class L1(Ball):
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
         slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(caps(*self.room(x), g), order, -1)
-        before = np.cumsum(cap, axis=-1) - cap  # (..., d) radius spent on the better pixels
-        earned = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before each pixel
+        before = sums_before(cap)  # (..., d) radius spent on the better pixels
+        earned = sums_before(slope * cap)  # (..., d) earned before each pixel
         return first_root(earned - slope * before, slope, before + cap, gain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attacks.balls.base import Ball, caps
-from attacks.balls.piecewise import first_root, sorted_by_knot
+from attacks.balls.piecewise import first_root, sorted_by_knot, sums_before
 from minigrad.inputs import Array
 
 
@@ -39,17 +39,41 @@ class L2(Ball):
 
     def _along(self, x: Array, g: Array, most: float) -> Array:
         """`sign(g) min(tau |g|, cap)` with the tau <= most that spends the radius."""
+        slope, cap, tau, scale = self._tau(x, g)
+        tau = np.minimum(tau, most * scale)
+        return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
+
+    def _tau(self, x: Array, g: Array) -> tuple[Array, Array, Array, Array]:
+        """`|g| / scale`, caps, and the tau (..., 1) that spends the radius along the first; the scale (..., 1).
+
+        No pixel moves by more than r, so caps beyond it are cut to it; and everything is measured in units of r, a
+        power of 2, so that no square overflows or vanishes.
+        """
         scale = np.max(np.abs(g), axis=-1, keepdims=True)  # (..., 1)
         scale = np.where(scale > 0, scale, 1)
         slope, cap = np.abs(g) / scale, caps(*self.room(x), g)  # (..., d) each
-        knot, slope_, cap_ = sorted_by_knot(slope, cap)
-        full = np.cumsum(cap_**2, axis=-1) - cap_**2  # (..., d)
-        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d)
+        radius = np.broadcast_to(self.radius, cap.shape[:-1]).astype(np.float64)[..., None]  # (..., 1)
+        cap = np.minimum(cap, radius)
+        size = np.where(np.isfinite(radius), radius, np.max(cap, axis=-1, keepdims=True) * np.sqrt(cap.shape[-1]))
+        unit = np.ldexp(1.0, np.frexp(np.where(size > 0, size, 1))[1] - 1)
+        knot, slope_, cap_ = sorted_by_knot(slope, cap / unit)
+        full, rest = sums_before(cap_**2), np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d) each
         with np.errstate(over="ignore"):  # a knot at infinity is a pixel that never meets its cap
             knot = knot**2
-        tau = np.sqrt(first_root(full, rest, knot, np.broadcast_to(self.radius, full.shape[:-1]) ** 2.0))
-        tau = np.minimum(tau[..., None], most * scale)
-        return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
+        tau = np.sqrt(first_root(full, rest, knot, (radius / unit)[..., 0] ** 2.0))[..., None] * unit
+        return slope, cap, tau, scale
+
+    def support(self, x: Array, g: Array) -> Array:
+        """By weak duality:  h <= r^2 / (2 tau) + sum t_i (|g_i| - t_i / (2 tau)),  t_i = min(tau |g_i|, cap_i),  for
+        every tau > 0, with equality at the tau that spends r.  Whatever tau rounding chooses, the value is not below h
+        but by the rounding of a sum of positive terms: t_i / (2 tau) <= |g_i| / 2, so nothing cancels."""
+        slope, cap, tau, scale = self._tau(x, g)
+        bent = (tau > 0) & np.isfinite(tau)  # (..., 1); else the whole box is inside the ball, or nothing may move
+        twice, some = 2 * np.where(bent, tau, 1), np.where(bent, tau, 0)
+        t = np.where(bent, np.minimum(some * slope, cap), np.where(tau > 0, cap, 0))
+        h = np.sum(t * (np.abs(g) - np.where(bent, scale * (t / twice), 0)), axis=-1)
+        radius = np.where(bent[..., 0], self.radius, 0)
+        return h + radius * (scale[..., 0] * (radius / twice[..., 0]))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         scale = np.ldexp(1.0, np.frexp(np.max(np.abs(g), axis=-1, keepdims=True))[1])  # a power of 2: exact
@@ -57,7 +81,7 @@ class L2(Ball):
         with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310
             gain = gain / scale[..., 0]
         knot, slope_, cap_ = sorted_by_knot(slope, cap)
-        earned = np.cumsum(slope_ * cap_, axis=-1) - slope_ * cap_  # (..., d) earned by those at their cap
+        earned = sums_before(slope_ * cap_)  # (..., d) earned by those at their cap
         rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d) |slope|^2 of those that still move
         tau = first_root(earned, rest, knot, gain)
         finite = np.where(np.isinf(tau), 0, tau)[..., None]

@@ -6,7 +6,7 @@ import numpy as np
 
 from attacks.balls.base import Ball, caps, column
 from attacks.balls.joint import joint_moves
-from attacks.balls.piecewise import first_root
+from attacks.balls.piecewise import first_root, sums_before
 from minigrad.inputs import Array
 
 
@@ -71,6 +71,6 @@ class LInf(Ball):
         slope, cap = np.abs(g), caps(*self.room(x), g)  # (..., d) each
         order = np.argsort(cap, axis=-1)  # the breakpoints of h, rising
         slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)  # (..., d) in that order
-        spent = np.cumsum(slope * cap, axis=-1) - slope * cap  # (..., d) earned before pixel i, by pixels at their caps
+        spent = sums_before(slope * cap)  # (..., d) earned before pixel i, by pixels at their caps
         rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
         return first_root(spent, rest, cap, gain)

@@ -7,6 +7,13 @@ import numpy as np
 from minigrad.inputs import Array
 
 
+def sums_before(v: Array) -> Array:
+    """`sum_{j < i} v_j` (..., d).  (cumsum(v) - v would lose what is small beside v_i.)"""
+    out = np.zeros_like(v)
+    np.cumsum(v[..., :-1], axis=-1, out=out[..., 1:])
+    return out
+
+
 def first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
     """The smallest r >= 0 with H(r) >= value, or inf.
 
@@ -21,7 +28,8 @@ def first_root(start: Array, slope: Array, knot: Array, value: Array) -> Array:
     end = np.take_along_axis(knot, piece, -1)[..., 0]
     with np.errstate(over="ignore"):  # a slope of 1e-310: the end of its piece comes first
         root = np.where(slope > 0, (value - start) / np.where(slope > 0, slope, 1), 0.0)
-    root = np.minimum(np.maximum(root, 0), end)
+    before = np.concatenate([np.zeros_like(knot[..., :1]), knot[..., :-1]], axis=-1)
+    root = np.minimum(np.maximum(root, np.take_along_axis(before, piece, -1)[..., 0]), end)  # value - start may cancel
     return np.where(reached.any(-1), root, np.inf)
 
 

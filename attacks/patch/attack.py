@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import LInf
-from attacks.images import to_8bit
+from attacks.images import UNIT, to_8bit
 from attacks.patch.ascent import GREYS, find_pattern, flipped
 from attacks.patch.masks import apply_patch, as_mask, place
 from attacks.problem import Problem
@@ -202,7 +202,7 @@ def _measured(problem: Problem, found: Accessory) -> Accessory:
     greys = rates(list(np.linspace(lo, hi, GREYS)))
     noise = rates([rng.uniform(lo, hi, len(found.pattern)) for _ in range(DRAWS)])
     best = greys[np.argmax(greys.mean(axis=1))]
-    in_bytes = to_8bit(found.pattern)
+    in_bytes = to_8bit(found.pattern, problem.levels or UNIT)  # the box is two numbers: they are known
     return replace(
         found,
         tried=tried,

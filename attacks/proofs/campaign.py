@@ -58,7 +58,8 @@ def campaign(
     net, x, y, norm, mask, box, target
         As in `certified_minimum`.
     path : file of JSON lines
-        Made if absent; a half-done run of the same question is gone on with.
+        Made if absent; a half-done run of the same question is gone on with, and one about the first of these images
+        is extended.
     executor : any `concurrent.futures.Executor`
         A process pool on one machine, `dask.distributed`'s `client.get_executor()` on a cluster.  Default: here, one
         image after the other.
@@ -76,7 +77,8 @@ def campaign(
     Raises
     ------
     ValueError
-        Bad input as in `certified_minimum`; a file that is no campaign, or asks another question.
+        Bad input as in `certified_minimum`; a file that is no campaign, asks another question, or is being written by
+        another run.
     OSError
         The file cannot be written.
     RuntimeError

@@ -1,8 +1,9 @@
 """The file of a campaign: JSON lines that a killed run leaves whole, and that the next run goes on from.
 
 The first line says what is asked (network, images, options, as SHA-256 and in words); each of the others is one
-certificate: its numbers to read, and itself in base64 to load and check.  A line is written in one go and flushed to
-disk.  So whatever kills the run, the file holds whole lines and at most a torn last one, which the next run drops.
+certificate: its numbers to read, and itself in base64 to load and check.  A run that asks the same of the same images
+and more adds a line like the first.  A line is written in one go and flushed to disk.  So whatever kills the run, the
+file holds whole lines and at most a torn last one, which the next run drops.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Task
-from minigrad.io.files import naming
+from minigrad.io.files import lock, naming
 from minigrad.io.npz import briefly
 
 SHOWN = ("norm", "lower", "upper", "attack", "optimal", "reason", "nodes", "seconds")
@@ -38,16 +39,19 @@ def options_of(task: Task, i: int) -> dict[str, Any]:
     }
 
 
-def question_of(task: Task) -> dict[str, Any]:
-    """The first line of the file: two runs go together iff it is the same."""
-    digest = hashlib.sha256()
-    for value in (task.x, task.y, task.target, *task.ball.box, task.ball.mask):
+def question_of(task: Task, count: int | None = None) -> dict[str, Any]:
+    """The first line of the file, for the first `count` images or all: two runs go together iff it is the same."""
+    n, digest = len(task.x), hashlib.sha256()
+    count = n if count is None else count
+    ball = task.ball if count == n else task.ball.take(np.arange(count), n)
+    target = None if task.target is None else task.target[:count]
+    for value in (task.x[:count], task.y[:count], target, *ball.box, ball.mask):
         value = np.zeros(0) if value is None else np.ascontiguousarray(value)
         digest.update(f"{value.shape} {value.dtype.str}".encode() + value.tobytes())
     return {
         "certified_minimum": 1,
         "network": task.network,
-        "images": len(task.x),
+        "images": count,
         "inputs": digest.hexdigest(),
         "norm": task.ball.norm,
         "gap": task.limits.gap,
@@ -59,20 +63,35 @@ def question_of(task: Task) -> dict[str, Any]:
 class Log:
     """The file: what it already holds, and a hand to append."""
 
-    def __init__(self, path: Path, found: dict[int, Certificate]) -> None:
-        self.path, self.found = path, found
+    def __init__(self, path: Path) -> None:
+        """Open the file to append, and lock it: the images of two runs would each be proved twice."""
+        self.path, self.found = path, dict[int, Certificate]()
         self.file = path.open("ab", buffering=0)
+        if lock(self.file.fileno()) is False:
+            self.file.close()
+            raise ValueError(f"{path}: another run is writing to it: wait for its end, or name another file or folder")
 
     @classmethod
     def open(cls, path: Path, task: Task, note: dict[str, Any] | None = None) -> Log:
-        """Read the whole lines of `path`, cut off a torn last one, and open it to append.  Raises as `read`."""
-        found, length = read(path, task, note)
+        """Read the whole lines of `path`, cut off a torn last one, and open it to append.
+
+        Raises
+        ------
+        ValueError
+            As `read`; another process has it open.
+        """
+        read(path, task, note)  # refuses before anything is made
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and length < path.stat().st_size:
-            os.truncate(path, length)
-        log = cls(path, found)
-        if not length:
-            log._write((note or {}) | question_of(task))
+        log = cls(path)
+        try:
+            log.found, length, asked = read(path, task, note)  # what another run wrote until it gave the lock back
+            if length < path.stat().st_size:
+                os.truncate(path, length)
+            if asked < len(task.x):
+                log._write((note or {}) | question_of(task))
+        except BaseException:
+            log.file.close()
+            raise
         return log
 
     def add(self, image: int, content: bytes) -> None:
@@ -99,15 +118,15 @@ class Log:
         self.file.close()
 
 
-def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[dict[int, Certificate], int]:
-    """The certificates that `path` holds, and the length of its whole lines; nothing is written.
+def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[dict[int, Certificate], int, int]:
+    """What `path` holds: certificates, the length of its whole lines, how many images were asked.  Nothing is written.
 
     Raises
     ------
     ValueError
-        It is no campaign, or one of another question.
+        It is no campaign, one of another question, or one of more images.
     """
-    noted, question = note or {}, question_of(task)
+    noted, images = note or {}, 0
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
     found: dict[int, Certificate] = {}
@@ -115,25 +134,35 @@ def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[di
     for number, line in enumerate(whole.splitlines()):
         try:
             row = json.loads(line)
-            if number:
+            if number and "certified_minimum" not in row:
                 certificate = Certificate.from_bytes(base64.b64decode(row["certificate"], validate=True))
                 found[_image(row["image"], certificate, task)] = certificate
             elif "certified_minimum" not in row:
                 raise ValueError("no first line")
             else:
+                images = _count(row["images"])
+                question = question_of(task, min(images, len(task.x)))
                 asked = {name: value for name, value in noted.items() if name in row} | question
                 other = [name for name in asked if row.get(name) != asked[name]]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{path}: expected the lines of a campaign, got something else in line {number + 1} ({briefly(error)})"
             ) from error
-        if not number and other:
+        if other:
+            known = "" if "images" not in other else f", it is about {images}, at least so many are expected"
             raise ValueError(
-                f"{path}: it answers another question (other {', '.join(other)}): name another file or folder"
+                f"{path}: it answers another question (other {', '.join(other)}{known}): name another file or folder"
             )
-    if content and not whole and not json.dumps(noted | question).encode().startswith(content):
+    if content and not whole and not json.dumps(noted | question_of(task)).encode().startswith(content):
         raise ValueError(f"{path}: expected the lines of a campaign, got something else")
-    return found, len(whole)
+    return found, len(whole), images
+
+
+def _count(value: Any) -> int:
+    """The number of images in a line that says what is asked, or ValueError."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"expected a number of images, got {value!r}")
+    return value
 
 
 def _image(number: Any, certificate: Certificate, task: Task) -> int:

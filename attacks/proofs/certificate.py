@@ -159,8 +159,11 @@ class Certificate:
 
     def _check_lower(self, net: MLP, deadline: float) -> None:
         radii = RADII[self.norm]
-        if self.lower <= radii.proves(0):
-            return  # nothing was claimed but that x itself is classified rightly
+        if self.lower <= radii.proves(0):  # nothing was claimed but, at most, that x itself is not adversarial
+            itself = Query.from_image(net, self.x, self.y, self.ball(1), self.target)
+            if self.lower > 0 and not itself.safe(self.x[None])[0]:
+                raise CertificateError("certificate: whether the image itself is adversarial is a matter of rounding")
+            return
         if not 0 < self.radius < np.inf:
             raise CertificateError("certificate: a lower bound without a refuted radius")
         ball = self.ball(self.radius)

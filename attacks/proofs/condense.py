@@ -20,7 +20,7 @@ from minigrad.bounds.region import reach
 from minigrad.bounds.rounding import product_error
 from minigrad.inputs import Array
 
-WORTH = 0.8  # condense when at most this share of the pixels is left: copying W for less costs what it saves
+WORTH = 0.8  # condense when at most this share of the pixels is left; half of it, or always, is as fast
 
 
 def condensed(query: Query, outside: Array) -> tuple[Query, Array] | None:

@@ -24,7 +24,8 @@ from attacks.uap.linear_program import largest_least
 from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
 from minigrad.inputs import Array
 
-ASCENT, RATES = 150, (0.2, 2.0, 20.0)  # steps where there is no program, and their sizes
+STEPS = 150  # where there is no program; half and double change nothing on digits, where such leaves are rare
+RATES = 0.2, 2.0, 20.0  # of the steps, one after the other until the leaf is closed
 LEAST_WEIGHT = 1e-9  # of the margins together: where the signs alone contradict each other it is 0, and beta unbounded
 
 
@@ -36,7 +37,7 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
     ends = leaf.ball(query).segments(query.x)
     if ends is None:
         for rate in RATES:  # where no point has these signs beta is unbounded: it must be able to get far
-            bound, mult = optimise_bounds(known, leaf.c, leaf.multipliers(), steps=ASCENT, rate=rate)
+            bound, mult = optimise_bounds(known, leaf.c, leaf.multipliers(), steps=STEPS, rate=rate)
             leaf = leaf.with_multipliers(bound[:, 0], mult)
             if leaf.bound[0] < 0:
                 break
@@ -45,7 +46,8 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
     if solved is None:
         return leaf, None
     s, beta, weights = solved
-    c = leaf.c if query.joint is None else weights @ query.joint
+    # multiples of 2^-30: a sum of them is exact, so c is a combination of the rivals' rows and of nothing else
+    c = leaf.c if query.joint is None else np.ldexp(np.round(np.ldexp(weights, 30)), -30) @ query.joint
     mult = Multipliers(leaf.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
     bound = bound_rows(known, c, mult).bound[0, 0]
     point = query.ball.apply(query.x, s[None])[0]

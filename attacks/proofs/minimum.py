@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task, check_callback
-from attacks.proofs.turns import closed
+from attacks.proofs.turns import narrowed
 from attacks.result import Reason
 from minigrad.mlp import MLP
 
@@ -88,7 +88,7 @@ def certified_minimum(
 def solve(task: Task, i: int) -> Certificate:
     """The certificate of image `i`."""
     begun = time.perf_counter()
-    turns = closed(task, i)
+    turns = narrowed(task, i)
     known = turns.known
     return Certificate(
         norm=task.ball.norm,

@@ -25,9 +25,10 @@ from minigrad.bounds.output_constraint import constrain_layer
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-STEPS, NEURON_STEPS = 8, 5  # of `optimise_bounds`: for a node's margin, and for its neurons
-ROOT_ROUNDS = 12
-PROGRESS = 0.95  # a round that leaves more of the bound than this is the last
+STEPS = 8  # of `optimise_bounds` for a node's margin; half and double change nodes and time by a tenth at most
+NEURON_STEPS = 5  # for its neurons; 2: half as many nodes again in as much time; 10: half the nodes in 3/4 of the time
+ROOT_ROUNDS = 12  # the most; `PROGRESS` ends them before, so half and double change no tree
+PROGRESS = 0.95  # a round that leaves more of the bound than this is the last; 0.9 takes 2% more nodes, 0.975 18% fewer
 
 
 def root(query: Query, deadline: float) -> tuple[Query, Nodes]:

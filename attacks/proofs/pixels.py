@@ -15,6 +15,7 @@ import numpy as np
 from attacks.balls.base import gains
 from attacks.balls.l0 import L0, sorted_largest
 from minigrad.bounds.region import Region
+from minigrad.bounds.rounding import ETA, gamma_n
 from minigrad.inputs import Array
 
 
@@ -44,12 +45,14 @@ def forced(ball: L0, x: Array, g: Array) -> tuple[Array, Array]:
 def decide_pixels(known: Region, bound: Array, A: Array) -> tuple[Array, Array]:
     """Pixels that every counterexample uses, and pixels that none uses, (n, d) bool each.
 
-    `A` (n, d) and `bound` (n,) are of one substitution of the margin.
+    `A` (n, d) and `bound` (n,) are of one substitution of the margin.  What the difference of two h may lose by rounding
+    is added before it is believed.
     """
     if not isinstance(known.ball, L0):
         return np.zeros(A.shape, bool), np.zeros(A.shape, bool)
     pixels = undecided(known.ball, known.x) & np.ones(A.shape, bool)
     h = known.ball.support(known.x, A)[:, None]
     inside, outside = forced(known.ball, known.x, A)
-    bound = bound[:, None] - h
+    d, size = A.shape[1], np.sum(np.abs(A) * known.reach, axis=1)  # h is a sum of d terms below 2 |A| X
+    bound = bound[:, None] - h + (8 * gamma_n(2 * d + 16) * (size + np.abs(bound)) + 16 * d * ETA)[:, None]
     return pixels & (bound + outside < 0), pixels & (bound + inside < 0)

@@ -73,6 +73,16 @@ class Query:
         beyond = margins > forward_error(self.net, points) @ np.abs(rows).T
         return np.any(beyond, axis=1) if self.joint is None else np.all(beyond, axis=1)
 
+    def safe(self, points: Array) -> Array:
+        """Which points (n, d) of the whole image are certainly not adversarial, (n,) bool: m + E <= 0.
+
+        Between `safe` and `adversarial` lie the points whose margin cannot be told from 0 in float64.
+        """
+        rows = self.c if self.joint is None else self.joint
+        margins = (self.net.logits(points) - self.net.threshold) @ rows.T  # (n, r)
+        below = margins <= -(forward_error(self.net, points) @ np.abs(rows).T)
+        return np.all(below, axis=1) if self.joint is None else np.any(below, axis=1)
+
     def whole(self, points: Array) -> Array:
         """Points (n, d') of the condensed image on the whole one, (n, d)."""
         if self.live is None or self.image is None:

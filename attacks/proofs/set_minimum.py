@@ -24,11 +24,11 @@ from attacks.uap.image_set import ImageSet
 from minigrad.inputs import Array, Seed, as_generator
 from minigrad.mlp import MLP
 
-QUANTILE = 0.7  # of the time goes to the images' own minima
-TRIES = 12  # radii from the largest own minimum on, each half as large again, but the last is the whole box
-REACH = 2.0  # times the quantile bound: no larger radius is asked about
-HARDEST = 16  # images of largest own minimum that take part in the weighted bound
-FINE = 0.02  # radii nearer than this share are not told apart
+TRIES = 12  # radii from the largest own minimum on, each half as large again (up to 58 times), then the whole box
+REACH = 2.0  # times the quantile bound, the largest radius asked about; of 40 fours and nines 1.7 times is refuted
+HARDEST = 16  # images of largest own minimum that take part in the weighted bound; 8 and 32 of 40 prove the same
+FINE = 0.02  # radii nearer than this share are not told apart: halving takes one more search an end
+QUANTILE = 0.7  # of the time goes to the images' own minima, which are most of the bound: not critical
 
 
 @dataclass(frozen=True, eq=False)

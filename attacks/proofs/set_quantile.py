@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from attacks.proofs.task import Task
-from attacks.proofs.turns import closed
+from attacks.proofs.turns import narrowed
 from minigrad.inputs import Array
 
 GAPS = 0.2, 0.05, 0.0  # to which own minima are wanted, one after the other while there is time; the last for L0 alone
@@ -31,7 +31,7 @@ def own_minima(task: Task, rows: Array, need: int, deadline: float) -> Array:
     deadline : of `time.perf_counter`
     """
     own, upper = np.full(len(task.x), np.nan), np.where(task.attack.success, task.attack.distance, np.inf)
-    own[rows] = [closed(task.limited(task.limits.gap, 0.0), int(i)).known.lower for i in rows]
+    own[rows] = [narrowed(task.limited(task.limits.gap, 0.0), int(i)).known.lower for i in rows]
     gaps = GAPS if task.ball.counts else GAPS[:-1]
     for later, gap in zip(range(len(gaps) - 1, -1, -1), gaps, strict=True):
         seen = np.zeros(len(own), bool)
@@ -41,6 +41,6 @@ def own_minima(task: Task, rows: Array, need: int, deadline: float) -> Array:
             if not len(open_) or now >= deadline:
                 break
             i, number = int(open_[np.argmax(upper[open_])]), min(len(open_), len(rows) - need + 1)
-            known = closed(task.limited(gap, (deadline - now) / (number + later)), i).known
+            known = narrowed(task.limited(gap, (deadline - now) / (number + later)), i).known
             own[i], upper[i], seen[i] = max(own[i], known.lower), known.upper, True
     return own

@@ -17,13 +17,15 @@ from attacks.proofs.interval import Interval
 from attacks.proofs.task import Limits, Task
 from attacks.result import Reason
 
+# Where time runs out (784-128-64-1, Linf, 2 s an image) lower / upper is 0.86 on average.  Half and double of any of
+# these leave it between 0.84 and 0.89, about what two runs differ by.
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
 LEAST_STEP = 0.005  # radii nearer than this share are not told apart
 
 
-def closed(task: Task, i: int) -> Turns:
+def narrowed(task: Task, i: int) -> Turns:
     """Image `i` after all its turns: its interval, as narrow as the limits allow."""
-    deadline = time.perf_counter() + task.limits.time_limit
+    deadline = time.perf_counter() + task.limits.time_limit  # the attack counts, if this is the first image
     turns = Turns(Interval(task, i), task.limits, deadline)
     known, start = turns.known, task.start[i]
     if start > 0:
@@ -31,6 +33,8 @@ def closed(task: Task, i: int) -> Turns:
         known.x_adv, turns.reason = known.x, Reason.MISCLASSIFIED
     elif start == 0:
         known.lower, turns.reason = 0.0, Reason.BOUNDARY
+    elif known.ball.counts and not known.safe:  # not even 0 pixels are refuted
+        turns.reason = Reason.TIE
     else:
         turns.run()
     return turns
@@ -72,11 +76,13 @@ class Turns:
                 self.looked = True
                 continue
             radius = self.goal_radius if on_goal else known.radii.retreat(known.radius, self.failed)
-            too_near = radius - known.radius <= LEAST_STEP * radius
-            if now >= self.deadline or (too_near and not on_goal):
+            share = SHARES[min(self.turn, 2)]
+            if radius - known.radius <= LEAST_STEP * radius and not on_goal:  # no easier radius is left, only the goal
+                on_goal, radius, share = True, self.goal_radius, 1.0
+            if now >= self.deadline or (share == 1 and self.reason != Reason.TIME):
                 return
             search = self.goal if on_goal and self.goal is not None else Search(known.query(radius))
-            self._ask(search, radius, now + SHARES[min(self.turn, 2)] * (self.deadline - now))
+            self._ask(search, radius, now + share * (self.deadline - now))
         self.reason = Reason.PROVED
 
     def _aim(self) -> None:

@@ -6,6 +6,6 @@ those who find something to those who show it.  Then the experiments `one_image`
 made of the records alone: `results`, the numbers of `results.json`; `figures` and `curves`, drawn by `plots` and
 `panels`; `wording`, `tables` and `formats`, which `page` puts into `template.html`; `play` with `play.html`; `write`,
 the folder.  Last the commands: `cli`, where all of these meet, `summary`, what it prints, and `prove`; `workers` and
-`progress` serve both.  This wing may import every other one, `data` too, and nothing may import this wing.  Only `plots` loads
-matplotlib, so it is imported inside the functions that draw.
+`progress` serve both.  This wing may import every other one, `data` too, and nothing may import this wing.  Only
+`plots` loads matplotlib, so it is imported inside the functions that draw.
 """

@@ -6,10 +6,12 @@ The parts of the report do not know each other; they meet here.
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from importlib import import_module
+from difflib import get_close_matches
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from attacks.report.detection import detect
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
 from attacks.report.image_sets import attack_sets, sets_to_bound
+from attacks.report.interrupt import INTERRUPTED
 from attacks.report.one_image import attack_images
-from attacks.report.progress import Clock, StatusLine
+from attacks.report.progress import Clock, StatusLine, say
 from attacks.report.proof_jobs import ProofJobs
 from attacks.report.records import Results
 from attacks.report.results import numbers
@@ -37,6 +40,7 @@ PROVE = "To certify the smallest perturbation of a whole set of images: python -
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
     p = argparse.ArgumentParser(prog="python -m attacks", description=DESCRIPTION, epilog=PROVE)
+    p.add_argument("--version", action="version", version=version(), help="say which version this is, and end")
     p.add_argument(
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
@@ -73,10 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["prove"]:
         return prove.main(arguments[1:])
-    options = parser().parse_args(arguments)
+    p = parser()
+    if arguments and not arguments[0].startswith("-"):
+        meant = "; prove?" if get_close_matches(arguments[0].lower(), ["prove"]) else ""
+        p.error(f"expected options, or the command prove and its options, got {arguments[0]!r}{meant}")
+    options = p.parse_args(arguments)
     names = tuple(options.names) if options.names else None
     try:
         r = make_report(Options(**{**vars(options), "digits": tuple(options.digits), "names": names}))
+        say(f"{table(r)}\n\nopen {options.out / 'index.html'}")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -85,10 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: no file is half-written", file=sys.stderr)
-        return 130
-    print(table(r))
-    print(f"\nopen {options.out / 'index.html'}")
+        return INTERRUPTED
     return 0
+
+
+def version() -> str:
+    """What a report of an error should name: this library, Python and NumPy."""
+    try:
+        own = metadata.version("minigrad-attacks")
+    except metadata.PackageNotFoundError:
+        own = "(not installed: run from its folder)"
+    return f"minigrad-attacks {own}, Python {platform.python_version()}, NumPy {metadata.version('numpy')}"
 
 
 def make_report(options: Options) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from attacks.detect.statistics import FALSE_ALARMS, roc
 from attacks.patch.masks import apply_patch
 from attacks.report.curves import margin_curves, proof_curve, rate_curves
-from attacks.report.formats import confidence
+from attacks.report.formats import ceiled, confidence
 from attacks.report.records import Results
 from attacks.report.setup import SHOWN_EPS
 from attacks.result import AttackResult
@@ -39,7 +39,7 @@ def _overview(r: Results) -> dict[str, Job]:
     one_for_all = r.sets.universals[SHOWN_EPS][1].apply(e.images[i : i + 1])
     ways = (
         (f"{e.sparse.distance[i]:.0f} pixels", e.sparse.x_adv[i], e.sparse.margin[i]),
-        (f"every pixel by at most {e.smallest.distance[i]:.3f}", e.smallest.x_adv[i], e.smallest.margin[i]),
+        (f"every pixel by at most {ceiled(e.smallest.distance[i], 3)}", e.smallest.x_adv[i], e.smallest.margin[i]),
         (f"one s for all, eps {SHOWN_EPS:.2f}", one_for_all[0], _margins(r, one_for_all)[0]),
     )
     captions = [caption(names, m) for m in (e.start[i], *(m for _, _, m in ways))]
@@ -136,10 +136,10 @@ def _detection(r: Results) -> dict[str, Job]:
     if flipped:
         files["roc.png"] = partial(plots.roc, {k: roc(e.clean[:, -1], v) for k, v in flipped.items()}, FALSE_ALARMS)
     rows = list[Strip]()
-    for norm, unit in (("l0", "{:.0f} pixels"), ("linf", "eps {:.3f}")):
+    for norm, unit, digits in (("l0", "{} pixels", 0), ("linf", "eps {}", 3)):
         proofs = [row[norm] for row in r.proofs.image.values()]
-        x_adv = np.array([c.x if c.x_adv is None else c.x_adv for c in proofs])
-        sizes = ["not flipped" if np.isinf(c.upper) else unit.format(c.upper) for c in proofs]
+        x_adv = np.array([i.certificate.x if i.x_adv is None else i.x_adv for i in proofs])
+        sizes = ["not flipped" if np.isinf(i.upper) else unit.format(ceiled(i.upper, digits)) for i in proofs]
         said = zip(r.proofs.image, sizes, _verdicts(r, x_adv), strict=True)
         rows.append(("", x_adv, [f"{spot}: {size}\n{verdict}" for spot, size, verdict in said]))
     files["disguises.png"] = partial(plots.strips, rows, r.setup.images.shape)

@@ -1,12 +1,46 @@
-"""Numbers as the page and the figures print them; what was not measured is "none"."""
+"""Numbers as the page and the figures print them; what was not measured is "none".
+
+A bound is never rounded to the nearest: what is proved impossible below 0.04014 need not be impossible below 0.0402.  So
+every lower end is printed by `floored` and every upper end by `ceiled`.
+"""
 
 from __future__ import annotations
 
 import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
 
 from attacks.detect.statistics import share_interval
+
+# No rounding: a float64 has at most 309 digits before the point and 1074 after it, and a difference of two one more.
+EXACT = Context(prec=1400)
+
+
+def floored(value: float | Decimal | None, digits: int = 4) -> str:
+    """The largest number with that many digits after the point that is not above `value`; "none" if it is not finite.
+
+    `value` is taken exactly: the float64 next to 0.3 lies below it.
+
+    >>> floored(0.0401397825), floored(0.3), floored(5, 0)
+    ('0.0401', '0.2999', '5')
+    """
+    return _rounded(value, digits, ROUND_FLOOR)
+
+
+def ceiled(value: float | Decimal | None, digits: int = 4) -> str:
+    """The smallest number with that many digits after the point that is not below `value`; "none" if it is not finite.
+
+    >>> ceiled(0.0401397825), ceiled(0.25), ceiled(5, 0)
+    ('0.0402', '0.2500', '5')
+    """
+    return _rounded(value, digits, ROUND_CEILING)
+
+
+def _rounded(value: float | Decimal | None, digits: int, direction: str) -> str:
+    if value is None or not math.isfinite(value):
+        return "none"
+    return f"{EXACT.plus(Decimal(value).quantize(Decimal(1).scaleb(-digits), direction, EXACT)):f}"  # plus: no "-0"
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -37,7 +37,7 @@ def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
         kind, name, caption = found.groups(default="")
         if name not in figures:
             return ""
-        text = escape(re.sub("</?strong>", "", caption))
+        text = escape(re.sub("</?(?:strong|code)>", "", caption))
         data = base64.b64encode(figures[name]).decode()
         image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
         return f"<figure{kind}>{image}<figcaption>{text}</figcaption></figure>"

@@ -16,8 +16,8 @@ import numpy as np
 
 from attacks.images import pictures
 from attacks.patch.attack import Accessory
-from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import fingerprint
+from attacks.report.records import Interval
 from minigrad.inputs import Array, as_images
 from minigrad.mlp import MLP
 
@@ -29,7 +29,7 @@ def play_page(
     x: Array,
     digits: tuple[str, str],
     number: int,
-    proved: dict[str, Certificate],
+    proved: dict[str, Interval],
     universals: dict[float, Array],
     glasses: Accessory,
     shape: tuple[int, int] | None = None,
@@ -42,7 +42,7 @@ def play_page(
         One or two logits.  Its weights go in as float32 where that loses nothing, else as float64.
     x : (d,) an image of class 0, pixels in [0, 1]
     digits, number : what class 0 and 1 are called, and which test image of the first x is
-    proved : "l0" and "linf": the certificates of x
+    proved : "l0" and "linf": what is proved of x
     universals : eps: one s (d,) for all images, |s_i| <= eps
     glasses : Accessory of the image's size
     shape : (rows, columns) of the image, by default square
@@ -56,7 +56,8 @@ def play_page(
     rows, columns = pictures(x, shape).shape[1:]
     if net.sizes[-1] > 2:
         raise ValueError(f"net: expected 1 or 2 logits, the two digits of the page, got {net.sizes[-1]}")
-    if any(c.network != fingerprint(net) or not np.array_equal(c.x, x[0]) for c in proved.values()):
+    certificates = [interval.certificate for interval in proved.values()]
+    if any(c.network != fingerprint(net) or not np.array_equal(c.x, x[0]) for c in certificates):
         raise ValueError("proved: expected certificates of this image and this network, got others")
     given = {
         "rows": rows,
@@ -87,7 +88,7 @@ def _packed(v: Array) -> dict[str, Any]:
     return {"bits": bits, "base64": base64.b64encode(np.ascontiguousarray(v, f"<f{bits // 8}").tobytes()).decode()}
 
 
-def _interval(c: Certificate) -> dict[str, Any]:
-    """What is proved and what is known to work; null for infinity."""
-    ends = {name: value if np.isfinite(value := getattr(c, name)) else None for name in ("lower", "upper")}
-    return ends | {"x_adv": None if c.x_adv is None else c.x_adv.tolist()}
+def _interval(i: Interval) -> dict[str, Any]:
+    """What is proved and what is known to work, not rounded; null for infinity."""
+    ends = {name: value if np.isfinite(value) else None for name, value in (("lower", i.lower), ("upper", i.upper))}
+    return ends | {"x_adv": None if i.x_adv is None else i.x_adv.tolist()}

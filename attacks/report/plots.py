@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from attacks.images import pictures
 from attacks.report import panels
+from attacks.report.formats import ceiled, floored
 from attacks.report.panels import BLUE, GREEN, GREY, VERMILION, Shape
 from attacks.result import AttackResult
 from minigrad.inputs import Array
@@ -136,7 +137,7 @@ def margin_by_eps(eps: Array, curves: dict[str, Array], smallest: float) -> byte
     styles = zip((GREY, BLUE, VERMILION, GREEN), (":", "--", "-", "-"), strict=True)
     for (name, m), (colour, style) in zip(curves.items(), styles, strict=False):
         axes.plot(eps, m, style, color=colour, label=name)
-    axes.plot(smallest, 0, "o", color=GREEN, markersize=8, label=f"smallest eps found {smallest:.4f}")
+    axes.plot(smallest, 0, "o", color=GREEN, markersize=8, label=f"smallest eps found {ceiled(smallest)}")
     low, high = min(float(m.min()) for m in curves.values()), max(float(m.max()) for m in list(curves.values())[1:])
     axes.set_ylim(low - 1, max(high, 1) + 1)
     axes.legend(fontsize=9)
@@ -178,9 +179,9 @@ def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -
 
 def rate_curve(radius: Array, most: Array, rates: dict[str, tuple[Array, Array]], xlabel: str) -> bytes:
     """The share that one s fools as the radius grows, `name -> (radius, rate)`; above `most` no s does: proved."""
-    figure, axes = _axes(xlabel, "share fooled")
+    figure, axes = _axes(xlabel, "share fooled")  # "pre": between two radii holds what is proved at the larger one
     zone: dict[str, Any] = {"color": BLUE, "alpha": 0.25, "linewidth": 0}
-    axes.fill_between(radius, most, 1.03, step="post", label="proved for these: no s does that", **zone)
+    axes.fill_between(radius, most, 1.03, step="pre", label="proved for these: no s does that", **zone)
     for (name, (r, rate)), colour, mark in zip(rates.items(), (VERMILION, GREEN), ("o-", "s--"), strict=True):
         whole = bool((r == np.round(r)).all())  # between whole numbers of pixels nothing changes
         axes.plot(r, rate, mark, color=colour, label=name, markersize=5, drawstyle="steps-post" if whole else "default")
@@ -209,8 +210,8 @@ def proof(eps: Array, bound: Array, found: Array, lower: float, upper: float) ->
     """What the margin within eps can be at most, and what it was seen to be; the interval of branch and bound."""
     figure, axes = _axes("eps, largest change of a pixel", "largest margin within eps")
     _boundary(axes)
-    axes.axvspan(0, lower, color=BLUE, alpha=0.18, linewidth=0, label=f"proved: nothing flips below {lower:.4f}")
-    axes.axvspan(upper, eps[-1], color=VERMILION, alpha=0.18, linewidth=0, label=f"flips from {upper:.4f} on")
+    axes.axvspan(0, lower, color=BLUE, alpha=0.18, linewidth=0, label=f"proved: nothing flips below {floored(lower)}")
+    axes.axvspan(upper, eps[-1], color=VERMILION, alpha=0.18, linewidth=0, label=f"flips from {ceiled(upper)} on")
     axes.plot(eps, bound, "--", color=BLUE, label="bound in one piece: never above this")
     axes.plot(eps, found, "-", color=VERMILION, label="found: at least this")
     top = 1.5 * max(1.0, -float(found[0]))

@@ -15,6 +15,7 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.mask_minimum import any_filling, smallest_mask
 from attacks.proofs.minimum import certified_minimum
 from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+from attacks.report.carried import BoundedSet, carry_to_image, carry_to_sets
 from attacks.report.records import Proofs, SetProof
 from attacks.report.setup import Setup
 from minigrad.inputs import Array
@@ -40,7 +41,7 @@ class ProofJobs:
         self._executor, self._setup, self._seconds = executor, setup, setup.options.proof_seconds
         self._image = dict[tuple[str, str], Future[list[Certificate]]]()
         self._frame: Future[list[Certificate]] | None = None
-        self._sets = dict[str, Future[UniversalMinimum]]()
+        self._sets = dict[str, tuple[Array, Array, Future[UniversalMinimum]]]()
         self._fillings = dict[int, Future[list[Certificate]]]()
 
     def certify_image(self, x: Array) -> None:
@@ -64,7 +65,7 @@ class ProofJobs:
         mixed, limit = name == "mixed", SET_SHARE[name] * self._seconds
         options: dict[str, Any] = {"time_limit": limit, "mixed": mixed, "rng": self._setup.seed}
         options["norm"] = "linf" if mixed else name
-        self._sets[name] = self._executor.submit(universal_minimum, self._setup.net, x, y, **options)
+        self._sets[name] = x, y, self._executor.submit(universal_minimum, self._setup.net, x, y, **options)
 
     def judge_mask(self, height: int, mask: Array) -> None:
         """Whether some filling of the mask, glasses at this height, flips each of the first test images."""
@@ -74,12 +75,16 @@ class ProofJobs:
         self._fillings[height] = asked
 
     def results(self) -> Proofs:
-        """Wait for all of them, of which there is at least one of each kind."""
+        """Wait for all of them, of which there is at least one of each kind; each says what it can of the others."""
         assert self._image and self._frame and self._sets and self._fillings
         image: dict[str, dict[str, Certificate]] = {spot: {} for spot, _ in self._image}
         for (spot, norm), asked in self._image.items():
             (image[spot][norm],) = asked.result()
         (frame,) = self._frame.result()
-        minima = {name: asked.result() for name, asked in self._sets.items()}
-        sets = {name: SetProof(u.lower, u.upper, u.quantile, u.own) for name, u in minima.items()}
-        return Proofs(image, frame, sets, {height: asked.result() for height, asked in self._fillings.items()})
+        sets = list[BoundedSet]()
+        for x, y, asked_set in self._sets.values():
+            u = asked_set.result()
+            sets.append(BoundedSet(u.norm, x, y, SetProof(u.lower, u.upper, u.quantile, u.own)))
+        intervals, worn = carry_to_image(image, frame, sets)
+        carried = dict(zip(self._sets, carry_to_sets(sets, intervals["free"]), strict=True))
+        return Proofs(intervals, worn, carried, {height: asked.result() for height, asked in self._fillings.items()})

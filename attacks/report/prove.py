@@ -7,7 +7,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from attacks.proofs.campaign import Progress, campaign
 from attacks.proofs.campaign_log import SHOWN, read
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
-from attacks.report.progress import Clock, StatusLine
+from attacks.report.formats import ceiled, floored
+from attacks.report.interrupt import INTERRUPTED
+from attacks.report.progress import Clock, StatusLine, say
 from attacks.report.setup import Images, Network, Options, load, prepare
+from attacks.report.wording import why_open
 from attacks.report.workers import workers
 from minigrad.inputs import Array, as_count
 from minigrad.io.files import check_writable, write_whole
@@ -112,6 +116,7 @@ def summary(certificates: list[Certificate]) -> dict[str, Any]:
         "norm": certificates[0].norm,
         "images": len(certificates),
         "closed": sum(c.optimal for c in certificates),
+        "open": dict(Counter(str(c.reason) for c in certificates if not c.optimal)),
         "mean_attack": mean(attack[known & np.isfinite(attack)]),
         "mean_upper": mean(upper[known]),
         "mean_lower": mean(lower[known]),
@@ -148,15 +153,17 @@ def table(r: dict[str, Any]) -> str:
     """The short table printed at the end."""
     unit = UNIT[r["norm"]]
 
-    def number(name: str) -> str:
-        return "none" if r[name] is None else f"{r[name]:.5g} {unit}"
+    def number(name: str, rounded: Callable[[float, int], str] = ceiled) -> str:
+        return "none" if r[name] is None else f"{rounded(r[name], 3 if r['norm'] == 'l0' else 5)} {unit}"
 
+    same = r["mean_lower"] is not None and r["mean_lower"] == r["mean_upper"]  # a mean may itself be rounded
     rows = [
         (f"{r['images']} test images, {r['norm']}", f"{r['closed']} closed: the smallest is proved, within the gap"),
+        *((f"  {count} open", why_open(reason, "--time-limit")) for reason, count in r["open"].items()),
         ("  mean of what the attack found", number("mean_attack")),
         ("  mean of the smallest found", f"{number('mean_upper')}; the proof improved on {r['attack_improved']}"),
-        ("  mean of what is proved", number("mean_lower")),
-        ("  least lower / upper", "none" if r["least_ratio"] is None else f"{r['least_ratio']:.4f}"),
+        ("  mean of what is proved", "the same" if same else number("mean_lower", floored)),
+        ("  least lower / upper", floored(r["least_ratio"])),
         ("  seconds an image", f"median {r['median_seconds']:.2f}, largest {r['largest_seconds']:.1f}"),
     ]
     return "\n".join(f"{name:34s} {text}" for name, text in rows)
@@ -167,6 +174,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     try:
         results = run(options)
+        last = f"see {options.out / 'attack_against_proof.png'}, {options.out / 'certificates.jsonl'} holds the proofs"
+        say(f"{table(results)}\n\n{last}")
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -175,7 +184,5 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: run the same command again to go on", file=sys.stderr)
-        return 130
-    print(table(results))
-    print(f"\nsee {options.out / 'attack_against_proof.png'}, {options.out / 'certificates.jsonl'} holds the proofs")
+        return INTERRUPTED
     return 0

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from attacks.patch.attack import Accessory
 from attacks.proofs.certificate import Certificate
+from attacks.proofs.radii import RADII
 from attacks.report.setup import Setup
-from attacks.result import AttackResult
+from attacks.result import AttackResult, Reason
 from attacks.uap.attack import UniversalResult
 from minigrad.inputs import Array
 
@@ -104,6 +105,35 @@ class DetectionExperiment:
 
 
 @dataclass(frozen=True, eq=False)
+class Interval:
+    """What all proofs together say of one image: no adversarial s has |s| < lower, and `x_adv` is one of |s| <= upper.
+
+    Not narrower than it is proved, and at least as narrow as the certificate of this very question (carried.py).
+    """
+
+    lower: float  # inf where nothing works
+    upper: float  # inf where none is known
+    x_adv: Array | None  # (d,)
+    certificate: Certificate
+
+    @classmethod
+    def from_certificate(cls, c: Certificate) -> Interval:
+        """What it says alone."""
+        return cls(c.lower, c.upper, c.x_adv, c)
+
+    @property
+    def optimal(self) -> bool:
+        """Whether it is as narrow as was asked."""
+        c = self.certificate
+        return c.optimal or RADII[c.norm].reached(self.lower, self.upper, c.gap)
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is not narrower."""
+        return Reason.PROVED if self.optimal and not self.certificate.optimal else self.certificate.reason
+
+
+@dataclass(frozen=True, eq=False)
 class SetProof:
     """What the report keeps of a `UniversalMinimum`: no s with |s| < lower fools all images of the set."""
 
@@ -115,10 +145,10 @@ class SetProof:
 
 @dataclass(frozen=True, eq=False)
 class Proofs:
-    """What was proved."""
+    """What was proved; every bound with what the other proofs say of it."""
 
-    image: dict[str, dict[str, Certificate]]  # blind spot: norm: the certified minimum of the image shown
-    frame: Certificate  # of the image shown: the fewest pixels of the glasses that are enough
+    image: dict[str, dict[str, Interval]]  # blind spot: norm: the certified minimum of the image shown
+    frame: Interval  # of the image shown: the fewest pixels of the glasses that are enough
     sets: dict[str, SetProof]  # "linf" and "l0" of the first few images; "mixed": of both digits, linf
     fillings: dict[int, list[Certificate]]  # height of the glasses: whether any filling flips each of the first images
 

@@ -1,4 +1,8 @@
-"""`results.json`: every number of the report, read off the records; null where there was nothing to measure."""
+"""`results.json`: every number of the report, read off the records; null where there was nothing to measure.
+
+A `lower` or `upper` is the best that any proof of the report gives (carried.py); `nodes` and `attack` beside it are of the
+search for this one number.  Numbers are not rounded here; the pages floor every lower end and ceil every upper one.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from attacks.report.records import (
     DetectionResult,
     GlassesExperiment,
     ImageExperiment,
+    Interval,
     Proofs,
     Results,
     SetExperiment,
@@ -108,8 +113,9 @@ def _shown(e: ImageExperiment, proofs: Proofs) -> Json:
     }
 
 
-def _interval(c: Certificate) -> Json:
-    return {name: getattr(c, name) for name in ("lower", "upper", "attack", "optimal", "gap", "reason", "nodes")}
+def _interval(i: Interval) -> Json:
+    ends = {"lower": i.lower, "upper": i.upper, "attack": i.certificate.attack, "optimal": i.optimal}
+    return ends | {"gap": i.certificate.gap, "reason": i.reason, "nodes": i.certificate.nodes}
 
 
 def _images(e: ImageExperiment) -> Json:
@@ -166,11 +172,17 @@ def _sets(e: SetExperiment, proofs: dict[str, SetProof]) -> Json:
             for k, (on_set, held_out, in_bytes) in enumerate(e.by_pixels)
         ],
         "universal_minimum": {
-            name: {"lower": p.lower, "upper": p.upper, "quantile": p.quantile, "images": len(p.own)}
+            name: {"lower": p.lower, "upper": _found(e, name, p), "quantile": p.quantile, "images": len(p.own)}
             for name, p in proofs.items()
         },
         "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in e.mixed.items()],
     }
+
+
+def _found(e: SetExperiment, name: str, p: SetProof) -> float:
+    """The smallest radius at which one s was seen to fool the whole set: by the proof's attack, or by one of the curve."""
+    few = ((s.radius, s.rate) for s in e.mixed.values()) if name == "mixed" else e.few[name]
+    return min([p.upper, *(float(radius) for radius, rate in few if rate == 1)])
 
 
 def _glasses(e: GlassesExperiment, fillings: dict[int, list[Certificate]]) -> Json:

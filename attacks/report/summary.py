@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from attacks.report.formats import ceiled, floored, pixels
+from attacks.report.wording import why_open
+
 Json = dict[str, Any]  # a part of results.json
 Line = tuple[str, str]  # of the table: what, how much
+OPTION = "--proof-seconds"  # gives the proofs more time
 
 
 def table(r: Json) -> str:
@@ -24,26 +28,39 @@ def _shown(r: Json) -> list[Line]:
     """The image shown."""
     (a, b), shown = r["names"], r["shown"]
 
-    def found(name: str, form: str) -> str:
+    def found(name: str, form: str, digits: int) -> str:
         if not shown[name]["success"]:
             return "not flipped"
         sure = f"{100 * shown[name]['confidence_after']:.1f}% sure it is a {b}"
-        return f"{form.format(shown[name]['distance'])}, then {sure}"
+        return f"{form.format(ceiled(shown[name]['distance'], digits))}, then {sure}"
 
     return [
         (f"test image of {a}, number {shown['image']}", f"{100 * shown['confidence_before']:.1f}% sure it is a {a}"),
-        ("  fewest pixels found", found("sparse", "{:.0f} pixels")),
-        ("  smallest eps found", found("smallest_eps", "eps {:.5f}")),
-        ("  fewest pixels proved", _interval(shown["proved"]["l0"], "{:.0f}", "pixels")),
-        ("  smallest eps proved", _interval(shown["proved"]["linf"], "{:.5f}", "eps")),
+        ("  fewest pixels found", found("sparse", "{} pixels", 0)),
+        ("  smallest eps found", found("smallest_eps", "eps {}", 5)),
+        ("  fewest pixels proved", _pixels(shown["proved"]["l0"])),
+        ("  smallest eps proved", _eps(shown["proved"]["linf"])),
     ]
 
 
-def _interval(p: Json, form: str, unit: str) -> str:
-    lower, upper = ("none" if p[end] is None else form.format(p[end]) for end in ("lower", "upper"))
-    if p["optimal"] and p["lower"] == p["upper"]:
-        return f"{lower} {unit}: nothing smaller works"
-    return f"{unit} {upper} works, nothing below {lower} does"
+def _pixels(p: Json) -> str:
+    """What is proved of the number of pixels."""
+    if p["lower"] is None:
+        return "no number of pixels works: proved"
+    lower = pixels(int(floored(p["lower"], 0)))
+    if p["lower"] == p["upper"]:
+        return f"{lower}: nothing below works"
+    enough = "no number is known to be enough" if p["upper"] is None else f"{pixels(p['upper'])} are enough"
+    return f"at least {lower}, {enough}; the rest is open: {why_open(p['reason'], OPTION)}"
+
+
+def _eps(p: Json) -> str:
+    """What is proved of eps."""
+    if p["lower"] is None:
+        return "no eps works: proved"
+    works = "no eps is known to work" if p["upper"] is None else f"eps {ceiled(p['upper'], 5)} works"
+    open_ = "" if p["optimal"] else f"; the rest is open: {why_open(p['reason'], OPTION)}"
+    return f"{works}, nothing below {floored(p['lower'], 5)} does{open_}"
 
 
 def _all_images(r: Json) -> list[Line]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from attacks.report.formats import number, percent, rate
+from attacks.report.formats import EXACT, ceiled, floored, number, percent, rate
 
 Json = dict[str, Any]  # a part of results.json
 
@@ -102,11 +103,11 @@ def dearer(hidden: Json, free: Json) -> str:
         return ""
     if hidden["lower"] is None:
         return "impossible: proved"
-    more = hidden["lower"] - free["upper"]
-    return f"by {number(more)} at least: proved" if more > 0 else "not proved: the intervals overlap"
+    more = EXACT.subtract(Decimal(hidden["lower"]), Decimal(free["upper"]))
+    return f"by {floored(more)} at least: proved" if more > 0 else "not proved: the intervals overlap"
 
 
 def _interval(p: Json, digits: int) -> str:
     if p["lower"] is None:
         return "proved: nothing works"
-    return f"[{number(p['lower'], digits)}, {'none found' if p['upper'] is None else number(p['upper'], digits)}]"
+    return f"[{floored(p['lower'], digits)}, {'none found' if p['upper'] is None else ceiled(p['upper'], digits)}]"

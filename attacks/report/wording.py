@@ -8,11 +8,21 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from attacks.report.formats import number, percent, pixels, rate
+from attacks.report.formats import ceiled, floored, number, percent, pixels, rate
 from attacks.report.setup import SHOWN_EPS
+from attacks.result import Reason
 
 Json = dict[str, Any]  # a part of results.json
 RELIABLE = 0.05  # false alarms above this, five times what was asked: a detector is of no use.  Only chooses a sentence
+
+MORE_TIME = "<code>--proof-seconds</code>"  # the option of the report that narrows an interval
+STOPPED = {  # reason: why an interval is as wide as it is; {} takes the option that gives the search more time
+    Reason.TIME: "the search for a proof ran out of time, and a larger {} gives it more",
+    Reason.NODES: "the search for a proof stopped at its limit of nodes, so the answer does not depend on the clock",
+    Reason.TIE: "the two differ by less than float64 can tell apart, so more time would not settle it",
+    Reason.SMOOTH: "this network's activation is never exactly linear, so more time may not settle it",
+    Reason.BOUNDARY: "the image lies on the boundary as it is, and any change may flip it",
+}
 
 
 def words(r: Json) -> dict[str, str]:
@@ -61,11 +71,19 @@ def pixels_proved(p: Json, a: str) -> str:
     """The certified interval of pixels, in a sentence."""
     if p["lower"] is None:
         return f"Proved: no number of pixels turns this {a}."
-    least, upper = f"This {a} needs <strong>at least {pixels(p['lower'])}: proved</strong>", number(p["upper"], 0)
-    if not p["optimal"]:
-        return f"{least}; known to be enough: {upper} ({p['reason']})."
+    lower, upper = int(floored(p["lower"], 0)), ceiled(p["upper"], 0)
+    least = f"This {a} needs <strong>at least {pixels(lower)}: proved</strong>"
+    if p["upper"] is None:
+        return f"{least}. Whether any number is enough is not known: {why_open(p['reason'])}."
+    if p["lower"] < p["upper"]:
+        return f"{least}; {upper} are enough. Whether fewer than {upper} can do it is not known: {why_open(p['reason'])}."
     better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
     return f"{least}; {upper} can do it{better}."
+
+
+def why_open(reason: str, more_time: str = MORE_TIME) -> str:
+    """Why a proof left an interval, and which option narrows it."""
+    return STOPPED.get(Reason(reason), "the interval is as narrow as was asked").format(more_time)
 
 
 def _eps(r: Json) -> dict[str, str]:
@@ -74,8 +92,8 @@ def _eps(r: Json) -> dict[str, str]:
         "eps_proved": eps_proved(shown["proved"]["linf"]),
         "eps_linearised": number(shown["linearised_eps_box_ignored"]),
         "eps_in_the_box": number(shown["linearised_eps_in_the_box"]),
-        "eps_found": number(shown["smallest_eps"]["distance"]),
-        "eps_8bit": number(shown["smallest_eps_in_bytes"]["distance"]),
+        "eps_found": ceiled(shown["smallest_eps"]["distance"]),
+        "eps_8bit": ceiled(shown["smallest_eps_in_bytes"]["distance"]),
         "eps_mean": number(r["smallest_eps"]["mean_distance"]),
     }
 
@@ -84,9 +102,12 @@ def eps_proved(p: Json) -> str:
     """The certified interval of eps, in a sentence."""
     if p["lower"] is None:
         return "Proved: no eps works, however large."
-    why = "" if p["optimal"] else f" ({p['reason']})"
-    upper, lower = number(p["upper"], 5), number(p["lower"], 5)
-    return f"eps = {upper} works; <strong>nothing below {lower} does: proved</strong>{why}."
+    works = "No eps is known to work" if p["upper"] is None else f"eps = {ceiled(p['upper'], 5)} works"
+    said = f"{works}; <strong>nothing below {floored(p['lower'], 5)} does: proved</strong>."
+    if p["optimal"]:
+        return said
+    where = "What lies above" if p["upper"] is None else "What lies between"
+    return f"{said} {where} is not known: {why_open(p['reason'])}."
 
 
 def _universal(r: Json) -> dict[str, str]:
@@ -103,7 +124,7 @@ def _universal(r: Json) -> dict[str, str]:
 
 def set_proved(u: Json, form: str, digits: int) -> str:
     """The certified interval of one s for a set, in a sentence."""
-    n, lower, upper = u["images"], form.format(number(u["lower"], digits)), form.format(number(u["upper"], digits))
+    n, lower, upper = u["images"], form.format(floored(u["lower"], digits)), form.format(ceiled(u["upper"], digits))
     if u["lower"] is None:
         return f"For the first {n} images together: proved, no s of any size fools them all."
     found = f"{upper} found" if u["upper"] is not None else "none was found"
@@ -143,10 +164,12 @@ def _glasses(r: Json) -> dict[str, str]:
     glasses, frame = r["glasses"], r["shown"]["frame_pixels_proved"]
     best = glasses["heights"][str(glasses["height"])]
     few = (
-        f"On the image shown, {number(frame['upper'], 0)} of the frame's pixels are enough, and at least "
-        f"{number(frame['lower'], 0)} are needed: proved."
+        f"On the image shown, {ceiled(frame['upper'], 0)} of the frame's pixels are enough, and at least "
+        f"{floored(frame['lower'], 0)} are needed: proved."
     )
     none = "On the image shown no filling of the frame was found to work."
+    if frame["lower"] is None:
+        none = "On the image shown no filling of the frame works: proved."
     band = " (This picture is too small for glasses: the frame is a band.)"
     return {
         "band_note": band if glasses["style"] == "band" else "",

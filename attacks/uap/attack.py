@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import LInf
 from attacks.balls.base import Ball
+from attacks.images import Levels
 from attacks.problem import Problem
-from attacks.result import Reason
+from attacks.result import Reason, known
 from attacks.sign_gradient import pgd
 from attacks.uap.image_set import ImageSet, fooled
 from attacks.uap.linear_program import program
@@ -40,9 +41,9 @@ class UniversalResult:
     radius : float
         `|s|_p`.
     norm : str
-    success, success_8bit : (n,) bool
-        Which images of the set `clip(x + s)` flips, and still flips after changed pixels are rounded to bytes.  False
-        where the image was misclassified already.  Also called `fooled` and `fooled_8bit`.
+    success : (n,) bool
+        Which images of the set `clip(x + s)` flips.  False where the image was misclassified already.  Also called
+        `fooled`.
     tried : (n,) bool
         The images that were not misclassified already.
     history : tuple of float
@@ -51,6 +52,8 @@ class UniversalResult:
         ALL_FOOLED, STEPS, NO_PROGRESS (the last pass of "iterative" changed nothing, or no s was better than 0), or
         MISCLASSIFIED when every image was.
     box : (lo, hi)
+    levels, rounded
+        As in `AttackResult`.
     path : tuple of (d,)
         Where pixels are counted: s after each of its pixels, for the curve of the rate against pixels.
     """
@@ -59,11 +62,12 @@ class UniversalResult:
     radius: float
     norm: str
     success: Array
-    success_8bit: Array
     tried: Array
     history: tuple[float, ...]
     reason: Reason
     box: tuple[Array, Array]
+    levels: Levels | None
+    rounded: Array | None
     path: tuple[Array, ...] = ()
 
     def __repr__(self) -> str:
@@ -73,6 +77,14 @@ class UniversalResult:
 
     fooled = property(lambda self: self.success, doc="`success`, (n,) bool.")
     fooled_8bit = property(lambda self: self.success_8bit, doc="`success_8bit`, (n,) bool.")
+
+    @property
+    def success_8bit(self) -> Array:
+        """Which images it still flips after changed pixels are rounded to bytes, (n,) bool; also called `fooled_8bit`.
+
+        Raises ValueError where the levels are not known.
+        """
+        return known(self.rounded)
 
     @property
     def rate(self) -> float:
@@ -90,9 +102,9 @@ class UniversalResult:
 
     def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
         """The same s measured on other images, held out for instance, clipped.  Raises ValueError for bad input."""
-        problem = Problem.from_images(net, as_images(x, len(self.s)), y, LInf(np.inf, self.box), target)
+        problem = Problem.from_images(net, as_images(x, len(self.s)), y, LInf(np.inf, self.box), target, self.levels)
         plain, in_bytes = fooled(problem, self.s)
-        return replace(self, success=plain, success_8bit=in_bytes, tried=problem.start <= 0)
+        return replace(self, success=plain, rounded=in_bytes, tried=problem.start <= 0)
 
 
 def universal(
@@ -108,6 +120,7 @@ def universal(
     passes: int = 5,
     overshoot: float = 0.02,
     target: ArrayLike | None = None,
+    levels: tuple[ArrayLike, ArrayLike] | None = None,
     rng: Seed = 0,
 ) -> UniversalResult:
     """One s in the ball that fools as many of the images as can be found.
@@ -126,7 +139,7 @@ def universal(
 
     Parameters
     ----------
-    net, x, y, target
+    net, x, y, target, levels
         As in `saliency_map`: n images of any classes, each to become anything else, or `target`.
     ball : LInf, L0, L1 or L2
         Its radius (one number) and mask (one for all images) bound s; its box bounds the images.
@@ -167,7 +180,7 @@ def universal(
     if not 0 <= as_number(overshoot, "overshoot") < np.inf:
         raise ValueError(f"overshoot: expected a number >= 0, got {overshoot}")
     rng = as_generator(rng)
-    images = ImageSet.from_images(net, x, y, ball, target, convention, mixed)
+    images = ImageSet.from_images(net, x, y, ball, target, convention, mixed, levels)
     zero = np.zeros_like(images.best)
     if method == "lp" and images.free.segments(zero[None]) is None:
         raise ValueError(f'method: "lp" is for Linf and L1, got a ball of norm {ball.norm}')
@@ -191,8 +204,9 @@ def universal(
     if images.done:
         reason = Reason.ALL_FOOLED if len(images.open_rows) else Reason.MISCLASSIFIED
     return UniversalResult(
-        s=images.best, radius=float(ball.distance(images.best)), norm=ball.norm, success=plain, success_8bit=in_bytes,
-        tried=images.problem.start <= 0, history=tuple(images.history), reason=reason, box=ball.box, path=tuple(path),
+        s=images.best, radius=float(ball.distance(images.best)), norm=ball.norm, success=plain, rounded=in_bytes,
+        tried=images.problem.start <= 0, history=tuple(images.history), reason=reason, box=ball.box,
+        levels=images.problem.levels, path=tuple(path),
     )
 
 

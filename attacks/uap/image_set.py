@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls.base import Ball
-from attacks.images import blocks, to_8bit
+from attacks.images import Levels, blocks, to_8bit
 from attacks.problem import Problem
 from minigrad.inputs import Array
 from minigrad.model import Model
@@ -57,12 +57,12 @@ class ImageSet:
     @classmethod
     def from_images(
         cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None,
-        convention: str = "clip", mixed: bool = False,
+        convention: str = "clip", mixed: bool = False, levels: Levels | None = None,
     ) -> ImageSet:
         """Check everything before any work.  Raises ValueError with one sentence."""
         if convention not in CONVENTIONS:
             raise ValueError(f'convention: expected "clip" or "inside", got {convention!r}')
-        problem = Problem.from_images(net, x, y, ball, target)
+        problem = Problem.from_images(net, x, y, ball, target, levels)
         if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
             shapes = np.shape(ball.radius), np.shape(ball.mask)
             raise ValueError(f"ball: one s for all images needs one radius and one mask, got shapes {shapes}")
@@ -131,13 +131,17 @@ class ImageSet:
         return part(self.free).maximize(np.zeros(x.shape[1]), A.sum(axis=0))
 
 
-def fooled(problem: Problem, s: Array) -> tuple[Array, Array]:
-    """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each; False if misclassified already."""
-    tried = problem.start <= 0  # (n,) bool
+def fooled(problem: Problem, s: Array) -> tuple[Array, Array | None]:
+    """Which images `clip(x + s)` flips, in floats and in bytes, (n,) bool each; False if misclassified already.
+
+    In bytes None where the levels are not known.
+    """
+    tried, levels = problem.start <= 0, problem.levels  # (n,) bool
     plain, in_bytes = tried.copy(), tried.copy()
     for rows in blocks(np.flatnonzero(tried)):
         x, margin = problem.x[rows], problem.margin.take(rows)
         x_adv = problem.ball.take(rows, len(tried)).apply(x, s)  # (rows, d)
         plain[rows] = margin.value(x_adv) > 0
-        in_bytes[rows] = margin.value(np.where(s == 0, x, to_8bit(x_adv))) > 0
-    return plain, in_bytes
+        if levels is not None:
+            in_bytes[rows] = margin.value(np.where(s == 0, x, to_8bit(x_adv, levels))) > 0
+    return plain, None if levels is None else in_bytes

@@ -16,18 +16,21 @@ and mask is bounded the same way; for L0 the sum of the k largest gains is the s
 hence as tight as any linear argument can be.
 
 Rounding.  The bound must hold for the network in real arithmetic with these float64 weights, and for any float64
-evaluation of it.  With gamma_n = n u / (1 - n u), u = 2^-53, and X_k >= max |a_{k-1}| over S, one evaluation of layer k
-errs by at most (minigrad/bounds/rounding.py)
+evaluation of it.  Write u = 2^-53, gamma_n = n u / (1 - n u), eta = 2^-1074, and X_k >= max |a_{k-1}|, size_k >= max
+|z_k| over S.  Every operation is charged where it is done (minigrad/bounds/rounding.py):
 
-    e_k = gamma_{n_k} (X_k |W_k| + |b_k|)  +  gamma_{m_k + 8} max(|l_k|, |u_k|)
+    dense         a float evaluation of z_k = a W + b errs by e_k = gamma_n (X |W| + |b|) + n eta, whatever the order of
+                  its sums; so does A W^T in effect: its entries times X.  Together  2 |A| e_k.
+    lines         hold for the computed slopes and offsets in real arithmetic (minigrad/bounds/relaxation.py); the float
+                  value of a smooth f errs by SMOOTH, at the coefficient on a_k, *before* the slope, which may vanish.
+    slopes, beta  A' = pos * upper_slope + neg * lower_slope and A = A' +- beta round:  gamma_4 (|A'| + |A|) size_k
+    const         gamma_n of the absolute values of all that is added to it, layer by layer
+    pixels        |x| <= X_0, |s| <= 2 X_0, and a ball's `support` errs by gamma_{2 d + 16} |A_0| 2 X_0 at most
+    underflow     every product may lose eta/2, which is multiplied by what the product is multiplied with later: by
+                  X_k or size_k, not by the layers behind it, since A is pushed down and not the values up
 
-whatever the order of its sums, with n_k = max(d_k, m_k) + 4 for a W_k of shape (d_k, m_k); the second part stands for
-the activation and its lines.  A forward pass sums over d_k, the substitution over m_k; the errors of both reach the
-result through the same coefficients A_k (after slope and beta), so the bound is raised by
-
-    2 ( sum_k |A_k| e_k  +  2 gamma_{d + 4} |A_0| X_0 )  +  tiny.        (|x| <= X_0 and |s| <= 2 X_0)
-
-The tempting term gamma_n (|A_0| |x| + |const|) misses the cancellation inside A W^T; a test shows it failing.
+The tempting term gamma_n (|A_0| |x| + |const|) misses the cancellation inside A W^T, and inside A' - beta; a test shows
+it failing.
 """
 
 from __future__ import annotations
@@ -39,12 +42,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.bounds.region import LinearMaximisation, Region
-from minigrad.bounds.rounding import TINY, gamma_n
+from minigrad.bounds.rounding import SMOOTH, gamma_n
 from minigrad.inputs import Array
-from minigrad.layers import product, times
+from minigrad.layers import ReLU, product, times
 
 if TYPE_CHECKING:
     from minigrad.mlp import MLP
+
+SLACK = 1.01  # the charges are sums of positive floats, each right to a few hundred roundings: far within a percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +108,7 @@ def substitute(
     else:
         top, A = len(dense) - 1, c
         const = -known.net.threshold * c.sum(-1)  # (n, m)
-        error = gamma_n(4) * np.abs(const) if known.sound else 0 * const
+        error = gamma_n(c.shape[-1] + 4) * np.abs(known.net.threshold) * np.abs(c).sum(-1)  # (n, m)
     on_activation: list[Array] = []
     for k in range(top, -1, -1):
         if k < top:
@@ -111,29 +116,50 @@ def substitute(
             on_activation.insert(0, A)
             upper = np.maximum(A, 0)  # (n, m, d_k) the positive coefficients
             lower = A - upper  # (n, m, d_k) the negative part
+            if known.sound:
+                error = error + _charge_lines(known, k, const, upper, lower)
             const = const + _dot(upper, lines.upper_offset) + _dot(lower, lines.lower_offset)
             upper *= lines.upper_slope[:, None, :]
             lower *= lines.slope_below(None if alpha is None else alpha[k])
             A = upper + lower
+            if known.sound:
+                error = error + gamma_n(4) * _dot(np.abs(A), known.size[k])
             if beta is not None and known.sign is not None:
                 A += known.sign[k][:, None, :] * beta[k]
             if at is not None and at[0] == k:
                 A += at[1]
+                error = error + gamma_n(4) * _dot(np.abs(at[1]), known.size[k]) if known.sound else error
         if known.sound:
-            error = error + _dot(np.abs(A), known.error[k])
+            error = error + _charge_dense(known, k, const, np.abs(A))
         const = const + _dot(A, dense[k].b[None])  # (n, m)
         A = times(A, dense[k].W.T)
     point = None
     if known.sound:
+        d = known.x.shape[1]
         bound = _dot(A, known.x) + known.rows_ball.support(known.x[:, None, :], A) + const
-        error = error + 2 * gamma_n(known.x.shape[1] + 4) * _dot(np.abs(A), known.reach)
-        bound = bound + 2 * error + known.x.shape[1] * TINY
+        error = error + gamma_n(2 * d + 20) * (3 * _dot(np.abs(A), known.reach) + np.abs(const))
+        bound = bound + SLACK * (error + gamma_n(4) * np.abs(bound) + known.underflow[:, None])
     else:  # whoever sketches needs the maximiser too, and it gives the support
         point = maximiser(known, A)
         bound = np.einsum("nmd,nmd->nm", A, point) + const  # (n, m)
     if not np.isfinite(bound).all():
         raise OverflowError("expected finite bounds, got infinity: the weights are too large to bound in float64")
     return Substitution(bound, A, tuple(on_activation), point)
+
+
+def _charge_lines(known: Region, k: int, const: Array, upper: Array, lower: Array) -> Array:
+    """What adding the offsets of layer k to const may lose, and what the float activation may differ by, (n, m)."""
+    lines, w = known.lines[k], upper.shape[-1]
+    size = np.abs(const) + _dot(upper, np.abs(lines.upper_offset)) - _dot(lower, np.abs(lines.lower_offset))
+    smooth = 0.0 if isinstance(known.net.layers[2 * k + 1], ReLU) else SMOOTH
+    return gamma_n(2 * w + 4) * size + smooth * (upper - lower).sum(-1)
+
+
+def _charge_dense(known: Region, k: int, const: Array, size: Array) -> Array:
+    """What dense layer k may lose, forwards and backwards, with |A| = `size` (n, m, d_k): (n, m)."""
+    b, w = np.abs(known.net.dense[k].b)[None], size.shape[-1]
+    charge = 2 * _dot(size, known.error[k]) + gamma_n(w + 4) * (np.abs(const) + _dot(size, b))
+    return charge if k == len(known.l) else charge + gamma_n(4) * _dot(size, known.size[k])
 
 
 def maximiser(known: Region, A: Array) -> Array:

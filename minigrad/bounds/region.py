@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from minigrad.bounds.relaxation import Lines, lines
-from minigrad.bounds.rounding import TINY, gamma_n, product_error
+from minigrad.bounds.rounding import ETA, SMOOTH, TINY, product_error
 from minigrad.inputs import Array
 from minigrad.layers import Dense, ReLU
 
@@ -124,13 +124,30 @@ class Region:
 
     def _error(self, k: int) -> Array:
         layer = self.net.dense[k]
-        X = self.reach if k == 0 else _largest(self.net, k, self.l[k - 1], self.u[k - 1])
-        e = product_error(layer.W, layer.b, X) if k or self.first_error is None else self.first_error
-        if k == len(self.l):  # the last one: no activation behind it yet
-            return e
-        size = np.maximum(np.abs(self.l[k]), np.abs(self.u[k]))  # (n, d_k)
-        smooth = 0.0 if isinstance(self.net.layers[2 * k + 1], ReLU) else 4 * np.finfo(float).eps
-        return e + gamma_n(size.shape[1] + 8) * size + smooth
+        return product_error(layer.W, layer.b, self.entering(k)) if k or self.first_error is None else self.first_error
+
+    def entering(self, k: int) -> Array:
+        """`X_k`, (n, d_k): at least the largest |a| that enters dense layer k over each set."""
+        if k == 0:
+            return self.reach
+        activation, l, u = self.net.layers[2 * k - 1], self.l[k - 1], self.u[k - 1]  # noqa: E741
+        smooth = 0.0 if isinstance(activation, ReLU) else SMOOTH
+        return np.maximum(np.abs(activation.forward(l)), np.abs(activation.forward(u))) + smooth  # f is monotone
+
+    @cached_property
+    def size(self) -> tuple[Array, ...]:
+        """`max(|l_k|, |u_k|)`, (n, d_k), of every bounded hidden layer."""
+        return tuple(np.maximum(np.abs(l), np.abs(u)) for l, u in zip(self.l, self.u, strict=True))  # noqa: E741
+
+    @cached_property
+    def underflow(self) -> Array:
+        """What all underflows of one substitution may cost, (n,): each loses eta at most, times what it multiplies."""
+        total = np.zeros(1)
+        for k in range(len(self.l) + 1):
+            d, m = self.net.dense[k].W.shape
+            total = total + (m + 8) * self.entering(k).sum(axis=-1) + 8 * (d + m)
+            total = total + (8 * self.size[k].sum(axis=-1) if k < len(self.l) else 0)
+        return ETA * total
 
 
 def reach(x: Array, ball: LinearMaximisation) -> Array:
@@ -148,9 +165,3 @@ def single_network(net: MLP) -> MLP:
     """The network in single precision."""
     layers = [Dense(single(f.W), single(f.b)) if isinstance(f, Dense) else f for f in net.layers]
     return replace(net, layers=tuple(layers))
-
-
-def _largest(net: MLP, k: int, l: Array, u: Array) -> Array:  # noqa: E741
-    """max |f| on [l, u], f the activation that enters layer k: f is monotone."""
-    activation = net.layers[2 * k - 1]
-    return np.maximum(np.abs(activation.forward(l)), np.abs(activation.forward(u)))

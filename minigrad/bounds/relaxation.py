@@ -15,9 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
+from minigrad.bounds.rounding import SMOOTH, UNIT
 from minigrad.inputs import Array
 from minigrad.layers import Layer, ReLU, Sigmoid, Tanh
 
+FINE = 1e-3  # a charge above this makes a line of no use: the constant costs at most 1
 BISECTIONS = 60  # to the tangent point: 2^-60 of an interval is below rounding; with 30 lines are looser by about 1e-9
 
 
@@ -73,13 +75,17 @@ def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
     l < 0 < u     above: the chord through (l, 0) and (u, u),  u (z - l) / (u - l)
                   below: a line alpha z with alpha in [0, 1], which touches it at 0.  The alpha returned makes the area
                   between the two smallest: 1 if u > -l, else 0.
+
+    Rounding.  The computed slope sigma is not quite u / (u - l), and need not be: whatever sigma in [0, 1] is,
+    sigma z + o is above relu on [l, u] if it is at both ends, o >= -sigma l and o >= (1 - sigma) u.  So o is the larger
+    of the two, raised by what computing it may have lost: no division is trusted.
     """
     active, unstable = l >= 0, (l < 0) & (u > 0)
-    width = np.where(unstable, u - l, 1)  # (n, d)
-    chord = np.where(unstable, u / width, active).astype(l.dtype)  # u / (u - l) where unstable
+    half = np.where(unstable, u / 2 - l / 2, 1)  # (n, d): u - l itself may overflow
+    chord = np.where(unstable, np.minimum(u / 2 / half, 1), active).astype(l.dtype)  # u / (u - l) where unstable
     return Lines(
         upper_slope=chord,
-        upper_offset=np.where(unstable, -chord * l, 0.0),
+        upper_offset=np.where(unstable, _raised(np.maximum(-chord * l, (1 - chord) * u)), 0.0).astype(l.dtype),
         lower_slope=np.where(unstable, u > -l, active).astype(l.dtype),
         lower_offset=np.zeros_like(l),
         free=unstable,
@@ -106,7 +112,13 @@ def _s_shaped(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
 
 
 def _above(activation: Layer, l: Array, u: Array) -> tuple[Array, Array]:  # noqa: E741
-    """Slope and offset of a line above an S-shaped activation on [l, u]."""
+    """Slope and offset of a line above an S-shaped activation on [l, u]: above f itself, not only its float values.
+
+    The computed f errs by at most `SMOOTH`, its computed slope too (in tanh' = (1 - y) (1 + y) the error of y counts
+    twice).  An S-shaped f minus a line whose slope is wrong by delta is off by delta (u - l) at most, so the offset is
+    raised by  4 SMOOTH + 2 SMOOTH (u - l)  and by the rounding of its own products.  Where [l, u] is so long that this
+    is no longer small, the line is the constant f(u), which errs by SMOOTH.
+    """
 
     def f(z: Array) -> Array:
         return activation.forward(z)
@@ -114,17 +126,26 @@ def _above(activation: Layer, l: Array, u: Array) -> tuple[Array, Array]:  # noq
     def slope_at(z: Array) -> Array:
         return activation.jvp(z, np.ones_like(z))
 
-    width = np.where(u > l, u - l, 1)  # (n, d)
-    chord = np.where(u > l, (f(u) - f(l)) / width, slope_at(u))  # (n, d) the slope of the chord
+    half = np.where(u > l, u / 2 - l / 2, 1)  # (n, d): u - l itself may overflow
+    chord = np.where(u > l, (f(u) - f(l)) / 2 / half, slope_at(u))  # (n, d) the slope of the chord
     chord = np.where(u <= 0, np.clip(chord, slope_at(l), slope_at(u)), chord)  # a tiny width makes the quotient noise
     low, high = np.zeros_like(l), np.maximum(u, 0)  # for l < 0 the tangent at `high` is above (l, f(l)), at `low` below
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         above = f(middle) + slope_at(middle) * (l - middle) >= f(l)
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    touch = np.where(l >= 0, (l + u) / 2, high)  # (n, d) where the tangent touches
+    touch = np.where(l >= 0, l / 2 + u / 2, high)  # (n, d) where the tangent touches
     tangent = slope_at(touch)
     use_chord = (u <= 0) | ((l < 0) & (chord <= slope_at(u)))
     slope = np.where(use_chord, chord, tangent)
     offset = np.where(use_chord, np.maximum(f(u) - chord * u, f(l) - chord * l), f(touch) - tangent * touch)
-    return slope, offset
+    most = np.maximum(np.abs(l), np.abs(u))
+    charge = SMOOTH * (4 + 4 * half * (u > l)) + UNIT * 8 * (1 + slope * most)
+    constant = charge > FINE
+    return np.where(constant, 0, slope), np.where(constant, _raised(f(u) + SMOOTH), _raised(offset + charge))
+
+
+def _raised(v: Array) -> Array:
+    """A little more than v: what a few roundings of v may have lost, underflow included."""
+    eps = np.finfo(v.dtype)
+    return v + 4 * eps.eps * np.abs(v) + 4 * eps.smallest_subnormal

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from minigrad.mlp import MLP
 
 UNIT = 2.0**-53  # u: half the distance from 1 to the next float64
-TINY = np.finfo(float).tiny  # the smallest normal float64: what underflow takes away is less
+TINY = np.finfo(float).tiny  # the smallest normal float64
+SMOOTH = 2.0**-49  # error of a computed tanh or sigmoid and of its slope: 8 ulp of 1 (NumPy promises 4)
+ETA = 2.0**-1074  # the smallest float64 above 0: a product that underflows loses at most half of it, a sum nothing
 
 
 def gamma_n(n: int) -> float:
@@ -31,8 +33,9 @@ def gamma_n(n: int) -> float:
 
 
 def product_error(W: Array, b: Array, X: Array) -> Array:
-    """`gamma_n (X |W| + |b|)`, (n, m): the error of a product with W, in either direction, for |input| <= X (n, d)."""
-    return gamma_n(max(W.shape) + 4) * (X @ np.abs(W) + np.abs(b))
+    """`gamma_n (X |W| + |b|) + n eta`, (n, m): the error of a product with W, either way, for |input| <= X (n, d)."""
+    n = max(W.shape) + 4
+    return gamma_n(n) * (X @ np.abs(W) + np.abs(b)) + n * ETA
 
 
 def forward_error(net: MLP, x: Array) -> Array:
@@ -44,8 +47,8 @@ def forward_error(net: MLP, x: Array) -> Array:
     a, E, smooth = x, np.zeros(x.shape), 0.0  # a, E (n, width): a value of the forward pass, and its error so far
     for layer in net.layers:
         if isinstance(layer, Dense):
-            E = product_error(layer.W, layer.b, np.abs(a)) + (E + smooth) @ np.abs(layer.W)
+            E = product_error(layer.W, layer.b, np.abs(a)) + (E + smooth) @ np.abs(layer.W) + len(layer.W) * ETA
         else:
-            smooth = 0.0 if isinstance(layer, ReLU) else 4 * np.finfo(float).eps
+            smooth = 0.0 if isinstance(layer, ReLU) else SMOOTH
         a = layer.forward(a)
     return 2 * E + TINY

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.inputs import Array, as_number
+from minigrad.inputs import Array, as_array, as_number
 from minigrad.layers import ACTIVATIONS, Dense, Layer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def network_layers(
     threshold = as_number(defaults[1] if threshold is None else threshold, "threshold")
     layers: list[Layer] = []
     width = None
-    for k, pair in enumerate(arrays, start=1):
+    for k, pair in enumerate(_listed(arrays), start=1):
         dense = _dense(k, pair, width)
         width = dense.W.shape[1]
         layers += [dense, ACTIVATIONS[activation]()]
@@ -55,7 +55,9 @@ def network_arrays(net: MLP) -> dict[str, Array]:
 def check_activation(activation: Any) -> str:
     """Its name, or ValueError."""
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        name = getattr(activation, "__name__", type(activation).__name__).lower()  # of torch.nn.ReLU, an object of it
+        hint = f': say "{name}"' if not isinstance(activation, str) and name in ACTIVATIONS else ""
+        raise ValueError(f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}{hint}")
     return activation
 
 
@@ -69,18 +71,30 @@ def _pairs(arrays: Mapping[str, Any]) -> tuple[list[tuple[Any, Any]], str, Any]:
     return pairs, str(arrays["activation"]), arrays["threshold"]
 
 
+def _listed(arrays: Any) -> list[Any]:
+    """What is in `arrays`, or ValueError for what is no list."""
+    try:
+        return list(arrays)
+    except TypeError as error:
+        what = f"expected [(W_1, b_1), (W_2, b_2), ...] or the dict of to_arrays, got {type(arrays).__name__}"
+        raise ValueError(f"arrays: {what}") from error
+
+
 def _dense(k: int, pair: Any, width: int | None) -> Dense:
     """Layer k of `(W, b)`; W must have `width` rows, as many as the layer before has outputs."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         what = f"{type(pair).__name__} {getattr(pair, 'shape', '')}".rstrip()
-        raise ValueError(f"layer {k}: expected a pair (W, b), as in [(W_1, b_1), (W_2, b_2), ...], got {what}")
-    W, b = np.asarray(pair[0]), np.asarray(pair[1])
+        hint = " (of [W_1, b_1, W_2, b_2]: zip(arrays[::2], arrays[1::2]))" if np.ndim(pair) else ""
+        raise ValueError(f"layer {k}: expected a pair (W, b), as in [(W_1, b_1), (W_2, b_2), ...], got {what}{hint}")
+    W, b = as_array(pair[0], f"layer {k}"), as_array(pair[1], f"layer {k}")
     if W.dtype.kind not in "biuf" or b.dtype.kind not in "biuf":
         raise ValueError(f"layer {k}: expected real numbers, got {W.dtype} and {b.dtype}")
     W, b = np.array(W, np.float64, order="C"), np.array(b, np.float64)
     if W.ndim != 2 or 0 in W.shape or b.shape != W.shape[1:] or width not in (None, W.shape[0]):
         wanted = f"W ({width or 'd_in'}, d_out) and b (d_out,)"
-        raise ValueError(f"layer {k}: expected {wanted}, got {W.shape} and {b.shape}")
+        turned = W.ndim == 2 and b.shape == W.shape[:1] != W.shape[1:]
+        hint = ": W is transposed, as torch keeps it" if turned else ""
+        raise ValueError(f"layer {k}: expected {wanted}, got {W.shape} and {b.shape}{hint}")
     if not (np.isfinite(W).all() and np.isfinite(b).all()):
         raise ValueError(f"layer {k}: expected finite weights, got NaN or infinity")
     W.flags.writeable = b.flags.writeable = False

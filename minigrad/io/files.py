@@ -62,7 +62,7 @@ def _temporary(path: Path) -> tuple[int, str]:
 
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
-        if _lock(handle) is not False and os.fstat(handle).st_nlink:
+        if lock(handle) is not False and os.fstat(handle).st_nlink:
             return handle, name
         os.close(handle)  # another process removed it before it was locked
 
@@ -73,12 +73,15 @@ def _sweep(path: Path) -> None:
 
     for stale in path.parent.glob(f".{escape(path.name)}.*{PART}"):
         with suppress(OSError), stale.open("rb") as file:
-            if _lock(file.fileno()):
+            if lock(file.fileno()):
                 stale.unlink()
 
 
-def _lock(handle: int) -> bool | None:
-    """Take the lock of an open file: True if it was free, False if not, None where there are no locks."""
+def lock(handle: int) -> bool | None:
+    """Take the lock of an open file or folder: True if it was free, False if not, None where there are no locks.
+
+    It is free again when this process closes the file or ends, however it ends.
+    """
     try:
         import fcntl
 
@@ -88,6 +91,30 @@ def _lock(handle: int) -> bool | None:
     except (ImportError, OSError):  # Windows; some network file systems
         return None
     return True
+
+
+@contextmanager
+def alone(folder: str | Path) -> Iterator[None]:
+    """Hold the lock of a folder that exists: no other process is in a block like this one for the same folder.
+
+    On Windows, and on file systems without locks, nothing is held.
+
+    Raises
+    ------
+    ValueError
+        Another one is.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folder; and who may not read may not write, which is said elsewhere
+        yield
+        return
+    try:
+        if lock(handle) is False:
+            raise ValueError(f"{folder}: another run is writing to this folder: wait for its end, or name another")
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_writable(folder: str | Path) -> None:

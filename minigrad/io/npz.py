@@ -50,6 +50,17 @@ def read_npz(path: str | Path, *, compressed: bool = False) -> dict[str, Array]:
     return parse_npz(Path(path).read_bytes(), str(path), compressed=compressed)
 
 
+def npz_names(raw: bytes) -> list[str]:
+    """The names of what the bytes of such a file hold; none if they are no archive.  Nothing is unpacked."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return [_line(name).removesuffix(".npy") for name in archive.namelist()]
+    except Exception:  # given foreign bytes, zipfile may raise anything
+        return []
+
+
 def parse_npz(raw: bytes, name: str, *, compressed: bool = False) -> dict[str, Array]:
     """The arrays in the bytes of such a file; `name` is for the message.  Raises ValueError as `read_npz` does."""
     import zipfile
@@ -90,5 +101,10 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
 
 def briefly(error: BaseException) -> str:
     """What an error about foreign bytes says, in one line; its name if it says nothing."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split()) or type(error).__name__
+    return _line(str(error)) or type(error).__name__
+
+
+def _line(text: str) -> str:
+    """Foreign text in one line of printable characters."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= BRIEF else text[:BRIEF] + "..."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.inputs import Array
+from minigrad.io.npz import briefly
 
 Pair = tuple[Array, Array]  # W (d_in, d_out), b (d_out,)
 
@@ -35,13 +36,13 @@ def as_numbers(tensor: Any) -> Array:
     Raises
     ------
     ValueError
-        Complex numbers, or a tensor without any (torch's device "meta").
+        Complex numbers, or a tensor without any (torch's device "meta", a sparse one).
     """
     if "complex" in str(getattr(tensor, "dtype", "")):
         raise ValueError(f"expected real weights, got {tensor.dtype}")
     try:
         for step in ("detach", "double", "cpu", "numpy"):
             tensor = getattr(tensor, step)() if hasattr(tensor, step) else tensor
-    except (NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"expected weights that can be read, got {error}") from error
-    return np.asarray(tensor, np.float64)
+        return np.asarray(tensor, np.float64)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"expected weights that can be read, got {briefly(error)}") from error

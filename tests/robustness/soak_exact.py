@@ -59,7 +59,7 @@ def case_of(seed, index):
     norm, regime = NORMS[index % 4], REGIMES[int(rng.integers(len(REGIMES)))]
     d = int(rng.integers(1, 8 if norm == "l0" else 4))
     k = int(rng.choice([1, 1, 1, 2, 3]))
-    depth = int(rng.integers(20, 81)) if regime == "deep" else int(rng.integers(0, 4))
+    depth = int(rng.choice([5, 20, 40, 80])) if regime == "deep" else int(rng.integers(0, 4))
     widths = [d, *(int(w) for w in rng.integers(1, 3 if regime == "deep" else 4, depth)), k]
     low, high = 0.0, 1.0
     if regime == "wide":
@@ -129,7 +129,7 @@ def case_of(seed, index):
 
 def certify(case):
     options = {"norm": case.norm, "box": (case.box[0][None], case.box[1][None]), "mask": case.mask, "target": case.target}
-    limits = {"node_limit": case.nodes, "time_limit": 20.0 if case.nodes else 0.0}
+    limits = {"node_limit": case.nodes, "time_limit": 0.25 if case.nodes else 0.0}
     return certified_minimum(case.net, case.x[None], [case.y], **options, **limits)[0]
 
 

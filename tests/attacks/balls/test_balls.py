@@ -14,7 +14,8 @@ from attacks import L0, L1, L2, LInf
 from attacks.ascent import random_start
 from attacks.balls import BALLS
 from attacks.balls.l0 import FEW, largest, sorted_largest
-from attacks.proofs.pixels import columns, undecided
+from attacks.proofs.condense import columns
+from attacks.proofs.pixels import undecided
 
 ULP = np.finfo(float).eps
 SHARP = 1e-9  # relative to numbers of size 1: two exact methods, and the solver's own tolerance
