@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak bench bench-proofs bench-shares bench-memory mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact bench bench-proofs bench-shares bench-memory mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,7 @@ more:
 	@echo "make reading        bring the line counts in docs/read-the-code.md up to date"
 	@echo "make hooks          ruff and the import rules before each commit (.pre-commit-config.yaml)"
 	@echo "make soak           10,000 proofs of random networks against the truth, a hundred kills, tests with new examples"
+	@echo "make soak-exact     20,000 proofs where floats break, against the truth in rational numbers (an hour)"
 	@echo "make mutants        put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
 	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
@@ -102,6 +103,9 @@ hooks: .venv/dev
 lint: .venv/dev
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m mypy
+
+soak-exact: .venv/test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -W ignore tests/robustness/soak_exact.py $(ARGS)
 
 soak: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/robustness/soak.py $(ARGS)

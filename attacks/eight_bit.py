@@ -109,7 +109,7 @@ def _range(levels: Levels | None) -> tuple[float, float]:
     lo, hi = levels
     if np.ndim(lo) or np.ndim(hi):
         raise ValueError(
-            f"levels: expected two numbers, for one eps in bytes, got arrays of shapes {np.shape(lo)} and {np.shape(hi)}"
+            f"levels: expected two numbers, for one eps in bytes, got shapes {np.shape(lo)} and {np.shape(hi)}"
         )
     width = float(hi - lo)
     return width, FLOAT32 * max(abs(float(lo)), abs(float(hi))) / (width or 1.0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data.idx import GZIP_MAGIC, read_idx
-from data.loader import MNIST, PARTS
+from data.loader import MNIST, PARTS, find_part
 
 SHA256 = dict(
     zip(
@@ -45,8 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     arrays = []
     for part in PARTS:
-        path = args.folder / part
-        path = path if path.exists() else path.with_name(part + ".gz")
+        path = find_part(args.folder, part)
         check_sum(path, part)
         arrays.append(read_idx(path, ndim=3 if "images" in part else 1))
     x_train, y_train, x_test, y_test = arrays

@@ -45,8 +45,8 @@ class Collection:
 def load_npz(path: str | Path, digits: Sequence[int] | None = None) -> Split:
     """`x_train, y_train, x_test, y_test` of an `.npz` file with `x` and `y` (see data/npz.py).
 
-    Images are flattened to (n, d), bytes divided by 255, and with `lo` and `hi` in the file pixels become shares of
-    that range.  `digits` picks and orders classes as in `load_mnist`.
+    Images are flattened to (n, d) in the order of the file, bytes divided by 255, and with `lo` and `hi` in the file
+    pixels become shares of that range.  `digits` picks and orders classes as in `load_mnist`.
 
     Raises
     ------

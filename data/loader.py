@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ def load_mnist(digits: Sequence[int] | None = None) -> Split:
     Raises
     ------
     ValueError
-        A digit that is repeated or not in 0..9.
+        `digits` is no sequence, or a digit is repeated or not in 0..9.
 
     Examples
     --------
@@ -50,7 +50,8 @@ def load_mnist(digits: Sequence[int] | None = None) -> Split:
 def load_folder(folder: str | Path, digits: Sequence[int] | None = None) -> Split:
     """`x_train, y_train, x_test, y_test` from a folder with the four canonical IDX files.
 
-    Fashion-MNIST, KMNIST and MNIST itself are published under the same four names, with or without `.gz`.
+    Fashion-MNIST, KMNIST and MNIST itself are published under the same four names, with or without `.gz`, and some
+    programs that unpack them write `.idx3-ubyte` for `-idx3-ubyte`.
     `digits` picks and orders classes as in `load_mnist`.
 
     Raises
@@ -60,7 +61,7 @@ def load_folder(folder: str | Path, digits: Sequence[int] | None = None) -> Spli
     ValueError
         A file is damaged, train and test images differ in size, or a class is repeated or absent.
     """
-    paths = [_find(Path(folder), part) for part in PARTS]
+    paths = [find_part(folder, part) for part in PARTS]
     (x_train, y_train), (x_test, y_test) = load_idx(*paths[:2]), load_idx(*paths[2:])
     if x_train.shape[1] != x_test.shape[1]:
         raise ValueError(f"{folder}: training images have {x_train.shape[1]} pixels, test images {x_test.shape[1]}")
@@ -68,16 +69,18 @@ def load_folder(folder: str | Path, digits: Sequence[int] | None = None) -> Spli
     return (*keep(x_train, y_train, wanted), *keep(x_test, y_test, wanted))
 
 
-def _find(folder: Path, part: str) -> Path:
-    for name in (part, part + ".gz"):
-        if (folder / name).is_file():
-            return folder / name
+def find_part(folder: str | Path, part: str) -> Path:
+    """The file called `part` in `folder`, or with `.idx` for `-idx`, or with `.gz`.  Raises FileNotFoundError."""
+    for name in (part, part.replace("-idx", ".idx")):
+        for ending in ("", ".gz"):
+            if (path := Path(folder, name + ending)).is_file():
+                return path
     raise FileNotFoundError(f"{folder}: expected the files {', '.join(PARTS)} (or each with .gz), {part} is missing")
 
 
 def folder_shape(folder: str | Path) -> tuple[int, int]:
     """(rows, columns) of the images in a folder that `load_folder` reads."""
-    rows, columns = read_idx(_find(Path(folder), PARTS[0]), ndim=3).shape[1:]
+    rows, columns = read_idx(find_part(folder, PARTS[0]), ndim=3).shape[1:]
     return rows, columns
 
 
@@ -85,11 +88,13 @@ def classes(digits: Sequence[int] | None, known: Sequence[int]) -> list[int] | N
     """The labels asked for, all of them known, or None for all."""
     if digits is None:
         return None
-    wanted = list(digits)
-    if not wanted or len(set(wanted)) < len(wanted) or not set(wanted) <= set(known):
+    ordered = np.iterable(digits) and not isinstance(digits, (Set, Mapping))  # {4, 9} does not say which label is 0
+    wanted = list(digits) if ordered else []
+    numbers = all(np.ndim(label) == 0 and np.asarray(label).dtype.kind in "iuf" for label in wanted)
+    if not wanted or not numbers or len(set(wanted)) < len(wanted) or not set(wanted) <= set(known):
         raise ValueError(
             f"digits: expected distinct labels among {sorted(known)} (of which there are training and test images), "
-            f"got {wanted}"
+            f"in the order of the classes, as (4, 9), got {wanted if ordered else digits}"
         )
     return wanted
 

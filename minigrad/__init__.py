@@ -2,7 +2,7 @@
 
 Read `layers.py` and `losses.py` (each derivative, derived), `mlp.py` (forward, Jacobian, its two pulls), `check.py` (is
 the Jacobian right?), `optimisers.py` and `train.py`; then `margin.py` and `model.py`, what attacks ask of a network.
-`bounds/` is for proofs, `io/` for files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
+`threads.py` keeps BLAS to one of them; `bounds/` is for proofs, `io/` for files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
 
 Conventions, stated once; every other file points here.
 
@@ -25,6 +25,7 @@ from minigrad.check import check_jacobian, dot_test, taylor_rate
 from minigrad.layers import Dense, ReLU, Sigmoid, Tanh
 from minigrad.mlp import MLP
 from minigrad.model import Model
+from minigrad.threads import one_thread
 from minigrad.train import fit
 from minigrad.vjp_model import from_vjp
 
@@ -39,5 +40,6 @@ __all__ = [
     "dot_test",
     "fit",
     "from_vjp",
+    "one_thread",
     "taylor_rate",
 ]

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.inputs import Array, as_labels
+from minigrad.mlp import MLP
 from minigrad.model import Model, ask, check_model, first_logits, locked, only_reading
-from minigrad.single import logits_32bit
+from minigrad.single import logits_32bit, variances_32bit
 
 
 @dataclass
@@ -119,6 +120,15 @@ class Margin:
             threshold = float(np.float32(getattr(self.net, "threshold", 0.0)))
         tie = ~np.isfinite(N).all(axis=-1) if N.dtype.kind == "f" else np.zeros(len(N), bool)
         return np.where(tie, 0.0, self._read(np.where(tie[..., None], 0, N), threshold)[0])
+
+    def rounding_32bit(self, x: Array) -> Array | None:
+        """The estimated standard deviation of `value_32bit(x)` from `value(x)`, (n,); None for a stranger's model."""
+        if not isinstance(self.net, MLP):
+            return None
+        self.count.forward += len(x)
+        N, variance = variances_32bit(self.net, x)
+        _, c = self._read(N)
+        return np.sqrt(np.sum(c**2 * variance, axis=1))
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """`m(x)` (n,) and `dm/dx` (n, d)."""

@@ -3,10 +3,14 @@
     python notebooks/execute.py            does it run?  The stored file is left alone
     python notebooks/execute.py --save     and keep the new outputs
 
+With the variable CI set, a notebook that takes longer than `--limit` fails; elsewhere, where the machine may be busy, it
+gets a warning.  Its kernel has one BLAS thread, unless a number is chosen.
+
 Needs nbclient, nbformat and ipykernel (the extra `notebook`).
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,6 +18,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, CellTimeoutError, DeadKernelError
+
+from minigrad.threads import VARIABLES
 
 NOTEBOOK = Path(__file__).with_name("companion.ipynb")
 STRICT = "import warnings; warnings.simplefilter('error')"
@@ -25,14 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--save", action="store_true", help="store the new outputs")
     parser.add_argument("--limit", type=float, default=90.0, help="seconds it may take in all (default: %(default)g)")
     options = parser.parse_args(arguments)
+    strict = bool(os.environ.get("CI"))
+    if not any(name in os.environ for name in VARIABLES):
+        os.environ.update(dict.fromkeys(VARIABLES, "1"))  # the kernel, a process of its own, inherits them
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     # record_timing would store the time of day in each cell
     resources = {"metadata": {"path": str(NOTEBOOK.parent.parent)}}
+    timeout = max(1, round(options.limit)) if strict else None
     client = NotebookClient(
-        notebook, timeout=max(1, round(options.limit)), resources=resources, record_timing=False, kernel_name="python3"
+        notebook, timeout=timeout, resources=resources, record_timing=False, kernel_name="python3"
     )
     client.extra_arguments = ["--log-level=40"]  # errors only
     begun = time.perf_counter()
@@ -54,7 +64,10 @@ def main(arguments: list[str] | None = None) -> int:
             if output.output_type == "error" or output.get("name") == "stderr":
                 return _fail(f"cell {number} wrote to stderr\n{output.get('text', output)}")
     if seconds > options.limit:
-        return _fail(f"the notebook took {seconds:.0f} s, and may take {options.limit:g} s")
+        sentence = f"the notebook took {seconds:.0f} s, and may take {options.limit:g} s"
+        if strict:
+            return _fail(sentence)
+        print(f"{NOTEBOOK.name}: warning: {sentence} where it is measured", file=sys.stderr)
     if options.save:
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         for count, cell in enumerate(code, 1):  # without the cell about warnings

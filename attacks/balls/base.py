@@ -27,6 +27,8 @@ from numpy.typing import ArrayLike
 from minigrad.inputs import Array, as_array
 
 B = TypeVar("B", bound="Ball")
+ROUNDED = 1e-6  # of the box: what single precision loses is a tenth of it, what another range makes a million times
+PICTURE = "; a picture (height, width) is one row of pixels, mask.ravel()"
 ULPS = 4  # slack of `contains`, in ulps of max(1, |box|): x + s, and x_adv - x again, each round by half of one
 
 
@@ -68,9 +70,10 @@ class Ball:
             raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
         mask = None if self.mask is None else as_array(self.mask, "mask")
         if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
+            rows = " in each row, one row an image" if mask.ndim > 1 else ""
             raise ValueError(
-                "mask: expected booleans with at least one pixel free, "
-                f"got {mask.dtype} with {np.count_nonzero(mask)} of {mask.size} free"
+                f"mask: expected booleans with at least one pixel free{rows}, got {mask.dtype} {mask.shape} with "
+                f"{np.count_nonzero(mask)} of {mask.size} free{PICTURE if mask.ndim > 1 and mask.any() else ''}"
             )
         for name, value in (("radius", radius), ("box", box), ("mask", mask)):
             object.__setattr__(self, name, value)
@@ -143,9 +146,9 @@ class Ball:
                 np.broadcast_to(0 if value is None else value, shape)
             except ValueError as error:
                 hint = "; one radius an image: several radii of the same images are `for eps in radii: ... LInf(eps)`"
+                hints = {"radius": hint, "mask": PICTURE if np.size(value) == x.shape[-1] else ""}
                 raise ValueError(
-                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}"
-                    f"{hint if name == 'radius' else ''}"
+                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}{hints.get(name, '')}"
                 ) from error
         outside = (x < self.box[0]) | (x > self.box[1])
         if outside.any():
@@ -153,8 +156,16 @@ class Ball:
             lo, hi = (np.broadcast_to(end, x.shape)[place] for end in self.box)
             raise ValueError(
                 f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
-                f"pixel {place[-1]} (np.clip(x, lo, hi) mends what rounding did)"
+                f"pixel {place[-1]} ({self._cure(x)})"
             )
+
+    def _cure(self, x: Array) -> str:
+        """What to do with images that are not in the box."""
+        beyond = np.maximum(self.box[0] - x, x - self.box[1]).max()
+        if beyond <= ROUNDED * max(1, np.abs(self.box[0]).max(), np.abs(self.box[1]).max()):
+            return "np.clip(x, lo, hi) mends what rounding did"
+        bytes_ = x.min() >= 0 and x.max() <= 255 and np.max(self.box[1]) <= 1
+        return f"{'pixels of 0..255 are divided by 255, and ' if bytes_ else ''}box=(lo, hi) says another range"
 
     # ------------------------------------------------------------------ parts of the set, and other radii
 
@@ -232,3 +243,11 @@ def gains(down: Array, up: Array, g: Array) -> Array:
     """`max(g_i (lo_i - x_i), g_i (hi_i - x_i))` (..., d): what each pixel earns at its best end."""
     gain = g * up
     return np.maximum(gain, g * down, out=gain)
+
+
+def as_gain(gain: ArrayLike, x: Array, g: Array) -> Array:
+    """`gain` as float64 (...), one number an image of `x` and `g` (..., d), or ValueError."""
+    value, shape = as_array(gain, "gain"), np.broadcast_shapes(x.shape, g.shape)[:-1]
+    if value.dtype.kind in "iuf" and value.shape in (shape, ()):
+        return np.broadcast_to(value.astype(np.float64), shape)
+    raise ValueError(f"gain: expected a number, or one per image {shape}, got {value.dtype} {value.shape}")

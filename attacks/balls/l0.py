@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball, gains
+from attacks.balls.base import Ball, as_gain, gains
 from attacks.balls.joint import joint_moves
 from minigrad.inputs import Array
 
@@ -116,6 +116,7 @@ class L0(Ball):
         return np.count_nonzero(s, axis=-1).astype(np.float64)
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        gain = as_gain(gain, x, g)
         earned = np.cumsum(np.sort(gains(*self.room(x), g), axis=-1)[..., ::-1], axis=-1)  # (..., d)
         short = np.sum(earned < gain[..., None], axis=-1)  # how many pixels are not enough
         return np.where(gain <= 0, 0, np.where(short < g.shape[-1], short + 1.0, np.inf))

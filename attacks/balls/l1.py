@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.balls.base import Ball, caps, column
+from attacks.balls.base import Ball, as_gain, caps, column
 from attacks.balls.piecewise import first_root, sums_before
 from minigrad.inputs import Array
 
@@ -70,6 +70,7 @@ class L1(Ball):
         return *self.room(x), float(np.max(self.radius))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        gain = as_gain(gain, x, g)
         order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
         slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(caps(*self.room(x), g), order, -1)
         before = sums_before(cap)  # (..., d) radius spent on the better pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.balls.base import Ball, caps
+from attacks.balls.base import Ball, as_gain, caps
 from attacks.balls.piecewise import first_root, sorted_by_knot, sums_before
 from minigrad.inputs import Array
 
@@ -76,6 +76,7 @@ class L2(Ball):
         return h + radius * (scale[..., 0] * (radius / twice[..., 0]))
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        gain = as_gain(gain, x, g)
         scale = np.ldexp(1.0, np.frexp(np.max(np.abs(g), axis=-1, keepdims=True))[1])  # a power of 2: exact
         slope, cap = np.abs(g) / scale, caps(*self.room(x), g)
         with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.balls.base import Ball, caps, column
+from attacks.balls.base import Ball, as_gain, caps, column
 from attacks.balls.joint import joint_moves
 from attacks.balls.piecewise import first_root, sums_before
 from minigrad.inputs import Array
@@ -68,6 +68,7 @@ class LInf(Ball):
         return np.maximum(s.max(axis=-1), -s.min(axis=-1)) + 0.0  # 0, not -0
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
+        gain = as_gain(gain, x, g)
         slope, cap = np.abs(g), caps(*self.room(x), g)  # (..., d) each
         order = np.argsort(cap, axis=-1)  # the breakpoints of h, rising
         slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)  # (..., d) in that order

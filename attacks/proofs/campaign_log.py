@@ -149,10 +149,8 @@ def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[di
                 f"{path}: expected the lines of a campaign, got something else in line {number + 1} ({briefly(error)})"
             ) from error
         if other:
-            known = "" if "images" not in other else f", it is about {images}, at least so many are expected"
-            raise ValueError(
-                f"{path}: it answers another question (other {', '.join(other)}{known}): name another file or folder"
-            )
+            what = f"other {', '.join(other)}" if images <= len(task.x) else f"of {images} images, got {len(task.x)}"
+            raise ValueError(f"{path}: it answers another question ({what}): name another file or folder")
     if content and not whole and not json.dumps(noted | question_of(task)).encode().startswith(content):
         raise ValueError(f"{path}: expected the lines of a campaign, got something else")
     return found, len(whole), images

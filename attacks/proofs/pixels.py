@@ -45,8 +45,8 @@ def forced(ball: L0, x: Array, g: Array) -> tuple[Array, Array]:
 def decide_pixels(known: Region, bound: Array, A: Array) -> tuple[Array, Array]:
     """Pixels that every counterexample uses, and pixels that none uses, (n, d) bool each.
 
-    `A` (n, d) and `bound` (n,) are of one substitution of the margin.  What the difference of two h may lose by rounding
-    is added before it is believed.
+    `A` (n, d) and `bound` (n,) are of one substitution of the margin.  What the difference of two h_S may lose by
+    rounding is added before a pixel is decided.
     """
     if not isinstance(known.ball, L0):
         return np.zeros(A.shape, bool), np.zeros(A.shape, bool)

@@ -1,7 +1,7 @@
 """Numbers as the page and the figures print them; what was not measured is "none".
 
-A bound is never rounded to the nearest: what is proved impossible below 0.04014 need not be impossible below 0.0402.  So
-every lower end is printed by `floored` and every upper end by `ceiled`.
+A bound is never rounded to the nearest: what is proved impossible below 0.04014 need not be impossible below 0.0402.
+So every lower end is printed by `floored` and every upper end by `ceiled`.
 """
 
 from __future__ import annotations

@@ -27,10 +27,14 @@ def interruptible(command: Callable[[], int]) -> int:
             signal.signal(signal.SIGINT, _first)
         if held:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        return command()
+        status = command()
     except KeyboardInterrupt:  # before the command could say what an interruption leaves
-        print("interrupted: nothing was written", file=sys.stderr)
-        return INTERRUPTED
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # one more, while Python itself ends, would kill it
+        hold_interrupts()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
 
 
 def _first(*_: object) -> None:
@@ -39,4 +43,4 @@ def _first(*_: object) -> None:
 
 
 def _later(*_: object) -> None:
-    """Nothing: the command is ending.  SIG_IGN instead would make Python complain of a signal that just came."""
+    """Nothing: the command is ending.  SIG_IGN set so early makes Python complain of a signal that came just before."""

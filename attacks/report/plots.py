@@ -1,15 +1,17 @@
 """Figures drawn from results only.  The one file of the report that imports matplotlib.
 
 `attack_figure` gives a matplotlib figure to show or save; all others give PNG bytes, the same bytes for the same
-numbers.  How an image becomes a panel is in panels.py.
+numbers, whatever the reader's matplotlibrc says.  How an image becomes a panel is in panels.py.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +22,19 @@ from attacks.report.formats import ceiled, floored
 from attacks.report.panels import BLUE, GREEN, GREY, VERMILION, Shape
 from attacks.result import AttackResult
 from minigrad.inputs import Array
+
+P = ParamSpec("P")
+
+
+def plain(draw: Callable[P, bytes]) -> Callable[P, bytes]:
+    """Draw with matplotlib's own defaults: `text.usetex` in a matplotlibrc, for one, would make a figure need LaTeX."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        with matplotlib.style.context("default"):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def attack_figure(result: AttackResult, i: int = 0, shape: Shape = None) -> Figure:
@@ -67,6 +82,7 @@ def attack_figure(result: AttackResult, i: int = 0, shape: Shape = None) -> Figu
     return figure
 
 
+@plain
 def overview(images: Sequence[tuple[str, Array]], captions: Sequence[str], shape: Shape = None) -> bytes:
     """Images beside each other, `(title, image)`, with the network's verdict under each."""
     figure = Figure(figsize=(2.5 * len(images), 3.3), layout="constrained")
@@ -75,6 +91,7 @@ def overview(images: Sequence[tuple[str, Array]], captions: Sequence[str], shape
     return _png(figure)
 
 
+@plain
 def portrait(x: Array, x_adv: Array, g: Array, captions: Sequence[str], shape: Shape = None) -> bytes:
     """Original, result and derivative; below the difference, as it is and magnified, and which pixels or how much."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
@@ -92,6 +109,7 @@ def portrait(x: Array, x_adv: Array, g: Array, captions: Sequence[str], shape: S
     return _png(figure)
 
 
+@plain
 def universal_pictures(s: Array, mean_gradient: Array, shape: Shape = None) -> bytes:
     """The one perturbation beside the mean derivative it follows."""
     figure = Figure(figsize=(7, 3.5), layout="constrained")
@@ -101,6 +119,7 @@ def universal_pictures(s: Array, mean_gradient: Array, shape: Shape = None) -> b
     return _png(figure)
 
 
+@plain
 def strips(rows: Sequence[tuple[str, Array, Sequence[str]]], shape: Shape = None) -> bytes:
     """Rows of pictures: a name, its images (n, d), and the text under each.
 
@@ -118,6 +137,7 @@ def strips(rows: Sequence[tuple[str, Array, Sequence[str]]], shape: Shape = None
     return _png(figure, dpi=120)
 
 
+@plain
 def margin_by_pixels(margin: Array) -> bytes:
     """The margin after 0, 1, 2, ... pixels; above the line the image is adversarial."""
     figure, axes = _axes("pixels changed", "margin m(x)")
@@ -127,6 +147,7 @@ def margin_by_pixels(margin: Array) -> bytes:
     return _png(figure)
 
 
+@plain
 def margin_by_eps(eps: Array, curves: dict[str, Array], smallest: float) -> bytes:
     """What the linearised network promises and what the network does, as eps grows; `smallest` eps that was found.
 
@@ -144,6 +165,7 @@ def margin_by_eps(eps: Array, curves: dict[str, Array], smallest: float) -> byte
     return _png(figure)
 
 
+@plain
 def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
     """How many images need how much.  Whole numbers get one bar each."""
     figure, axes = _axes(xlabel, "images")
@@ -160,6 +182,7 @@ def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
     return _png(figure)
 
 
+@plain
 def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -> bytes:
     """Every image's interval, sorted: what is proved, what was found, and what the attack alone had found."""
     figure, axes = _axes("images, by the smallest found", unit)
@@ -177,6 +200,7 @@ def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -
     return _png(figure)
 
 
+@plain
 def rate_curve(radius: Array, most: Array, rates: dict[str, tuple[Array, Array]], xlabel: str) -> bytes:
     """The share that one s fools as the radius grows, `name -> (radius, rate)`; above `most` no s does: proved."""
     figure, axes = _axes(xlabel, "share fooled")  # "pre": between two radii holds what is proved at the larger one
@@ -191,6 +215,7 @@ def rate_curve(radius: Array, most: Array, rates: dict[str, tuple[Array, Array]]
     return _png(figure)
 
 
+@plain
 def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     """Detections against false alarms, `name -> (false alarms, detections)`; false alarms on a logarithmic scale."""
     figure, axes = _axes("share of clean images called attacked (left edge: none)", "share of attacked images found")
@@ -206,6 +231,7 @@ def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     return _png(figure)
 
 
+@plain
 def proof(eps: Array, bound: Array, found: Array, lower: float, upper: float) -> bytes:
     """What the margin within eps can be at most, and what it was seen to be; the interval of branch and bound."""
     figure, axes = _axes("eps, largest change of a pixel", "largest margin within eps")
@@ -220,6 +246,7 @@ def proof(eps: Array, bound: Array, found: Array, lower: float, upper: float) ->
     return _png(figure)
 
 
+@plain
 def training(history: dict[str, list[float]]) -> bytes:
     """Loss and accuracy, epoch by epoch."""
     figure = Figure(figsize=(5.2, 2.6), layout="constrained")

@@ -76,13 +76,13 @@ class Pool(Executor):
     def _start(self) -> None:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
-        with _deaf():
+        thread = threading.Thread(target=self._feed, args=(ours,), daemon=True)
+        with _deaf():  # the thread too: else the signal would reach it, and then this one, while the next process starts
             process.start()
             self._processes.append(process)
-        theirs.close()  # or this process would never see the other end close
-        thread = threading.Thread(target=self._feed, args=(ours,), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+            theirs.close()  # or this process would never see the other end close
+            thread.start()
+            self._threads.append(thread)
 
     def _feed(self, pipe: Connection) -> None:
         """Give one process its jobs, one after the other, until there are no more or it is gone."""
@@ -123,9 +123,9 @@ class Pool(Executor):
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Ctrl-C waits until the block has ended, and a process that is started in it never hears any.
+    """Ctrl-C waits until the block has ended, and what is started in it, process or thread, never hears any.
 
-    A process inherits what its parent blocks.  Setting a handler in the new process would come too late: it would die
+    Both inherit what is blocked here.  Setting a handler in the new process would come too late: it would die
     with a traceback if the key were pressed while it imports.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows

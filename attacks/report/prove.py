@@ -9,6 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from attacks.report.setup import Images, Network, Options, load, prepare
 from attacks.report.wording import why_open
 from attacks.report.workers import workers
 from minigrad.inputs import Array, as_count
-from minigrad.io.files import check_writable, write_whole
+from minigrad.io.files import alone, check_writable, write_whole
 from minigrad.io.npz import npz_bytes
 
 DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUNT correctly classified test images of
 digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
-run again to resume), table.csv, summary.json, two figures and model.npz."""
+run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz."""
 UNIT = {"l0": "pixels", "linf": "eps", "l1": "|s|_1", "l2": "|s|_2"}
 
 
@@ -60,14 +61,24 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     Raises
     ------
     ValueError, OSError, RuntimeError
-        Bad options; a folder that cannot be written; a worker that died.
+        Bad options; a folder that cannot be written, or that another run is writing to; a worker that died.
     """
-    out, log = Path(o.out), Path(o.out) / "certificates.jsonl"
+    out = Path(o.out)
     for name in ("count", "workers", "epochs"):
         as_count(getattr(o, name), name)
     as_count(o.seed, "seed", least=0)
     limits = Limits.from_options(o.norm, o.gap, o.time_limit)
     check_writable(out)
+    with ExitStack() as held:
+        there = out.exists()
+        if there:
+            held.enter_context(alone(out))  # before a network is trained for nothing
+        return _run(o, limits, None if there else held)
+
+
+def _run(o: argparse.Namespace, limits: Limits, held: ExitStack | None) -> dict[str, Any]:
+    """The rest of `run`; `held` is to keep the lock of the folder, if that is not there yet."""
+    out, log = Path(o.out), Path(o.out) / "certificates.jsonl"
     line = StatusLine()
     network, images = _prepare(o, Clock(line))
     if o.count > len(images.test):
@@ -77,6 +88,9 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     task = Task.from_images(network.net, x, y, norm=o.norm, limits=limits)
     read(log, task, trained)  # refuses a folder of another question
     out.mkdir(parents=True, exist_ok=True)
+    if held is not None:
+        held.enter_context(alone(out))
+        read(log, task, trained)  # another run may have been faster
     write_whole(out / "model.npz", npz_bytes(network.original.to_arrays()))
 
     def tell(p: Progress) -> None:

@@ -1,7 +1,7 @@
 """`results.json`: every number of the report, read off the records; null where there was nothing to measure.
 
-A `lower` or `upper` is the best that any proof of the report gives (carried.py); `nodes` and `attack` beside it are of the
-search for this one number.  Numbers are not rounded here; the pages floor every lower end and ceil every upper one.
+A `lower` or `upper` is the best that any proof of the report gives (carried.py); `nodes` and `attack` beside it are of
+the search for this one number.  Numbers are not rounded here; the pages floor every lower end and ceil every upper one.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _sets(e: SetExperiment, proofs: dict[str, SetProof]) -> Json:
 
 
 def _found(e: SetExperiment, name: str, p: SetProof) -> float:
-    """The smallest radius at which one s was seen to fool the whole set: by the proof's attack, or by one of the curve."""
+    """The smallest radius at which one s was seen to fool the whole set, by the proof's own attack or by the others."""
     few = ((s.radius, s.rate) for s in e.mixed.values()) if name == "mixed" else e.few[name]
     return min([p.upper, *(float(radius) for radius, rate in few if rate == 1)])
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from attacks.detect.detectors import COMPONENTS, FittedDetectors
 from attacks.detect.statistics import FEWEST
+from attacks.report.mnist import Collection, load_collection
 from attacks.report.progress import Clock
-from data import Collection, load_collection
 from minigrad import MLP, fit
 from minigrad.inputs import Array, Seed, as_count, as_generator
 

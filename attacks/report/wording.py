@@ -76,7 +76,8 @@ def pixels_proved(p: Json, a: str) -> str:
     if p["upper"] is None:
         return f"{least}. Whether any number is enough is not known: {why_open(p['reason'])}."
     if p["lower"] < p["upper"]:
-        return f"{least}; {upper} are enough. Whether fewer than {upper} can do it is not known: {why_open(p['reason'])}."
+        fewer = f"Whether fewer than {upper} can do it is not known: {why_open(p['reason'])}."
+        return f"{least}; {upper} are enough. {fewer}"
     better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
     return f"{least}; {upper} can do it{better}."
 

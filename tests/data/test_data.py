@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data import build, load_folder, load_idx, load_mnist
+from data import build, load_collection, load_folder, load_idx, load_mnist
 from data.idx import read_idx
 from data.loader import PARTS
 
@@ -68,10 +68,24 @@ def test_the_homeworks_pair(mnist49):
     assert np.bincount(mnist49[3]).tolist() == [982, 1009]
 
 
-@pytest.mark.parametrize("digits", [(4, 10), (-1,), (4, 4), (), (4.5,), ("4",)])
+@pytest.mark.parametrize(
+    "digits", [(4, 10), (-1,), (4, 4), (), (4.5,), ("4",), "49", [[4, 9]], [4, None], (True, False)]
+)
 def test_unknown_digits(digits):
     with pytest.raises(ValueError, match=r"digits: expected distinct labels among \[0, 1, 2, .* got \["):
         load_mnist(digits)
+
+
+@pytest.mark.parametrize("digits", [4, 4.0, np.int64(4), {4, 9}, frozenset({4}), {4: "four"}])
+def test_digits_without_an_order(digits):
+    with pytest.raises(ValueError, match=r"digits: expected distinct .* in the order of the classes, as \(4, 9\), got"):
+        load_mnist(digits)
+
+
+@pytest.mark.parametrize("digits", [np.array([9, 4]), (9.0, 4.0), range(9, 3, -5)])
+def test_digits_of_other_types(mnist, digits):
+    x, y = load_mnist(digits)[2:]
+    assert np.array_equal(y, (mnist[3][np.isin(mnist[3], (4, 9))] == 4).astype(int)) and x.shape == (1991, 784)
 
 
 @given(
@@ -152,6 +166,22 @@ def test_folder(folder):
     assert y_train.tolist() == [7, 2, 7, 9] and y_test.tolist() == [7, 2]
     x_two, y_two, _, y_test = load_folder(folder, digits=(2, 7))
     assert np.array_equal(x_two, x_train[:3]) and y_two.tolist() == [1, 0, 1] and y_test.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_folder_of_unpacked_names(folder, ending):
+    """Some programs write `train-images.idx3-ubyte`, and leave folders of the other name behind."""
+    expected = load_folder(folder)
+    for part in PARTS:
+        old = next(path for path in (folder / part, folder / (part + ".gz")) if path.exists())
+        content = gzip.decompress(old.read_bytes()) if old.suffix == ".gz" else old.read_bytes()
+        old.unlink()
+        (folder / part).mkdir()
+        (folder / (part.replace("-idx", ".idx") + ending)).write_bytes(gzip.compress(content) if ending else content)
+    assert (folder / f"train-images.idx3-ubyte{ending}").is_file()
+    for one, other in zip(load_folder(folder), expected, strict=True):
+        assert np.array_equal(one, other)
+    assert load_collection(folder).shape == (2, 3)
 
 
 def test_folder_with_a_class_that_is_not_tested(folder):

@@ -70,13 +70,19 @@ def test_a_range_of_one_number_and_of_one_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "drawn"), [((28, 28), (28, 28)), ((3, 8, 6), (24, 6)), ((49,), (7, 7)), ((12,), (1, 12))]
+    ("shape", "drawn"),
+    [
+        ((28, 28), (28, 28)), ((3, 8, 6), (24, 6)), ((49,), (7, 7)), ((12,), (1, 12)), ((8, 6, 3), (8, 18)),
+        ((28, 28, 1), (28, 28)), ((1, 28, 28), (28, 28)), ((3, 3, 3), (9, 3)), ((4, 5, 4), (20, 4)),
+        ((5, 5, 5), (25, 5)),
+    ],
 )
 def test_how_an_image_is_drawn(shape, drawn):
     assert picture_shape(shape) == drawn
 
 
 GOOD = RNG.random((30, 4, 4))
+BYTES = RNG.integers(0, 256, (30, 4, 4)).astype(np.uint8)
 BAD = {
     "nothing": ({"z": GOOD}, "expected x and y, or x_train, .* got z$"),
     "no labels": ({"x": GOOD}, "expected x and y"),
@@ -88,7 +94,35 @@ BAD = {
     "no images": ({"x": GOOD[:0], "y": Y[:0]}, r"x: expected images, .* got \(0, 4, 4\)"),
     "five dimensions": ({"x": GOOD.reshape(30, 2, 2, 2, 2), "y": Y}, "x: expected images"),
     "complex": ({"x": GOOD + 1j, "y": Y}, "x: expected images, .* of complex128"),
-    "channels last": ({"x": RNG.random((30, 8, 8, 3)), "y": Y}, "move the channels forward"),
+    "one-hot labels": ({"x": GOOD, "y": np.eye(9)[Y]}, r"one an image, got shape \(30, 9\) \(.*y.argmax\(axis=1\)\)$"),
+    "labels in a row": ({"x": GOOD, "y": Y[None]}, r"expected 30 labels, one an image, got shape \(1, 30\)$"),
+    "bytes and shares": (
+        {"x_train": GOOD, "y_train": Y, "x_test": BYTES, "y_test": Y}, "of one range, got float64 and uint8: bytes"
+    ),
+    "shares and bytes": (
+        {"x_train": BYTES, "y_train": Y, "x_test": GOOD.astype("f4"), "y_test": Y}, "one range, got uint8 and float32"
+    ),
+    "bytes and their numbers": (
+        {"x_train": BYTES, "y_train": Y, "x_test": BYTES.astype(int), "y_test": Y}, "of one range, got uint8 and int64"
+    ),
+    "bytes and numbers from -1": (
+        {"x_train": 2 * GOOD - 1, "y_train": Y, "x_test": BYTES, "y_test": Y, "lo": -1}, "of one range, got float64 and"
+    ),
+    "0/1 bytes": ({"x": BYTES // 128, "y": Y}, "expected bytes 0..255, got none above 1: add hi=1 .*, hi=255 if"),
+    "0..16 bytes": ({"x": BYTES // 16, "y": Y}, "expected bytes 0..255, got none above 15: add hi=15 to the file"),
+    "black bytes": ({"x": 0 * BYTES, "y": Y}, "expected bytes 0..255, got none above 0"),
+    "0/1 test bytes": (
+        {"x_train": BYTES, "y_train": Y, "x_test": BYTES // 128, "y_test": Y}, "test images: expected bytes 0..255"
+    ),
+    "0..255 in floats": ({"x": 255 * GOOD, "y": Y}, r"0\.\.1, got .*\(divide pixels of 0\.\.255 by 255, or say"),
+    "0..16 in floats": ({"x": 16 * GOOD, "y": Y}, r"0\.\.1, got .*\(another range with arrays lo and hi"),
+    "0..255 in whole numbers": ({"x": BYTES.astype(int), "y": Y}, r"divide pixels of 0\.\.255 by 255"),
+    "0..255 in the test only": (
+        {"x_train": GOOD, "y_train": Y, "x_test": 255 * GOOD, "y_test": Y}, r"x of the test images: .* \(divide pixels"
+    ),
+    "a few images": ({"x": GOOD[:8], "y": np.arange(8) % 2}, "at least 5 images of a class, .* got 4"),
+    "one image": ({"x": GOOD[:1], "y": Y[:1]}, "at least 5 images of a class, .* got 1 .*x_train, y_train, x_test"),
+    "all labels of a few images": ({"x": GOOD[:8], "y": Y}, r"y: expected 8 labels, one an image, got shape \(30,\)$"),
     "two shapes": (
         {"x_train": GOOD, "y_train": Y, "x_test": GOOD[:, 1:], "y_test": Y}, r"of one shape, got \(4, 4\) and \(3, 4\)"
     ),
@@ -107,6 +141,52 @@ def test_what_does_not_fit_is_named(tmp_path, name):
     with pytest.raises(ValueError, match=sentence) as caught:
         load_npz(saved(tmp_path, **arrays))
     assert "mine.npz" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_last_keep_their_order(tmp_path, channels):
+    """So that a network trained on `x.reshape(len(x), -1)` sees the same pixels."""
+    x = RNG.random((30, 8, 6, channels)).astype(np.float32)
+    lo = np.zeros(channels) - np.arange(channels)  # one a channel
+    c = load_collection(saved(tmp_path, x=x, y=Y, lo=lo, hi=1))
+    rows = ((x - lo) / (1 - lo)).reshape(30, -1).astype(np.float32)
+    assert {row.tobytes() for row in np.r_[c.x_train, c.x_test]} == {row.tobytes() for row in rows}
+    assert c.shape == (8, 6 * channels) and np.array_equal(c.lo, np.tile(lo, 48))
+
+
+def test_labels_in_a_column(tmp_path):
+    for one, other in zip(
+        load_npz(saved(tmp_path, x=GOOD, y=Y[:, None])), load_npz(saved(tmp_path, x=GOOD, y=Y)), strict=True
+    ):
+        assert np.array_equal(one, other)
+    parts = {"x_train": GOOD, "x_test": GOOD, "y_train": Y[:, None], "y_test": Y.astype(float)[:, None]}
+    found = load_npz(saved(tmp_path, **parts))
+    assert np.array_equal(found[1], Y) and np.array_equal(found[3], Y)
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "hi"), [(BYTES // 128, 1), (BYTES // 16, 15), (BYTES // 16, 16), (BYTES // 16, 255), (BYTES // 2, 127)]
+)
+def test_bytes_in_another_range_are_read_when_the_file_says_so(tmp_path, bytes_, hi):
+    c = load_collection(saved(tmp_path, x=bytes_, y=Y, hi=hi))
+    assert np.allclose(np.sort(np.r_[c.x_train, c.x_test].ravel()), np.sort(bytes_.ravel() / hi), rtol=1e-7, atol=0)
+    assert (c.hi == hi).all() and c.scaled == (hi != 1)
+
+
+def test_two_types_in_one_range_are_read_when_the_file_says_so(tmp_path):
+    parts = {"x_train": BYTES.astype(float), "y_train": Y, "x_test": BYTES, "y_test": Y, "hi": 255}
+    x_train, _, x_test, _ = load_npz(saved(tmp_path, **parts))
+    assert np.array_equal(x_train, x_test) and x_train.max() <= 1 and x_train.max() > 0.9
+    parts = {"x_train": GOOD, "y_train": Y, "x_test": GOOD.astype(np.float32), "y_test": Y}
+    assert np.allclose(*load_npz(saved(tmp_path, **parts))[::2], rtol=1e-6, atol=0)
+
+
+def test_a_class_too_small_to_have_a_test_image_is_trained_on(tmp_path):
+    y = np.r_[np.zeros(26, int), np.ones(4, int)]
+    _, y_train, _, y_test = load_npz(saved(tmp_path, x=GOOD, y=y))
+    assert np.bincount(y_train).tolist() == [21, 4] and y_test.tolist() == [0] * 5
+    with pytest.raises(ValueError, match=r"expected distinct labels among \[0\] .*, got \[0, 1\]"):
+        load_npz(saved(tmp_path, x=GOOD, y=y), digits=(0, 1))
 
 
 def test_pixels_in_float32_may_be_out_by_their_own_rounding(tmp_path):

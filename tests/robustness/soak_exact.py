@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])]  # as a script
@@ -67,7 +68,7 @@ def case_of(seed, index):
     if regime in ("tiny", "subnormal"):
         high = float(rng.choice([1e-160, 2.0**-540, 1e-165, 1e-8]))
     pairs = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         W, b = weights(rng, before, after), weights(rng, 1, after)[0]
         if regime == "deep":
             W = np.where(rng.random(W.shape) < 0.8, rng.choice([1.0, 0.875, 1 + 2.0**-40], W.shape), W)
@@ -81,7 +82,8 @@ def case_of(seed, index):
         most = 60 if regime == "scales" else 1000
         shift = 0.0
         for pair in pairs:
-            e = float(rng.integers(-most, most + 1)) if regime == "scales" else float(rng.choice([-most, most, -500, 0]))
+            few = [-most, most, -500, 0]
+            e = float(rng.integers(-most, most + 1)) if regime == "scales" else float(rng.choice(few))
             pair[0] = pair[0] * 2.0**e
             shift += e
             pair[1] = pair[1] * 2.0 ** float(np.clip(shift, -1060, 900))
@@ -124,12 +126,13 @@ def case_of(seed, index):
     except ValueError:
         return None
     target = (y + 1) % k if k == 3 and rng.random() < 0.5 else None
-    return Case(net, x, y, norm, (lo, hi), mask, target, regime, int(rng.choice([0, 1, 20, 100])))
+    return Case(net, x, y, norm, (lo, hi), mask, target, regime, int(rng.choice([0, 1, 5, 40])))
 
 
 def certify(case):
-    options = {"norm": case.norm, "box": (case.box[0][None], case.box[1][None]), "mask": case.mask, "target": case.target}
-    limits = {"node_limit": case.nodes, "time_limit": 0.25 if case.nodes else 0.0}
+    box = case.box[0][None], case.box[1][None]
+    options = {"norm": case.norm, "box": box, "mask": case.mask, "target": case.target}
+    limits = {"node_limit": case.nodes, "time_limit": 0.1 if case.nodes else 0.0}
     return certified_minimum(case.net, case.x[None], [case.y], **options, **limits)[0]
 
 
@@ -168,11 +171,10 @@ def violation(case, cert):
     return None
 
 
-def soak(count, seed=0, only=None, tell=lambda *_: None):
+def soak(count, seed=0, only=None, first=0):
     """(violations, outcomes): each violation as (index, regime, norm, words)."""
     found, outcomes = [], Counter()
-    for index in range(count) if only is None else [only]:
-        tell(index)
+    for index in range(first, first + count) if only is None else [only]:
         case = case_of(seed, index)
         if case is None:
             outcomes["no network"] += 1

@@ -4,11 +4,14 @@ import os
 import resource
 import signal
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from killing import NET, PROVE, REPORT, Undisturbed, check_whole, names, run, start, workers
+from killing import NET, PROVE, REPORT, Undisturbed, check_whole, names, run, runs, start, workers
+from paths import NETS
 
 from minigrad.io.files import write_whole
 
@@ -61,6 +64,68 @@ def test_the_reports_prover_killed_is_said_and_nothing_is_written(tmp_path, wait
     said = complaint.splitlines()[-1]
     assert said == "error: the process that proves died; nothing was written (try --workers 0)"
     assert "Traceback" not in complaint and not (tmp_path / "out").exists()
+
+
+def listening():
+    """In the new process: Ctrl-C as at a terminal, whatever those who started the tests have made of it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def interrupted(command, out, ready, waits):
+    """The command with Ctrl-C, as a terminal sends it: to all its processes, when `ready`, and again after `waits`."""
+    process = start(command, out, preexec_fn=listening, start_new_session=True)
+    try:
+        while process.poll() is None and not ready(process):
+            time.sleep(0.005)
+        beside, began = workers(process), time.monotonic()
+        for wait in (0, *waits):
+            time.sleep(wait)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        said, complaint = process.communicate(timeout=120)  # a deadlock is for ever, a busy machine is not
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert not any(map(runs, beside)), "workers outlive the command"
+    assert process.returncode == 130, complaint
+    assert "Traceback" not in complaint and "Exception" not in complaint, complaint
+    return complaint.splitlines()[-1], said, time.monotonic() - began
+
+
+LONG = "-m", "attacks", "prove", "--count", "40", "--workers", "2", "--norm", "linf", "--gap", "1e-9"
+LONG = *LONG, "--time-limit", "600", "--model", str(NETS / "784-128-64-1.npz"), "--out"  # hours
+MOMENTS = {
+    "while the workers start": lambda out, process: len(workers(process)) == 2,
+    "among the proofs": lambda out, process: len(workers(process)) == 2 and (time.sleep(4) or True),
+}
+
+
+@pytest.mark.parametrize("waits", [(), (0.01,), (0.1, 0.1)], ids=["once", "twice", "three times"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_ends_the_proofs_and_their_workers(tmp_path, moment, waits):
+    out = tmp_path / "out"
+    last, said, seconds = interrupted(LONG, out, partial(MOMENTS[moment], out), waits)
+    assert last == "interrupted: run the same command again to go on" and not said
+    assert seconds < 30  # two on a machine that does nothing else; the proofs under way would take ten minutes
+    check_whole(out)
+
+
+def test_after_ctrl_c_the_same_command_goes_on(prove, tmp_path):
+    out = tmp_path / "out"
+    log = out / "certificates.jsonl"
+    interrupted([*PROVE[:-1], "--workers", "2", PROVE[-1]], out, lambda _: log.exists() and b"image" in log.read_bytes(), ())
+    check_whole(out)
+    status, _, complaint = run(PROVE, out)
+    assert status == 0 and prove.same(out), complaint
+
+
+@pytest.mark.parametrize("waits", [(), (0.1,)], ids=["once", "twice"])
+def test_ctrl_c_ends_the_report_and_writes_nothing(tmp_path, waits):
+    command = "-m", "attacks", "--subset", "60", "--epochs", "2", "--proof-seconds", "600", "--workers", "2", "--out"
+    last, said, seconds = interrupted(command, tmp_path / "out", workers, waits)
+    assert last == "interrupted: no file is half-written" and not said and seconds < 30
+    assert not (tmp_path / "out").exists()
 
 
 def limited(size):

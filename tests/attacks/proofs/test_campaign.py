@@ -14,6 +14,7 @@ from attacks.proofs.campaign import campaign
 from attacks.report.prove import main
 from attacks.report.workers import workers
 from minigrad import MLP
+from minigrad.io.files import alone
 
 COUNT = 6
 
@@ -103,7 +104,10 @@ def test_another_question_or_a_foreign_file_is_refused_and_left_alone(task, tmp_
     before = path.read_bytes()
     changed = x[:3].copy()
     changed[0, 0] += 0.01
-    for norm, *other in (("l0", net, x, y), ("l0", net, changed, y[:3]), ("linf", net, x[:3], y[:3])):
+    for norm, *other in (
+        ("l0", net, x[:2], y[:2]), ("l0", net, changed, y[:3]), ("linf", net, x[:3], y[:3]),
+        ("l0", net, np.vstack([changed, x[3:]]), y),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=r"it answers another question .*name another file"):
             campaign(*other, path, norm=norm)
         assert path.read_bytes() == before
@@ -112,6 +116,48 @@ def test_another_question_or_a_foreign_file_is_refused_and_left_alone(task, tmp_
         with pytest.raises(ValueError, match="expected the lines of a campaign"):
             campaign(net, x[:3], y[:3], path, norm="l0")
         assert path.read_bytes() == foreign
+
+
+def test_more_images_extend_what_is_there(task, tmp_path, monkeypatch):
+    """Four, then six: two are proved.  The file then asks for six, and a torn line of the extension changes nothing."""
+    net, x, y = task
+    path, options = tmp_path / "c.jsonl", {"norm": "linf", "node_limit": 50, "time_limit": 600}
+    per_row = {"mask": np.random.default_rng(0).random((COUNT, 7)) < 0.8, "target": 1 - y}
+    whole = campaign(net, x, y, tmp_path / "whole.jsonl", **options, **per_row)
+    campaign(net, x[:4], y[:4], path, **options, **{name: value[:4] for name, value in per_row.items()})
+    four, made = path.read_bytes(), []
+    real = attacks.proofs.campaign.prove_one
+    monkeypatch.setattr(attacks.proofs.campaign, "prove_one", lambda *a: made.append(1) or real(*a))
+    found = campaign(net, x, y, path, **options, **per_row)
+    assert len(made) == 2 and all(same(a, b) for a, b in zip(found, whole, strict=True))
+    six = path.read_bytes()
+    assert six.startswith(four) and [row.get("images") for row in map(json.loads, six.splitlines())].count(None) == 6
+    for cut in (len(four) + 10, len(six) - 10):
+        path.write_bytes(six[:cut])
+        assert all(same(a, b) for a, b in zip(campaign(net, x, y, path, **options, **per_row), whole, strict=True))
+    with pytest.raises(ValueError, match=r"it answers another question \(of 6 images, got 4\)"):
+        campaign(net, x[:4], y[:4], path, **options, **{name: value[:4] for name, value in per_row.items()})
+
+
+def test_two_runs_at_once_are_refused(task, tmp_path):
+    net, x, y = task
+    path, said = tmp_path / "c.jsonl", []
+
+    def again(_):
+        with pytest.raises(ValueError, match=r"c.jsonl: another run is writing to it: wait for its end, or name") as e:
+            campaign(net, x, y, path, norm="l0")
+        said.append(e)
+
+    found = campaign(net, x, y, path, norm="l0", on_progress=again)
+    assert len(said) == COUNT + 1 and all(same(a, b) for a, b in zip(campaign(net, x, y, path, norm="l0"), found, strict=True))
+
+
+def test_two_proves_in_one_folder_are_refused_before_any_work(tmp_path, capsys):
+    with alone(tmp_path):
+        assert main(["--out", str(tmp_path), "--count", "1"]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence == f"error: {tmp_path}: another run is writing to this folder: wait for its end, or name another"
+    assert not list(tmp_path.iterdir())
 
 
 def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):

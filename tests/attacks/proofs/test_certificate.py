@@ -108,6 +108,20 @@ def test_certificates_of_every_ending_check(norm):
             Certificate.from_bytes(cert.to_bytes()).check(net)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_certificate_says_in_one_line_what_is_known(norm, cases):
+    net, cert = cases[norm]
+    assert repr(cert).startswith(f"Certificate({norm}: between ")
+    assert repr(cert).endswith(f", proved, {cert.nodes} nodes)")
+    assert cert.success and cert.distance == cert.upper and cert.reason.advice
+    none = replace(cert, upper=np.inf, x_adv=None, reason=Reason.TIME)
+    assert "none found, time limit" in repr(none) and not none.success and none.distance == np.inf
+    (wrong,) = certified_minimum(net, cert.x[None], [1 - cert.y], norm=norm)
+    assert repr(wrong).split(", ")[1] == "already misclassified" and not wrong.success and wrong.distance == 0
+    loaded = Certificate.from_bytes(cert.to_bytes())
+    assert loaded.reason is Reason.PROVED and repr(loaded) == repr(cert)
+
+
 # ---------------------------------------------------------------- what does not
 
 

@@ -1,5 +1,7 @@
 """Which radius is asked about next, and what refuting it proves."""
 
+from fractions import Fraction
+
 import numpy as np
 import oracles
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks.balls import BALLS
-from attacks.proofs.radii import RADII, widest
+from attacks.proofs.radii import RADII, in_words, size, widest
 
 
 def test_every_norm_has_its_radii():
@@ -53,3 +55,44 @@ def test_other_norms_ask_for_the_radius_itself(norm):
     assert kind.asks(2.0, 0.25) == 1.5
     assert kind.proves(1.5) == 1.5
     assert 1.0 < kind.retreat(1.0, 1.5) < 1.5
+
+
+@given(st.floats(0, 1e300), st.floats(0, 1e300))
+def test_an_interval_in_words_is_never_narrower_than_the_interval(a, b):
+    lower, upper = min(a, b), max(a, b)
+    _, low, _, high = in_words("linf", lower, upper).split()
+    assert Fraction(low) <= Fraction(lower) <= Fraction(upper) <= Fraction(high)
+    assert float(low) == pytest.approx(lower, rel=2e-5) and float(high) == pytest.approx(upper, rel=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("norm", "lower", "upper", "said"),
+    [
+        ("l0", 5.0, 5.0, "between 5 and 5 pixels"),
+        ("l0", 0.0, 0.0, "between 0 and 0 pixels"),
+        ("linf", 0.25, 0.30000001, "between 0.25 and 0.300001"),
+        ("l0", 3.0, np.inf, "at least 3 pixels, none found"),
+        ("l2", np.inf, np.inf, "nothing works"),
+    ],
+)
+def test_an_interval_in_words(norm, lower, upper, said):
+    assert in_words(norm, lower, upper) == said
+
+
+@pytest.mark.parametrize(
+    ("norm", "gap", "reached"), [("l0", 0, False), ("l0", 0.2, True), ("l1", 0.2, True), ("linf", 0.1, False)]
+)
+def test_an_interval_is_as_narrow_as_asked_or_not(norm, gap, reached):
+    assert RADII[norm].reached(4.0, 5.0, gap) == reached
+    assert RADII[norm].reached(5.0, 5.0, gap) and RADII[norm].reached(np.inf, np.inf, gap)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(st.data())
+def test_the_size_of_a_perturbation_is_rounded_up(norm, data):
+    ball, _, s = data.draw(ball_cases((norm,), images=st.just(1)))
+    got, exact = Fraction(size(ball, s)), [abs(Fraction(float(v))) for v in s[0]]
+    if norm == "l2":
+        assert got**2 >= sum(v**2 for v in exact)
+    else:
+        assert got >= oracles.size(norm, exact) and (norm != "l0" or got == np.count_nonzero(s))

@@ -320,11 +320,11 @@ def test_lower_is_the_largest_radius_that_was_refuted(norm, limit, hasty, monkey
     """Of those asked about: between the quantile and `upper`, not beyond twice the quantile."""
     asked = {}
 
-    def told(net, images, radius, image, c, deadline):
+    def answer(net, images, radius, image, c, deadline):
         asked[radius] = radius < limit if norm == "linf" else radius <= limit
         return np.eye(len(image))[0] if asked[radius] else None
 
-    monkeypatch.setattr(attacks.proofs.set_minimum, "refuted", told)
+    monkeypatch.setattr(attacks.proofs.set_minimum, "refuted", answer)
     x = np.array([[0.25, 0.5], [0.5, 0.25], [0.25, 0.625]]) if norm == "linf" else np.full((2, 4), 0.25)
     net = SUM if norm == "linf" else MLP.from_arrays([(np.ones((4, 1)), [-3.125])])  # three pixels of 3/4, and 1/8
     found = [0.24, 4.0][norm == "l0"]

@@ -9,7 +9,9 @@ import pytest
 from attacks import accessory, certified_minimum, fgsm, glasses_mask, universal
 from attacks.balls import LInf
 from attacks.proofs.certificate_file import fingerprint
+from attacks.report.formats import ceiled, floored
 from attacks.report.play import play_page
+from attacks.report.records import Interval
 from minigrad import MLP
 from minigrad.margin import Margin
 
@@ -42,7 +44,11 @@ def small():
 
 def page_of(given, digits=("4", "9")):
     net, x, universals, proved, worn = given
-    return play_page(net, x, digits, 17, proved, universals, worn)
+    return play_page(net, x, digits, 17, known(proved), universals, worn)
+
+
+def known(proved):
+    return {norm: Interval.from_certificate(c) for norm, c in proved.items()}
 
 
 def m_of(net, x):
@@ -94,7 +100,7 @@ def test_the_reference_network_agrees_and_its_page_is_small(visit, reference, mn
     enough = {"l0": 60.0, "linf": 0.5}  # seconds: the pixels are proved in a fraction of one on a free machine
     proved = {n: certified_minimum(reference, x[None], [0], norm=n, time_limit=t)[0] for n, t in enough.items()}
     worn = accessory(reference, x[None], [0], glasses_mask(), rng=0)
-    content = play_page(reference, x, ("4", "9"), 4, proved, {0.1: np.full(784, 0.1)}, worn)
+    content = play_page(reference, x, ("4", "9"), 4, known(proved), {0.1: np.full(784, 0.1)}, worn)
     assert len(content) < 3_000_000
     page = visit(content)
     N = reference.logits(x[None])[0, 0]
@@ -182,8 +188,8 @@ def test_slider_universal_and_glasses(visit, small):
     page.focus("#eps")
     page.keyboard.press("Home")
     assert np.array_equal(now(page)[0], x) and "No s is that small" in page.inner_text("#status")
-    lower = np.floor(1e5 * proved["linf"].lower) / 1e5
-    assert f"Proved: no s below eps {lower:.5f} fools this 4" in page.inner_text("#proof")
+    lower = floored(proved["linf"].lower, 5)
+    assert f"Proved: no s below eps {lower} fools this 4" in page.inner_text("#proof")
     page.check("[value=glasses]")
     assert np.array_equal(now(page)[0], worn.apply(x[None])[0])
     page.check("#overlay")
@@ -212,6 +218,17 @@ def test_every_interval_is_worded_as_it_is(visit, small, ends, sentence):
     page = visit(page_of((net, x, universals, proved | {"l0": replace(proved["l0"], **ends)}, worn)))
     assert page.inner_text("#proof") == sentence
     assert page.is_disabled("#solution") == ("x_adv" in ends)
+
+
+def test_bounds_are_rounded_as_in_python(visit, small):
+    """Also where a product with 1e5 would be a whole number by rounding: next to k / 1e5, on either side."""
+    page, rng = visit(page_of(small)), np.random.default_rng(0)
+    near = rng.integers(0, 10**5, 200) / 1e5
+    values = [0.0, 5e-324, 1e-101, 1e-6, 0.25, 1.0, 0.0401397825, *near, *np.nextafter(near, 0), *np.nextafter(near, 1)]
+    values += [*rng.random(100), *(10.0 ** rng.uniform(-12, 2, 100))]
+    for digits in (4, 5):
+        got = page.evaluate("([v, d]) => v.map(u => [play.floored(u, d), play.ceiled(u, d)])", [values, digits])
+        assert got == [[floored(float(v), digits), ceiled(float(v), digits)] for v in values]
 
 
 # ------------------------------------------------------------------ without one

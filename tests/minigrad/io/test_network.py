@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from strategies import networks
 
+from data.loader import MNIST
 from minigrad import MLP
 from minigrad.io.network import network_bytes
 from minigrad.io.npz import npz_bytes, parse_npz
@@ -43,6 +44,33 @@ def test_archives_of_something_else_than_a_network(tmp_path, change):
     path.write_bytes(npz_bytes({name: array for name, array in (NET | change).items() if array is not None}))
     with pytest.raises(ValueError, match=r"other\.npz: expected a network saved by MLP\.save"):
         MLP.load(path)
+
+
+@pytest.mark.parametrize(
+    ("save", "arrays", "held"),
+    [
+        (np.savez, {"x": np.ones((9, 4)), "y": np.ones(9)}, "x, y$"),
+        (np.savez_compressed, {"x_train": np.zeros((99, 4)), "y_train": np.ones(99)}, "x_train, y_train$"),
+        (np.savez, {f"a{k}": np.ones(1) for k in range(9)}, r"a0, a1, a2, a3, a4, a5, \.\.\.$"),
+        (np.savez, {"a\nb": np.ones(1)}, "a b$"),
+    ],
+)
+def test_archives_without_a_network_are_named_by_what_they_hold(tmp_path, save, arrays, held):
+    save(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"mine\.npz: expected a network .*: no network in it, but {held}"):
+        MLP.load(tmp_path / "mine.npz")
+
+
+def test_mnist_is_no_network():
+    with pytest.raises(ValueError, match=r"mnist\.npz: .* no network in it, but x_train, y_train, x_test, y_test$"):
+        MLP.load(MNIST)
+
+
+def test_a_file_of_torch_is_no_network(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch is not installed: none of its files was opened")
+    torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "net.pt")
+    with pytest.raises(ValueError, match=r"no network in it, but .*MLP\.from_torch\(torch\.load\(\.\.\.\)\)\)$"):
+        MLP.load(tmp_path / "net.pt")
 
 
 @given(networks())
