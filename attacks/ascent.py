@@ -39,6 +39,18 @@ def random_start(ball: Ball, x: Array, rng: np.random.Generator) -> Array:
     return rng.random((*x.shape[:-1], 1)) * ball.maximize(x, direction)
 
 
+def common_start(ball: Ball, x: Array, seed: int, turn: int, turns: int) -> Array:
+    """A random `s` in S for each row, all in one direction: start `turn` of `turns` where the margin is level.
+
+    All rows go the same way, so an image's start is its own, whatever else is in the batch.  The direction has a common
+    part, upwards and downwards in turn: independent signs alone would leave the mean of many pixels where it is.  The
+    first starts go all the way to the end of S, the later ones less far.
+    """
+    rng = np.random.default_rng((seed, turn))
+    direction = rng.normal(size=x.shape[-1]) + 2 * (-1) ** turn * abs(rng.normal())
+    return (1 - turn // 2 * 2 / turns) * ball.maximize(x, np.broadcast_to(direction, x.shape))
+
+
 def temperature(m: Array) -> float:
     """tau, a quarter of the mean |m|; 1 where that is too small to divide by."""
     tau = float(np.mean(np.abs(m))) / 4

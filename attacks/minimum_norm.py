@@ -12,18 +12,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.ascent import fade, share_of_way
+from attacks.ascent import common_start, fade, share_of_way
 from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.images import blocks
-from attacks.problem import Problem, why_still
+from attacks.problem import Problem, why_level, why_still
 from attacks.result import AttackResult, Reason
 from attacks.stretch import STRETCH, stretched
 from minigrad.inputs import Array, as_count, as_images, as_number
 from minigrad.margin import Margin
 from minigrad.model import Model
 
-STARTS = 8  # random points of the box, where the gradient at x is zero: 4 or 16 would do as well, each costs a step
+STARTS = 8  # random points of the box, where x has no slope: not critical, each costs such an image a step
 
 
 def smallest_eps(
@@ -53,7 +53,7 @@ def smallest_eps(
     4. The answer s becomes (1 + t) s, inside the box, t = `stretch` or as many doublings of it as it takes to flip in
        single precision as well, with room to spare (attacks/stretch.py).
 
-    Where the gradient at x is zero, the search starts at the best of a few random points of the box.
+    Where no free pixel has a slope at x, the search starts at the best of a few random points of the box.
 
     The answer is re-measured: `distance` is `|x_adv - x|` of an image that does flip.  It is an upper bound of the
     true minimum.
@@ -119,14 +119,14 @@ def _descend(margin: Margin, x: Array, ball: Ball, steps: int) -> tuple[Array, A
     """Steps 1 to 3 for rows `x` (n, d): the best s (n, d), its radius (n,) or inf, its margin (n,), and why nothing
     could be tried, if so (n,)."""
     m, g = margin.value_and_gradient(x)
-    why = why_still(ball, x, g)
+    why, level = why_still(ball, x, g), why_level(ball, x, g) != Reason.BUDGET
     root = ball.radius_for(x, g, -m)  # (n,) eps with h_S(eps) = -m
     whole = ball.distance(ball.maximize(x, g))  # the radius of ball is inf: as far as the box lets it
     past = np.maximum(root * (1 + 1e-9), 1e-9 * whole)  # past the tie, also where x is on the boundary and the root 0
     eps = np.where(np.isfinite(root), past, whole / 4)  # a first guess where no root exists
     s, G = ball.with_radius(eps).maximize(x, g), _normalized(g)  # (n, d), (n, d)
     best, top, best_s = np.full(len(x), np.inf), np.full(len(x), -np.inf), np.zeros_like(x)
-    elsewhere = np.flatnonzero((why == Reason.ZERO_GRADIENT) & (m <= 0))
+    elsewhere = np.flatnonzero(level & (m <= 0))
     if len(elsewhere):
         top[elsewhere] = m[elsewhere]
         s[elsewhere], tried = _random_point(margin.take(elsewhere), x[elsewhere], ball.take(elsewhere, len(x)))
@@ -161,16 +161,15 @@ def _random_point(margin: Margin, x: Array, ball: Ball) -> tuple[Array, Array]:
     """For each row the best s (n, d) of a few random points of the box, and whether there is one (n,).
 
     An adversarial point is better than others, and a near one than a far one; of the others those count that have a
-    slope, by their margin.  All rows go in the same random directions, so an image's answer is its own.
+    slope, by their margin.
     """
-    rng, n = np.random.default_rng(0), len(x)
-    s, near, top = np.zeros_like(x), np.full(n, np.inf), np.full(n, -np.inf)
-    for _ in range(STARTS):
-        direction = np.broadcast_to(rng.normal(size=x.shape[1]), x.shape)
-        v = rng.random() * ball.maximize(x, direction)  # the radius of ball is inf: towards a corner of the box
+    s, near, top = np.zeros_like(x), np.full(len(x), np.inf), np.full(len(x), -np.inf)
+    for start in range(STARTS):
+        v = common_start(ball, x, 0, start, STARTS)  # the radius of ball is inf: towards a corner of the box
         m, g = margin.value_and_gradient(ball.apply(x, v))
         far = np.where(m > 0, ball.distance(v), np.inf)  # (n,)
-        better = (far < near) | (np.isinf(near) & g.any(axis=1) & (m > top))
+        sloping = why_level(ball, x, g) == Reason.BUDGET
+        better = (far < near) | (np.isinf(near) & sloping & (m > top))
         s[better], near[better], top[better] = v[better], far[better], m[better]
     return s, np.isfinite(top)
 

@@ -118,14 +118,21 @@ class Problem:
         )
 
 
-def why_still(ball: Ball, x: Array, g: Array) -> Array:
-    """Why no pixel of `x` (n, d) can move uphill along `g` (n, d), as Reasons (n,); BUDGET where one can.
+def why_level(ball: Ball, x: Array, g: Array) -> Array:
+    """Why the margin is level around `x` (n, d), where its gradient is `g` (n, d), as Reasons (n,); BUDGET where not.
 
-    NO_PIXEL: box and mask leave no pixel any room, or none in a direction that helps.  ZERO_GRADIENT: there is room,
-    and no pixel has a slope, free or not.
+    NO_PIXEL: box and mask leave no pixel any room, or none that has a slope.  ZERO_GRADIENT: there is room, and no
+    pixel has a slope, free or not.
     """
     down, up = ball.room(x)
-    why = np.full(len(x), Reason.BUDGET, object)
-    why[caps(down, up, g).max(axis=1) == 0] = Reason.NO_PIXEL
-    why[((down < 0) | (up > 0)).any(axis=1) & ~g.any(axis=1)] = Reason.ZERO_GRADIENT
+    free, why = (down < 0) | (up > 0), np.full(len(x), Reason.BUDGET, object)
+    why[~(free & (g != 0)).any(axis=1)] = Reason.NO_PIXEL
+    why[free.any(axis=1) & ~g.any(axis=1)] = Reason.ZERO_GRADIENT
+    return why
+
+
+def why_still(ball: Ball, x: Array, g: Array) -> Array:
+    """The same, and NO_PIXEL also where every free pixel with a slope is at the end of the box that it points to."""
+    why = why_level(ball, x, g)
+    why[(why == Reason.BUDGET) & (caps(*ball.room(x), g).max(axis=1) == 0)] = Reason.NO_PIXEL
     return why

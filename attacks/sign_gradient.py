@@ -13,19 +13,23 @@ For an affine network that is the answer.  attacks/minimum_norm.py finds the sma
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.ascent import random_start
+from attacks.ascent import common_start, random_start
 from attacks.balls.base import Ball
 from attacks.images import blocks
-from attacks.problem import Problem, why_still
+from attacks.problem import Problem, why_level, why_still
 from attacks.result import AttackResult, Reason
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_number
 from minigrad.margin import Margin
 from minigrad.model import Model
 
-STARTS = 4  # random starts where nothing had a slope: 2 and 8 would do as well, each costs a run of those images
+STARTS = 4  # random starts where nothing has a slope: not critical, each costs a run of those images
 
 
 def fgsm(
@@ -106,8 +110,8 @@ def pgd(
         As in `saliency_map`.
     ball : LInf, L0, L1 or L2
     steps, restarts : int
-        The first run starts at s = 0, the others at random points of the ball.  Where no run met a slope, a few more
-        random starts follow.
+        The first run starts at s = 0, the others at random points of the ball.  Where the first meets no slope, runs
+        from a few random points follow in any case.
     step : float
         The first step as a share of the radius, in (0, 1].
     stop : bool
@@ -148,31 +152,30 @@ def pgd(
     problem = Problem.from_images(net, x, y, ball, target, levels)
     margin = problem.margin if objective == "margin" else problem.margin.by_loss()
     rng, n = as_generator(rng), len(problem.x)
-    x_adv, best, flat = problem.x.copy(), problem.start.copy(), np.ones(n, bool)  # flat: no slope seen so far
-    for restart in range(max(restarts, 1 + STARTS)):
-        going = best <= 0 if stop else problem.start <= 0
-        if restart >= restarts:
-            going &= flat
-        for rows in blocks(np.flatnonzero(going)):
-            around = ball.take(rows, n)
-            s = random_start(around, problem.x[rows], rng) if restart else np.zeros_like(problem.x[rows])
-            m, found, level = _ascend(margin.take(rows), problem.x[rows], s, around, steps, step, stop)
-            flat[rows] &= level
-            better = m > best[rows]
-            best[rows[better]], x_adv[rows[better]] = m[better], found[better]
-    why = np.full(n, Reason.BUDGET, object)
-    why[flat] = Reason.ZERO_GRADIENT
-    for rows in blocks(np.flatnonzero(best <= 0)):  # box and mask leave no pixel any room
-        down, up = ball.take(rows, n).room(problem.x[rows])
-        why[rows[np.all((down == 0) & (up == 0), axis=1)]] = Reason.NO_PIXEL
+    x_adv, best, why = problem.x.copy(), problem.start.copy(), np.full(n, Reason.NO_PIXEL, object)
+
+    def run(rows: Array, start: Callable[[Ball, Array], Array]) -> None:
+        for some in blocks(rows[(best[rows] <= 0) | (not stop)]):
+            around, x = ball.take(some, n), problem.x[some]
+            m, found, level = _ascend(margin.take(some), x, start(around, x), around, steps, step, stop)
+            better, sloping = m > best[some], why[some] != Reason.BUDGET
+            best[some[better]], x_adv[some[better]] = m[better], found[better]
+            why[some[sloping]] = level[sloping]
+
+    run(problem.open_rows, lambda _, x: np.zeros_like(x))
+    seed, level = int(deepcopy(rng).integers(2**62)), problem.open_rows[why[problem.open_rows] != Reason.BUDGET]
+    for turn in range(STARTS):
+        run(level, partial(common_start, seed=seed, turn=turn, turns=STARTS))
+    for _ in range(restarts - 1):
+        run(problem.open_rows, partial(random_start, rng=rng))
     return problem.finish(x_adv, why)
 
 
 def _ascend(
     margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: float, stop: bool
 ) -> tuple[Array, Array, Array]:
-    """The largest margin seen on the way from `x + s`, (n,), where, (n, d), and whether every gradient was 0, (n,)."""
-    best, x_best, flat = np.full(len(x), -np.inf), x.copy(), np.ones(len(x), bool)
+    """The largest margin seen on the way from `x + s`, (n,), where, (n, d), and why it is level at the start, (n,)."""
+    best, x_best, why = np.full(len(x), -np.inf), x.copy(), np.full(len(x), Reason.BUDGET, object)
     rows = np.arange(len(x))
     for t in range(steps + 1):
         around = ball.take(rows, len(x))
@@ -180,11 +183,13 @@ def _ascend(
         m, g = margin.take(rows).value_and_gradient(now)
         better = m > best[rows]
         best[rows[better]], x_best[rows[better]] = m[better], now[better]
-        flat[rows] &= ~g.any(axis=1)
         go = m <= 0 if stop else np.ones(len(m), bool)
+        if t == 0:
+            why = why_level(ball, x, g)
+            go &= why == Reason.BUDGET  # where it is level, no step would move
         if t == steps or not go.any():
             break
         rows, around = rows[go], around.take(np.flatnonzero(go), len(rows))
         move = around.scaled(step * (1 - t / steps)).maximize(now[go], g[go])
         s = around.project(x[rows], s[go] + move)
-    return best, x_best, flat
+    return best, x_best, why

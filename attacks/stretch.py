@@ -14,11 +14,11 @@ from minigrad.inputs import Array
 from minigrad.margin import Margin
 
 # The first t: it is nearly all that the stretch costs.  On four networks of MNIST in three norms (4,700 flips, each in
-# eight orders of summation) no flip was undone, and the mean radius grew by 4.1e-6 of itself.  Half or double of it undo
-# none either, and cost half or double.
+# eight orders of summation) no flip was undone, and the mean radius grew by 4.1e-6 of itself.  Half or double of it
+# undo none either, and cost half or double.
 STRETCH = 4e-6
 DOUBLINGS = 11  # up to t = 1%: what does not survive that sits on the boundary itself
-DEVIATIONS = 2.0  # of float32, which the margin must exceed: with 0.5, 2 of those 37,000 trials were undone, with 1 none
+DEVIATIONS = 2.0  # of float32, which the margin must exceed: with 0.5, 2 of those 37,000 trials failed, with 1 none
 SEEN = 4  # the same for a stranger's model, of which one error is seen: up to 3 of 400 are undone, with 2 up to 5
 
 

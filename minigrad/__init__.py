@@ -2,7 +2,8 @@
 
 Read `layers.py` and `losses.py` (each derivative, derived), `mlp.py` (forward, Jacobian, its two pulls), `check.py` (is
 the Jacobian right?), `optimisers.py` and `train.py`; then `margin.py` and `model.py`, what attacks ask of a network.
-`threads.py` keeps BLAS to one of them; `bounds/` is for proofs, `io/` for files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
+`threads.py` keeps BLAS to one thread; `bounds/` is for proofs, `io/` for files and other libraries.  This room imports
+NumPy and neither `attacks` nor `data`.
 
 Conventions, stated once; every other file points here.
 

@@ -3,8 +3,8 @@
     python notebooks/execute.py            does it run?  The stored file is left alone
     python notebooks/execute.py --save     and keep the new outputs
 
-With the variable CI set, a notebook that takes longer than `--limit` fails; elsewhere, where the machine may be busy, it
-gets a warning.  Its kernel has one BLAS thread, unless a number is chosen.
+With the variable CI set, a notebook that takes longer than `--limit` fails; elsewhere, where the machine may be busy,
+it gets a warning.  Its kernel has one BLAS thread, unless a number is chosen.
 
 Needs nbclient, nbformat and ipykernel (the extra `notebook`).
 """

@@ -156,16 +156,8 @@ class Ball:
             lo, hi = (np.broadcast_to(end, x.shape)[place] for end in self.box)
             raise ValueError(
                 f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
-                f"pixel {place[-1]} ({self._cure(x)})"
+                f"pixel {place[-1]} ({cure(self, x)})"
             )
-
-    def _cure(self, x: Array) -> str:
-        """What to do with images that are not in the box."""
-        beyond = np.maximum(self.box[0] - x, x - self.box[1]).max()
-        if beyond <= ROUNDED * max(1, np.abs(self.box[0]).max(), np.abs(self.box[1]).max()):
-            return "np.clip(x, lo, hi) mends what rounding did"
-        bytes_ = x.min() >= 0 and x.max() <= 255 and np.max(self.box[1]) <= 1
-        return f"{'pixels of 0..255 are divided by 255, and ' if bytes_ else ''}box=(lo, hi) says another range"
 
     # ------------------------------------------------------------------ parts of the set, and other radii
 
@@ -251,3 +243,12 @@ def as_gain(gain: ArrayLike, x: Array, g: Array) -> Array:
     if value.dtype.kind in "iuf" and value.shape in (shape, ()):
         return np.broadcast_to(value.astype(np.float64), shape)
     raise ValueError(f"gain: expected a number, or one per image {shape}, got {value.dtype} {value.shape}")
+
+
+def cure(ball: Ball, x: Array) -> str:
+    """What to do with images that are not in the box."""
+    beyond = np.maximum(ball.box[0] - x, x - ball.box[1]).max()
+    if beyond <= ROUNDED * max(1, np.abs(ball.box[0]).max(), np.abs(ball.box[1]).max()):
+        return "np.clip(x, lo, hi) mends what rounding did"
+    bytes_ = x.min() >= 0 and x.max() <= 255 and np.max(ball.box[1]) <= 1
+    return f"{'pixels of 0..255 are divided by 255, and ' if bytes_ else ''}box=(lo, hi) says another range"

@@ -27,7 +27,7 @@ from minigrad.mlp import MLP
 TRIES = 12  # radii from the largest own minimum on, each half as large again (up to 58 times), then the whole box
 REACH = 2.0  # times the quantile bound, the largest radius asked about; of 40 fours and nines 1.7 times is refuted
 HARDEST = 16  # images of largest own minimum that take part in the weighted bound; 8 and 32 of 40 prove the same
-FINE = 0.02  # radii nearer than this share are not told apart: halving takes one more search an end
+FINE = 0.02  # radii nearer than this share count as one; halving it takes one more search an end
 QUANTILE = 0.7  # of the time goes to the images' own minima, which are most of the bound: not critical
 
 

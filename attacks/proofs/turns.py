@@ -20,7 +20,7 @@ from attacks.result import Reason
 # Where time runs out (784-128-64-1, Linf, 2 s an image) lower / upper is 0.86 on average.  Half and double of any of
 # these leave it between 0.84 and 0.89, about what two runs differ by.
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
-LEAST_STEP = 0.005  # radii nearer than this share are not told apart
+LEAST_STEP = 0.005  # radii nearer than this share count as one
 
 
 def narrowed(task: Task, i: int) -> Turns:

@@ -1,11 +1,12 @@
 """The report: the whole homework, run from end to end and written down as pages, figures and numbers.
 
-Read it in the order in which it runs.  First `setup`: options, data, network, images; and `records`: what travels from
-those who find something to those who show it.  Then the experiments `one_image`, `image_sets`, `glasses` and
-`detection`, which do not know each other, and `proof_jobs`, the proofs that run beside them.  Then what a reader sees,
-made of the records alone: `results`, the numbers of `results.json`; `figures` and `curves`, drawn by `plots` and
-`panels`; `wording`, `tables` and `formats`, which `page` puts into `template.html`; `play` with `play.html`; `write`,
-the folder.  Last the commands: `cli`, where all of these meet, `summary`, what it prints, and `prove`; `workers` and
-`progress` serve both.  This wing may import every other one, `data` too, and nothing may import this wing.  Only
-`plots` loads matplotlib, so it is imported inside the functions that draw.
+Read it in the order in which it runs.  First `mnist`: our images, whatever else is called `data`; `setup`: options,
+data, network, images; and `records`: what travels from those who find something to those who show it.  Then the
+experiments `one_image`, `image_sets`, `glasses` and `detection`, which do not know each other, and `proof_jobs`, the
+proofs that run beside them.  Then what a reader sees, made of the records alone: `results`, the numbers of
+`results.json`; `figures` and `curves`, drawn by `plots` and `panels`; `wording`, `tables` and `formats`, which `page`
+puts into `template.html`; `play` with `play.html`; `write`, the folder.  Last the commands: `cli`, where all of these
+meet, `summary`, what it prints, and `prove`; `workers` with `pool`, `interrupt` and `progress` serve both.  This wing
+may import every other one, `data` too, and nothing may import this wing.  Only `plots` loads matplotlib, so it is
+imported inside the functions that draw.
 """

@@ -77,7 +77,7 @@ class Pool(Executor):
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
         thread = threading.Thread(target=self._feed, args=(ours,), daemon=True)
-        with _deaf():  # the thread too: else the signal would reach it, and then this one, while the next process starts
+        with _deaf():  # the thread too: through it the signal would reach this one while the next process starts
             process.start()
             self._processes.append(process)
             theirs.close()  # or this process would never see the other end close

@@ -194,8 +194,8 @@ def test_counts_are_the_evaluations_the_model_saw(k):
         model = Counting(net)
         result = attack(model, x, net.predict(x), *options)
         assert model.jacobians == result.jacobians > 0
-        probes = model.forwards - result.forwards  # one image now and then, to learn how many logits there are
-        assert 1 <= probes <= 2
+        probes = model.forwards - result.forwards  # one image: twice at the start, later for the number of logits
+        assert 2 <= probes <= 3
 
 
 # ---------------------------------------------------------------- bad input, the same for every attack

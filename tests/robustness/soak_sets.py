@@ -2,7 +2,7 @@
 
     python tests/robustness/soak_sets.py [--count 200] [--seed 0] [--only INDEX]
 
-The sets are those of test_uap_minimum.py whose minimum is known: image i has the margin  m_i + W_i . s  with a slope of
+The sets are those of test_set_minimum.py whose minimum is known: image i has the margin  m_i + W_i . s  with a slope of
 its own, so the least |s| that lifts a share of them above 0 is a linear program for each choice of images (for L0 and
 each support).  Its solver is good to NOISE; ties make the truth an interval, [margin 0, margin NOISE].
 """
@@ -36,12 +36,12 @@ def set_of(seed, index):
     return W, m, seen, NORMS[index % 4], float(rng.choice([1.0, 1.0, 0.5]))
 
 
-def compare(seed, index):
+def compare(seed, index, seconds):
     """(least, most) of the truth and the interval claimed.  Raises AssertionError where they contradict each other."""
     W, m, seen, norm, share = set_of(seed, index)
     net, x, mask = gated(W, m, seen)
     least, most = least_radius(norm, W, m, (-seen).max(axis=0), (1 - seen).min(axis=0), share)
-    options = {"convention": "inside", "mask": mask, "time_limit": 0.5}
+    options = {"convention": "inside", "mask": mask, "time_limit": seconds}
     got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, share=share, **options)
     said = f"seed {seed}, set {index} ({norm}, share {share}): [{got.lower!r}, {got.upper!r}], truth [{least}, {most}]"
     assert got.lower <= most * (1 + NOISE) + NOISE, said
@@ -49,14 +49,17 @@ def compare(seed, index):
     return most, got
 
 
-def soak(count, seed=0, only=None, tell=lambda done: None):
-    """How many sets had an s, in how many the images together proved more than alone, the worst relative slacks."""
+def soak(count, seed=0, only=None, tell=lambda done: None, seconds=0.5):
+    """How many sets had an s, in how many the images together proved more than alone, the worst relative slacks.
+
+    `seconds` a set; how often the images together prove more depends on them.
+    """
     known, together, slack = 0, 0, [0.0, 0.0]
     search = attacks.proofs.set_minimum.universal
     attacks.proofs.set_minimum.universal = partial(universal, steps=4, passes=1)  # short: the proofs are on trial
     try:
         for index in range(count) if only is None else [only]:
-            most, got = compare(seed, index)
+            most, got = compare(seed, index, seconds)
             together += got.weights is not None
             if most < np.inf:
                 known += 1

@@ -91,7 +91,7 @@ def test_the_fractions_agree_with_the_network():
 
 
 def test_the_first_sets():
-    known, together, slack = soak_sets.soak(12)
+    known, together, slack = soak_sets.soak(12, seconds=10)  # more than any needs: a busy machine changes nothing
     assert known >= 6 and together >= 3 and slack[0] < 1
 
 

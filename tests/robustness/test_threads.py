@@ -49,7 +49,7 @@ for name, ball in (("universal", LInf(0.1)), ("universal pixels", L0(8))):
     one = universal(net, fours, zeros, ball)
     told |= {{name: one.s, name + " success": one.fooled, name + " distance": ball.distance(one.s)}}
 for norm in ("l0", "linf", "l2"):
-    proofs = certified_minimum(small, fours[:4], zeros[:4], norm, node_limit=20, time_limit=1e6)
+    proofs = certified_minimum(small, fours[:4], zeros[:4], norm=norm, node_limit=20, time_limit=1e6)
     [proof.check(small) for proof in proofs]
     told["certificates " + norm] = np.frombuffer(b"".join(replace(p, seconds=0.0).to_bytes() for p in proofs), np.uint8)
     told["interval " + norm] = [(proof.lower, proof.upper) for proof in proofs]

@@ -36,11 +36,24 @@ def test_cleverhans_torchattacks_with_no_admissible_pixel_none_is_edited(attack)
     result = attack(DEAD, x, [0, 0])
     assert np.array_equal(result.x_adv, x)
     assert not result.success.any()
+    assert result.reason.tolist() == ["zero gradient"] * 2
 
 
 @pytest.mark.parametrize("name", ["saliency_map", "papernot", "fgsm", "fgsm l0", "smallest_eps"])
 def test_cleverhans_torchattacks_no_admissible_pixel_is_reported(name):
-    assert ALL[name](DEAD, np.full((1, 3), 0.5), [0]).reason.tolist() == ["no admissible pixel"]
+    """Three white pixels, and the margin rises with each."""
+    net = MLP.from_arrays([(np.ones((3, 1)), [-4.0])])
+    assert ALL[name](net, np.ones((1, 3)), [0]).reason.tolist() == ["no admissible pixel"]
+
+
+@pytest.mark.parametrize("name", ["pgd", "pgd l0", "smallest_eps", "smallest l1"])
+def test_art_where_the_gradient_is_zero_random_starts_are_tried(name):
+    """N = relu(x0 + x1 + x2 - 2) - 0.25 is level at the image; saliency_map and fgsm have one start, and say so."""
+    net = MLP.from_arrays([(np.ones((3, 1)), [-2.0]), ([[1.0]], [-0.25])])
+    x = np.full((2, 3), 0.5)
+    assert ALL[name](net, x, [0, 0]).success.all()
+    for single in ("saliency_map", "papernot", "fgsm", "fgsm l0"):
+        assert ALL[single](net, x, [0, 0]).reason.tolist() == ["zero gradient"] * 2
 
 
 def test_cleverhans_torchattacks_not_even_after_some_steps_is_pixel_0_edited():
@@ -144,7 +157,7 @@ def test_foolbox_art_eps_of_each_row_is_the_eps_of_that_row():
     x = np.array([[0.25, 0.25], [0.0, 0.9375], [0.4375, 0.5]])
     expected = [0.25, 0.03125, 0.03125]
     for order in ([0, 1, 2], [2, 0, 1]):
-        eps = smallest_eps(SUM, x[order], [0, 0, 0], norm="linf").distance
+        eps = smallest_eps(SUM, x[order], [0, 0, 0], norm="linf", stretch=0).distance
         np.testing.assert_allclose(eps, np.array(expected)[order], rtol=1e-8)
 
 
@@ -164,6 +177,28 @@ def test_auto_attack_the_two_successes_do_differ():
     result = smallest_eps(MLP.from_arrays([(np.ones((3, 1)), [-1.3])]), x, np.zeros(40), norm="linf")
     assert result.success.all()
     assert 0 < result.success_8bit.sum() < 40
+
+
+@every_attack
+def test_nn_robust_attacks_marabou_success_is_reported_in_single_precision_too(attack):
+    """N = x0 + x1 + x2 - 1 - 2^-26: from just below, float32 rounds half of what double precision calls a flip."""
+    x = np.random.default_rng(0).uniform(0.2, 0.333, (40, 3))
+    net = MLP.from_arrays([(np.ones((3, 1)), [-1.0 - 2.0**-26])])
+    result = attack(net, x, np.zeros(40))
+    single = result.x_adv.astype(np.float32) @ np.ones(3, np.float32) + np.float32(-1.0 - 2.0**-26)
+    assert np.array_equal(result.success_32bit, (single > 0) & (net.logits(x)[:, 0] <= 0))
+    assert result.success_32bit.any()
+
+
+def test_nn_robust_attacks_a_flip_on_the_boundary_is_none_in_single_precision():
+    """What the search finds is 1e-9 past the boundary; what is returned survives."""
+    rng = np.random.default_rng(0)
+    net = MLP.from_arrays([(rng.normal(size=(30, 1)), [-1.0])])
+    x = rng.uniform(size=(60, 30))
+    y = net.predict(x)
+    found, returned = (smallest_eps(net, x, y, norm="linf", **o) for o in ({"stretch": 0}, {}))
+    assert found.success.all() and np.count_nonzero(found.success_32bit) < 50
+    assert returned.success_32bit.all() and returned.mean_distance <= found.mean_distance * (1 + 1e-4)
 
 
 @every_attack

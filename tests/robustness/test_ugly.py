@@ -5,6 +5,7 @@ same network in another scale: powers of 2 change no digit.
 """
 
 import time
+from functools import partial
 from itertools import pairwise, product
 
 import numpy as np
@@ -439,7 +440,12 @@ def test_the_same_answer_for_every_kind_of_array(name, tmp_path):
     assert np.array_equal(np.asarray(x, float), before)
 
 
-CALLS = {**ATTACKS, **UNIVERSAL, "certified_minimum": certified_minimum, "universal_minimum": universal_minimum}
+CALLS = {
+    **ATTACKS,
+    **UNIVERSAL,
+    "certified_minimum": partial(certified_minimum, norm="l0"),
+    "universal_minimum": partial(universal_minimum, norm="linf"),
+}
 CALLS |= {"fit": fit, "accessory": lambda *a: accessory(*a, MASK), "check": lambda net, x, y: check_jacobian(net, x)}
 UNDER = np.array([[False] * D, [True] + [False] * (D - 1)])
 REFUSED = {

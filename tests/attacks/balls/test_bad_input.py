@@ -48,7 +48,7 @@ MASKS = {  # the picture, and one that has a free pixel in each of its rows
 @pytest.mark.parametrize("kind", [L1, L2, LInf])
 def test_a_picture_is_no_mask_but_its_row_is(name, kind):
     mask, y = MASKS[name], NET.predict(X)
-    with pytest.raises(ValueError, match=r"^mask: .*; a picture \(height, width\) is one row of pixels, mask\.ravel\(\)$"):
+    with pytest.raises(ValueError, match=r"^mask: .*; a picture \(height, width\) is one row .*mask\.ravel\(\)$"):
         fgsm(NET, X, y, kind(0.1, mask=mask))
     s = fgsm(NET, X, y, kind(0.1, mask=mask.ravel())).x_adv - X
     assert (s[:, ~mask.ravel()] == 0).all() and s.any()

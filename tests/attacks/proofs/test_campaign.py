@@ -149,7 +149,8 @@ def test_two_runs_at_once_are_refused(task, tmp_path):
         said.append(e)
 
     found = campaign(net, x, y, path, norm="l0", on_progress=again)
-    assert len(said) == COUNT + 1 and all(same(a, b) for a, b in zip(campaign(net, x, y, path, norm="l0"), found, strict=True))
+    assert len(said) == COUNT + 1
+    assert all(same(a, b) for a, b in zip(campaign(net, x, y, path, norm="l0"), found, strict=True))
 
 
 def test_two_proves_in_one_folder_are_refused_before_any_work(tmp_path, capsys):

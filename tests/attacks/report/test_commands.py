@@ -1,4 +1,4 @@
-"""What a command says, wherever it says it: full disks, readers who have gone, narrow terminals, slips of the finger."""
+"""What a command says, wherever it says it: full disks, readers who have gone, narrow terminals, slips."""
 
 import os
 import re
@@ -133,9 +133,14 @@ def test_a_process_that_dies_breaks_the_pool_and_nobody_waits_for_ever():
 
 def test_a_block_that_fails_ends_its_processes_in_the_middle_of_their_work():
     begun, asked = time.monotonic(), []
-    with pytest.raises(ValueError, match="no more"), workers(2) as pool:
-        asked += [pool.submit(time.sleep, 600) for _ in range(4)]
-        raise ValueError("no more")
+
+    def fail():
+        with workers(2) as pool:
+            asked.extend(pool.submit(time.sleep, 600) for _ in range(4))
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        fail()
     for future in asked:
         with pytest.raises(BrokenExecutor):
             future.result(timeout=120)

@@ -1,4 +1,4 @@
-"""A `data.py` of the user's own, beside the script or where the command is started, is left alone and not in the way."""
+"""A `data.py` of the user's own, beside the script or where the command starts, is left alone and not in the way."""
 
 import os
 import subprocess
