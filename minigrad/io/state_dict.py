@@ -29,9 +29,9 @@ def state_pairs(state: Mapping[str, Any], activation: str | None) -> list[tuple[
     2. names that differ in their numbers only, as "fc1" and "fc2" or "net.0" and "net.10", come by their numbers.
     It must be the only one.
 
-    What no state dict can say is believed: that there is an activation between all layers, and nothing else that
-    computes.  Keys such as "0" and "1" of a Sequential, which leave no place for one, contradict it.  Pass the module
-    where you have it: then the logits are compared.
+    What no state dict says is believed: that there is the activation between all layers, and nothing else that
+    computes.  Keys "0" and "1" of a Sequential, which leave no place for it, are refused.  Pass the module where you
+    have it: then the logits are compared.
 
     Raises
     ------

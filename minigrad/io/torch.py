@@ -46,8 +46,8 @@ def torch_arrays(source: Any, activation: str | None = None) -> tuple[list[Pair]
     with  s = gamma / sqrt(var + eps).  So it is one layer with the Linear before it, or else behind it.
 
     A Softmax, LogSoftmax, Sigmoid or Tanh at the end is refused, with the advice to drop it, though it changes no
-    class.  Without it the logits of the network would not be what the module returns, so they could not be compared;
-    a `threshold` of 0.5 would be understood as one of the probability or of the logit; and the cure is `module[:-1]`.
+    class.  If we left it out ourselves, the logits would not be what the module returns, so the two could not be
+    compared, and a `threshold` of 0.5 might mean a probability or a logit.  The caller writes `module[:-1]`.
 
     Parameters
     ----------
@@ -71,9 +71,10 @@ def torch_arrays(source: Any, activation: str | None = None) -> tuple[list[Pair]
     else:
         parts += _of_module(source)
     if parts and isinstance(parts[-1][1], str) and parts[-1][1] in MONOTONE:
+        half = " (a probability above 0.5 is a logit above 0)" if parts[-1][1] == "sigmoid" else ""
         raise ValueError(
             f"torch: expected a Linear layer at the end, whose output are the logits, got {parts[-1][0]}: drop that "
-            "layer, as in MLP.from_torch(module[:-1]), which changes no class (above 0.5 is a logit above 0)"
+            f"layer, as in MLP.from_torch(module[:-1]), which changes no class{half}"
         )
     return _chained(parts, activation)
 

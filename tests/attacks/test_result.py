@@ -232,6 +232,8 @@ BAD = [
     ({"mask": np.zeros(3, bool)}, "mask: expected booleans with at least one pixel free.*0 of 3 free"),
     ({"mask": np.ones(3)}, "mask: expected booleans.*got float64"),
     ({"mask": np.ones(2, bool)}, r"mask: expected a shape that broadcasts to \(2, 3\), got \(2,\)"),
+    ({"levels": (1, 0)}, "levels: expected"),
+    ({"levels": (0.5, 1)}, "levels: expected a range that holds the box"),
     ({"box": (1, 0)}, "box: expected"),
     ({"box": (0, np.inf)}, "box: expected"),
     ({"box": (0.6, 1)}, "x: expected pixels inside the box .*got 0.5 in row 0, pixel 0"),
@@ -264,6 +266,9 @@ def test_bad_input_gets_one_sentence(name, bad, message):
         (lambda: pgd(NET, X, Y, LInf(0.1), step=0), r"step: expected a share of the radius in \(0, 1\], got 0"),
         (lambda: pgd(NET, X, Y, LInf(0.1), step=1.5), r"step: expected a share of the radius in \(0, 1\], got 1.5"),
         (lambda: pgd(NET, X, Y, LInf(0.1), step=np.nan), "step: expected a share of the radius"),
+        (lambda: pgd(NET, X, Y, LInf(0.1), stop=1), "stop: expected True or False, got 1"),
+        (lambda: pgd(NET, X, Y, LInf(0.1), objective="ce"), 'objective: expected "margin" or "loss", got \'ce\''),
+        (lambda: fgsm(NET, X, Y, LInf(0.1), levels=(0.2, 1)), r"levels: expected a range that holds the box \[0, 1\]"),
     ],
 )
 def test_bad_options_get_one_sentence(call, message):

@@ -181,6 +181,106 @@ def test_restarts_find_what_the_first_run_cannot():
     assert pgd(net, x, [0], LInf(0.6), restarts=8).success[0]
 
 
+@pytest.mark.parametrize("d", [3, 30, 784])
+@pytest.mark.parametrize("threshold", [0.55, 0.7, 0.8])
+def test_from_a_plateau_the_search_starts_elsewhere(d, threshold):
+    """N = relu(mean x - t) - 0.02 is level at 0.5; the smallest eps is t + 0.02 - 0.5, in every pixel."""
+    net = MLP.from_arrays([(np.full((d, 1), 1 / d), [-threshold]), ([[1.0]], [-0.02])])
+    x = np.full((2, d), 0.5)
+    x[1] = 0.4
+    result = smallest_eps(net, x, [0, 0], norm="linf")
+    assert result.success.all()
+    np.testing.assert_allclose(result.distance, threshold + 0.02 - x[:, 0], rtol=0.02)
+    found = [pgd(net, x, [0, 0], LInf(0.5), rng=seed).success.all() for seed in range(4)]
+    assert any(found)  # with one run asked for
+    assert fgsm(net, x, [0, 0], LInf(0.5)).reason.tolist() == ["zero gradient"] * 2
+
+
+def test_a_plateau_of_the_free_pixels_is_left_as_well():
+    """Pixel 0 has a slope and is frozen, pixel 1 is level at first: random starts, then "no admissible pixel"."""
+    W = np.array([[1.0, 0.0], [0.0, 1.0]])
+    x, mask = np.array([[0.5, 0.25]]), np.array([False, True])
+    for reward, reasons in ((4.0, ["success"] * 2), (0.1, ["budget spent"] * 2), (0.0, ["no admissible pixel"] * 2)):
+        net = MLP.from_arrays([(W, [0.0, -0.5]), ([[1.0], [reward]], [-1.0])])  # N = x0 + reward relu(x1 - 0.5) - 1
+        results = pgd(net, x, [0], LInf(0.75, mask=mask)), smallest_eps(net, x, [0], mask=mask, norm="linf")
+        assert [result.reason[0] for result in results] == reasons
+        for result in results:
+            assert result.x_adv[0, 0] == 0.5 and result.margin[0] >= -0.5
+        if reward == 4:
+            assert results[1].distance[0] == pytest.approx(0.375, rel=0.02)
+
+
+# ---------------------------------------------------------------- to the last step
+
+
+@given(affine_cases(), st.sampled_from([0.125, 0.5]))
+def test_without_stopping_pgd_finds_the_worst_case(case, eps):
+    """Affine, two classes, Linf: max m = m(x) + h_S(g), and an image that is flipped on the way goes on."""
+    net, x, y, allowed = case
+    ball = LInf(eps, **allowed)
+    result = pgd(net, x, y, ball, stop=False)
+    for i, ((m,), (g,)) in enumerate(duels(net, x, y)):
+        most = m + oracles.support(row(ball, x, i), g)
+        assert m > 0 or result.margin[i] == pytest.approx(most, abs=1e-9)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@settings(max_examples=25)
+@given(st.data())
+def test_going_on_never_loses_margin_or_success(norm, data):
+    net, x, y, options = data.draw(curved_cases())
+    target = options.pop("target", None)
+    ball = BALLS[norm](2 if norm == "l0" else 0.4, **options)
+    how = {"steps": 6, "target": target, "restarts": data.draw(st.integers(1, 2))}
+    first, last = (pgd(net, x, y, ball, stop=stop, **how) for stop in (True, False))
+    assert (last.success >= first.success).all()
+    one = {**how, "restarts": 1}
+    first, last = (pgd(net, x, y, ball, stop=stop, **one) for stop in (True, False))
+    assert (last.margin >= first.margin).all()
+    assert ball.contains(x, last.x_adv - x).all()
+
+
+def test_going_on_takes_every_step(reference, mnist49):
+    _, _, x, y = mnist49
+    x, y = x[:50].astype(float), y[:50]
+    first, last = (pgd(reference, x, y, LInf(0.1), stop=stop) for stop in (True, False))
+    assert np.array_equal(first.success, last.success) and first.success.sum() > 40
+    assert (last.margin >= first.margin).all() and last.margin.mean() > first.margin.mean() + 1
+    assert last.jacobians == 41 * np.count_nonzero(last.reason != "already misclassified") > first.jacobians
+
+
+@pytest.mark.parametrize("stop", [True, False])
+@given(curved_cases(logits=st.integers(1, 2)))
+def test_for_two_classes_the_loss_takes_the_steps_of_the_margin(stop, case):
+    net, x, y, options = case
+    target = options.pop("target", None)
+    results = [
+        pgd(net, x, y, LInf(0.3, **options), steps=5, stop=stop, objective=objective, target=target)
+        for objective in ("margin", "loss")
+    ]
+    assert results[0].x_adv.tobytes() == results[1].x_adv.tobytes()
+
+
+@given(curved_cases(logits=st.integers(3, 4)))
+def test_for_more_classes_the_loss_is_another_way_up(case):
+    net, x, y, options = case
+    target = options.pop("target", None)
+    result = pgd(net, x, y, LInf(0.4, **options), steps=8, stop=False, objective="loss", target=target)
+    start = fgsm(net, x, y, LInf(0.0, **options), target=target).margin
+    assert (result.margin >= start).all()
+    wrong = net.predict(result.x_adv)
+    assert (wrong == target if target is not None else wrong != y)[result.success].all()
+
+
+def test_the_loss_counts_all_rivals_and_the_margin_the_best_one():
+    """N = (0, 10 x0 - 1, 10 x1 - 1, 10 x1 - 1) from (0.5 + 1/64, 0.5): the best rival is 1; two of three want x1."""
+    net = MLP.from_arrays([([[0.0, 10, 0, 0], [0.0, 0, 10, 10]], [9.0, -1.0, -1.0, -1.0])])
+    x = np.array([[0.5 + 1 / 64, 0.5]])
+    for objective, pixel in (("margin", 0), ("loss", 1)):
+        result = pgd(net, x, [0], L0(1), steps=1, stop=False, objective=objective)
+        assert np.flatnonzero(result.x_adv[0] != x[0]).tolist() == [pixel]
+
+
 PEAK = MLP.from_arrays([([[1.0, 1.0]], [0, -0.625]), ([[1.0], [-4.0]], [-5.0])])  # N = x - 4 relu(x - 0.625) - 5
 
 

@@ -77,11 +77,12 @@ def test_success_in_single_precision_is_measured(attack, case):
 
 
 @pytest.mark.parametrize("norm", CONVEX)
+@settings(max_examples=25)
 @given(st.data())
 def test_the_stretched_answer_is_the_answer_a_little_longer(norm, data):
     """In the same direction, inside box and mask, by at most 1%, and it flips wherever the other does."""
     net, x, y, allowed = data.draw(affine_cases(logits=st.integers(1, 4)))
-    exact, longer = (smallest_eps(net, x, y, norm=norm, stretch=t, **allowed) for t in (0, STRETCH))
+    exact, longer = (smallest_eps(net, x, y, norm=norm, steps=5, stretch=t, **allowed) for t in (0, STRETCH))
     assert np.array_equal(exact.success, longer.success)
     for i in np.flatnonzero(exact.success):
         s, v = exact.x_adv[i] - x[i], longer.x_adv[i] - x[i]
@@ -109,7 +110,7 @@ def test_on_curved_networks_a_flip_stays_one(norm, data):
 def test_on_mnist_every_flip_survives_in_any_order_of_summation(name, norm):
     net = MLP.load(NETS / f"{name}.npz")
     _, _, x, y = load_mnist((4, 9)) if name.endswith("-1") else load_mnist()
-    x, y = x[:120].astype(float), y[:120]
+    x, y = x[:80].astype(float), y[:80]
     exact, longer = (smallest_eps(net, x, y, norm=norm, steps=40, stretch=t) for t in (0, STRETCH))
     tried = longer.reason != "already misclassified"
     assert longer.success[tried].all() and np.array_equal(longer.success_32bit, tried)

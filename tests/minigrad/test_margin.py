@@ -174,3 +174,37 @@ def test_a_strangers_model_that_answers_nonsense_is_told_so(logits, jacobian, me
     x = np.full((2, 4), 0.5)
     with pytest.raises(ValueError, match=message):
         Margin.from_labels(model, x, [0, 0]).value_and_gradient(x)
+
+
+@given(cases(logits=st.integers(1, 4)))
+def test_the_loss_margin_climbs_the_cross_entropy(case):
+    """Same value; its gradient is a positive multiple of that of log(sum exp N) - N_y, or of its fall at a target."""
+    net, x, y, target = case
+    own = Margin.from_labels(net, x, y, target)
+    by_loss = own.by_loss()
+    m, c = by_loss.value_and_gradient(x)
+    assert np.array_equal(m, own.value(x))
+    if net.sizes[-1] <= 2:
+        assert np.array_equal(c, own.value_and_gradient(x)[1])
+        return
+
+    def loss(v, i):
+        N = net.logits(v[None])[0]
+        L = np.log(np.exp(N - N.max()).sum()) + N.max()
+        return L - N[y[i]] if target is None else N[target[i]] - L
+
+    for i in range(len(x)):
+        N = net.logits(x[i : i + 1])[0]
+        p = np.exp(N - N.max()) / np.exp(N - N.max()).sum()
+        numeric = central(lambda v, i=i: loss(v, i), x[i])
+        np.testing.assert_allclose((1 - p[y[i] if target is None else target[i]]) * c[i], numeric, rtol=0, atol=1e-8)
+        taken = by_loss.take(np.array([i])).value_and_gradient(x[i : i + 1])[1][0]
+        np.testing.assert_allclose(taken, c[i], rtol=0, atol=1e-13)
+
+
+def test_the_loss_margin_of_a_certain_network_has_a_slope():
+    """p_y rounds to 1, and the plain gradient of the loss to 0: the direction is still that of the best rival."""
+    net = MLP.from_arrays([(1000 * np.eye(3), [0.0, 0.0, 0.0])])
+    x = np.array([[1.0, 0.5, 0.0]])
+    _, g = Margin.from_labels(net, x, [0]).by_loss().value_and_gradient(x)
+    np.testing.assert_allclose(g, [[-1000.0, 1000.0, 0.0]], rtol=0, atol=1e-9)

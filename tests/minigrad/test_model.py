@@ -1,5 +1,6 @@
 """Any object with two methods can be attacked, and what lacks one is told so; a proof says that it needs the layers."""
 
+import ctypes
 import re
 
 import numpy as np
@@ -52,7 +53,7 @@ ATTACKS = {
     "papernot": lambda net, y: saliency_map(net, X, y, variant="papernot").x_adv,
     "fgsm": lambda net, y: fgsm(net, X, y, LInf(0.1)).x_adv,
     "pgd": lambda net, y: pgd(net, X, y, L2(0.5)).x_adv,
-    "smallest_eps": lambda net, y: smallest_eps(net, X, y, norm="linf").x_adv,
+    "smallest_eps": lambda net, y: smallest_eps(net, X, y, norm="linf", stretch=0).x_adv,
     "universal": lambda net, y: universal(net, X, y, LInf(0.2), mixed=mixed(y)).s,
     "universal pixels": lambda net, y: universal(net, X, y, L0(3), mixed=mixed(y)).s,
     "accessory": lambda net, y: accessory(net, X, y, FRAME).pattern,
@@ -143,6 +144,124 @@ def test_so_does_its_replay():
     with pytest.raises(ValueError, match="a proof needs the layers"):
         certificate.check(TwoMethods(NET))
     Certificate.from_bytes(certificate.to_bytes()).check(NET)
+
+
+# ---------------------------------------------------------------- a model that writes, and a model that changes
+
+
+class Writes(TwoMethods):
+    """`where` is the method that works in place on what it is given."""
+
+    def __init__(self, net, where, how):
+        super().__init__(net)
+        kept = getattr(self, where)
+
+        def method(x):
+            how(x)
+            return kept(x)
+
+        setattr(self, where, method)
+
+
+def through_the_lock(x):
+    """What torch.from_numpy allows: the same memory, and nobody asks whether it may be written."""
+    ctypes.memmove(x.ctypes.data, np.full_like(x, 0.25).ctypes.data, x.nbytes)
+
+
+IN_PLACE = {
+    "minus": lambda x: np.subtract(x, 0.5, out=x),
+    "item": lambda x: x.__setitem__((0, 0), 0.0),
+    "sort": lambda x: x.sort(),
+    "clip": lambda x: np.clip(x, 0.1, 0.9, out=x),
+    "buffer": lambda x: memoryview(x).__setitem__((0, 0), 0.0),
+}
+EVERY = ["saliency_map", "papernot", "fgsm", "pgd", "smallest_eps", "universal", "accessory"]
+
+
+@pytest.mark.parametrize("how", IN_PLACE)
+@pytest.mark.parametrize("where", ["logits", "jacobian"])
+@pytest.mark.parametrize("attack", EVERY)
+def test_a_model_that_writes_into_its_images_is_told_so_and_does_not(attack, where, how):
+    before = X.copy()
+    model = Writes(NET, where, IN_PLACE[how])
+    with pytest.raises(ValueError, match=f"only reads its images, got Writes, whose {where} writes into them") as error:
+        ATTACKS[attack](model, NET.predict(X))
+    assert "\n" not in str(error.value)
+    assert np.array_equal(X, before) and X.flags.writeable
+
+
+def test_so_is_a_vjp_and_a_library_that_ignores_the_lock():
+    def vjp(x, g):
+        x *= 2
+        return NET.vjp(x, g)
+
+    before = X.copy()
+    with pytest.raises(ValueError, match="got FromVJP, whose pullback writes into them"):
+        fgsm(from_vjp(NET.logits, vjp), X, NET.predict(X), LInf(0.1))
+    with pytest.raises(ValueError, match="got Writes, whose logits writes into them"):
+        fgsm(Writes(NET, "logits", through_the_lock), X, NET.predict(X), LInf(0.1))
+    assert np.array_equal(X, before)
+
+
+def test_a_model_that_copies_first_may_write():
+    def logits(x):
+        x = x.copy()
+        x -= 0.5
+        return NET.logits(x + 0.5)
+
+    result = fgsm(from_vjp(logits, NET.vjp), X, NET.predict(X), LInf(0.1))
+    assert np.array_equal(result.success, fgsm(NET, X, NET.predict(X), LInf(0.1)).success)
+
+
+def test_other_errors_of_a_model_stay_what_they_are():
+    def broken(x):
+        raise ValueError("a wrong number of channels")
+
+    with pytest.raises(ValueError, match=r"^a wrong number of channels$"):
+        fgsm(from_vjp(broken, NET.vjp), X, NET.predict(X), LInf(0.1))
+
+
+def noisy(net, change):
+    rng = np.random.default_rng(0)
+    return from_vjp(lambda x: change(net, x, rng), net.vjp)
+
+
+def dropout(net, x, rng):
+    hidden = np.maximum(x @ net.dense[0].W + net.dense[0].b, 0)
+    return (2 * hidden * (rng.random(hidden.shape) < 0.5)) @ net.dense[1].W + net.dense[1].b
+
+
+RANDOM = {
+    "dropout": dropout,
+    "smoothing": lambda net, x, rng: net.logits(x + 0.01 * rng.normal(size=x.shape)),
+    "number of classes": lambda net, x, rng: np.hstack([net.logits(x)] * rng.integers(1, 1000)),
+}
+
+
+@pytest.mark.parametrize("change", RANDOM)
+@pytest.mark.parametrize("attack", EVERY)
+def test_a_model_that_answers_differently_when_asked_again_is_refused(attack, change):
+    with pytest.raises(ValueError, match="expected the same logits when the same image is asked for twice") as error:
+        ATTACKS[attack](noisy(NET, RANDOM[change]), NET.predict(X))
+    assert "eval()" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_last_bits_may_differ_and_an_answer_in_the_same_memory_is_an_answer():
+    """Float32 on a GPU adds up in another order each time; some models return one buffer again and again."""
+    y, out = NET.predict(X), {}
+
+    def buffered(x):
+        N = NET.logits(x)
+        kept = out.setdefault(N.shape, np.empty_like(N))
+        kept[...] = N
+        return kept
+
+    plain = fgsm(NET, X, y, LInf(0.2))
+    for model in (
+        noisy(NET, lambda net, x, rng: net.logits(x) * (1 + 1e-6 * rng.random((len(x), 1)))),
+        from_vjp(buffered, NET.vjp),
+    ):
+        assert np.array_equal(fgsm(model, X, y, LInf(0.2)).success, plain.success)
 
 
 def block(start):

@@ -39,7 +39,7 @@ zeros = np.zeros(len(fours), int)
 J = told["jacobian"] = net.jacobian(fours)
 results = {{
     "saliency_map": saliency_map(net, fours, zeros),
-    "smallest_eps": smallest_eps(net, fours[:20], zeros[:20], steps=60),
+    "smallest_eps": smallest_eps(net, fours[:20], zeros[:20], norm="linf", steps=60),
     "fgsm": fgsm(net, fours, zeros, LInf(0.1)),
     "pgd": pgd(net, fours, zeros, LInf(0.05), steps=10),
 }}
