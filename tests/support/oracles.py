@@ -80,8 +80,12 @@ def dual_bound(row, g):
 
 @quiet
 def nearest(row, v):
-    """The squared distance from v to S: L0 by trying every support, the others by a quadratic program."""
+    """The squared distance from v to S: L0 by trying every support, Linf pixel by pixel, the others by a quadratic
+    program."""
     clipped = np.clip(v, row.down, row.up)
+    if row.norm == "linf":  # a product of intervals: SLSQP stops outside it now and then
+        ends = zip(v, np.maximum(row.down, -row.radius), np.minimum(row.up, row.radius), strict=True)
+        return sum(max(low - a, 0, a - high) ** 2 for a, low, high in ends)
     if row.norm == "l0":
         k = int(min(row.radius, len(v)))
         supports = (set(chosen) for size in range(k + 1) for chosen in combinations(range(len(v)), size))
@@ -90,7 +94,6 @@ def nearest(row, v):
     norm = {
         "l1": lambda z: row.radius - z.sum(),
         "l2": lambda z: row.radius**2 - np.sum((z[:d] - z[d:]) ** 2),
-        "linf": lambda z: row.radius - z,
     }[row.norm]
     result = optimize.minimize(
         lambda z: np.sum((z[:d] - z[d:] - v) ** 2),
