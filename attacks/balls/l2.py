@@ -68,9 +68,9 @@ class L2(Ball):
         every tau > 0, with equality at the tau that spends r.  Whatever tau rounding chooses, the value is not below h
         but by the rounding of a sum of positive terms: t_i / (2 tau) <= |g_i| / 2, so nothing cancels."""
         slope, cap, tau, scale = self._tau(x, g)
-        bent = (tau > 0) & np.isfinite(tau)  # (..., 1); else the whole box is inside the ball, or nothing may move
+        bent = (tau > 0) & np.isfinite(tau)  # (..., 1); else the whole box is inside the ball, or tau underflows
         twice, some = 2 * np.where(bent, tau, 1), np.where(bent, tau, 0)
-        t = np.where(bent, np.minimum(some * slope, cap), np.where(tau > 0, cap, 0))
+        t = np.where(bent, np.minimum(some * slope, cap), cap)  # no cap is above r, so cap is never too little
         h = np.sum(t * (np.abs(g) - np.where(bent, scale * (t / twice), 0)), axis=-1)
         radius = np.where(bent[..., 0], self.radius, 0)
         return h + radius * (scale[..., 0] * (radius / twice[..., 0]))

@@ -68,9 +68,8 @@ class Query:
         E is the error bound of one forward pass (minigrad/bounds/rounding.py): a batch and a single image differ in
         their last bits, so m > 0 alone could come out otherwise when it is measured again.
         """
-        rows = self.c if self.joint is None else self.joint
-        margins = (self.net.logits(points) - self.net.threshold) @ rows.T  # (n, r)
-        beyond = margins > forward_error(self.net, points) @ np.abs(rows).T
+        margins, error = self._margins(points)
+        beyond = margins > error
         return np.any(beyond, axis=1) if self.joint is None else np.all(beyond, axis=1)
 
     def safe(self, points: Array) -> Array:
@@ -78,10 +77,15 @@ class Query:
 
         Between `safe` and `adversarial` lie the points whose margin cannot be told from 0 in float64.
         """
-        rows = self.c if self.joint is None else self.joint
-        margins = (self.net.logits(points) - self.net.threshold) @ rows.T  # (n, r)
-        below = margins <= -(forward_error(self.net, points) @ np.abs(rows).T)
+        margins, error = self._margins(points)
+        below = margins <= -error
         return np.all(below, axis=1) if self.joint is None else np.any(below, axis=1)
+
+    def _margins(self, points: Array) -> tuple[Array, Array]:
+        """The margin of each row at the points, and E, (n, r) each."""
+        rows = self.c if self.joint is None else self.joint
+        margins = (self.net.logits(points) - self.net.threshold) @ rows.T
+        return margins, forward_error(self.net, points) @ np.abs(rows).T
 
     def whole(self, points: Array) -> Array:
         """Points (n, d') of the condensed image on the whole one, (n, d)."""

@@ -62,6 +62,13 @@ def test_the_two_supports_that_collapsed():
     assert L2(1.494, ([0] * 4, [3e7, 1, 1, 1])).support(x, g)[0] == pytest.approx(1.864, abs=1e-3)
 
 
+def test_a_radius_whose_tau_underflows():
+    """r = 5e-324: tau = r / |slope| rounds to 0, and 5e-324 times a gradient of 1e300 is still 5e-24."""
+    g, x = np.full((1, 5), 1e300), np.full((1, 5), 0.5)
+    assert L2(5e-324).support(x, g)[0] >= 5e-324 * 1e300
+    assert L2(0.0).support(x, g)[0] == 0
+
+
 def claims(net, norm, box=(0.0, 1.0), x=0.0):
     """lower, or 0 where the network is refused."""
     try:
