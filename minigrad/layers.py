@@ -16,12 +16,14 @@ against an `x` of (n, 1, m): k vectors for each sample in one pass, which is how
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from minigrad.inputs import Array
+Array = NDArray[Any]
 
 
 class Layer(Protocol):
@@ -30,6 +32,14 @@ class Layer(Protocol):
     def forward(self, x: Array) -> Array: ...
     def jvp(self, x: Array, dx: Array) -> Array: ...
     def vjp(self, x: Array, g: Array) -> Array: ...
+
+
+def forward(layers: Sequence[Layer], x: Array) -> list[Array]:
+    """`[x, z_1, a_1, z_2, ..., N]`: the input of each layer, and at the end the output of the network."""
+    values = [x]
+    for layer in layers:
+        values.append(layer.forward(values[-1]))
+    return values
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,21 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+import minigrad.io as io
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
-from minigrad.layers import ACTIVATIONS, Dense, Layer
+from minigrad.layers import ACTIVATIONS, Dense, Layer, forward
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 1024  # images per pass: bounds the memory for activations; 256 to 4096 are equally fast, within a fifth
-
-
-def forward(layers: Sequence[Layer], x: Array) -> list[Array]:
-    """`[x, z_1, a_1, z_2, ..., N]`: the input of each layer, and at the end the output of the network."""
-    values = [x]
-    for layer in layers:
-        values.append(layer.forward(values[-1]))
-    return values
 
 
 def _pull(layers: Sequence[Layer], values: list[Array], g: Array) -> Array:
@@ -168,9 +161,7 @@ class MLP:
         ValueError
             Fewer than two sizes, a size below 1, or an unknown activation.
         """
-        from minigrad.io.arrays import check_activation
-
-        check_activation(activation)
+        io.arrays.check_activation(activation)
         if np.ndim(sizes) != 1:
             raise ValueError(f"sizes: expected a sequence such as [784, 128, 1], got {sizes!r}")
         sizes = [as_count(size, "sizes") for size in sizes]
@@ -207,15 +198,12 @@ class MLP:
             Shapes that do not chain, values that are not finite, an unknown activation, a threshold for k >= 2 logits,
             or a dict of other arrays.
         """
-        from minigrad.io.arrays import network_layers
-
-        return cls(*network_layers(arrays, activation, threshold))
+        return cls(*io.arrays.network_layers(arrays, activation, threshold))
 
     def to_arrays(self) -> dict[str, Array]:
         """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network."""
-        from minigrad.io.arrays import network_arrays
-
-        return network_arrays(self)
+        arrays: dict[str, Array] = io.arrays.network_arrays(self)
+        return arrays
 
     @classmethod
     def from_torch(cls, source: Any, *, activation: str | None = None, threshold: float = 0.0) -> MLP:
@@ -224,11 +212,9 @@ class MLP:
         Before it is returned, module and network must agree on random rows; a state dict alone cannot be asked.
         Raises ValueError, as `minigrad.io.torch.torch_arrays` says, for layers that are no multilayer perceptron.
         """
-        from minigrad.io.torch import check_module, torch_arrays
-
-        pairs, kind = torch_arrays(source, activation)
+        pairs, kind = io.torch.torch_arrays(source, activation)
         net = cls.from_arrays(pairs, activation=kind, threshold=threshold)
-        check_module(net, source)
+        io.torch.check_module(net, source)
         return net
 
     @classmethod
@@ -238,11 +224,9 @@ class MLP:
         Before it is returned, classifier and network must agree on random rows.  Raises ValueError, as
         `minigrad.io.sklearn.sklearn_arrays` says, for anything else.
         """
-        from minigrad.io.sklearn import check_classifier, sklearn_arrays
-
-        pairs, kind = sklearn_arrays(classifier)
+        pairs, kind = io.sklearn.sklearn_arrays(classifier)
         net = cls.from_arrays(pairs, activation=kind)
-        check_classifier(net, classifier)
+        io.sklearn.check_classifier(net, classifier)
         return net
 
     def rescaled(self, lo: ArrayLike, hi: ArrayLike) -> MLP:
@@ -250,23 +234,18 @@ class MLP:
 
         For data in another range than [0, 1].  Derivation: `minigrad/io/rescale.py`.  Raises ValueError for bad ends.
         """
-        from minigrad.io.rescale import rescaled_arrays
-
-        pairs = rescaled_arrays(self, lo, hi)
+        pairs = io.rescale.rescaled_arrays(self, lo, hi)
         return MLP.from_arrays(pairs, activation=self.activation, threshold=self.threshold)
 
     def save(self, path: str | Path) -> None:
         """Write a `.npz` without pickle; equal networks give equal bytes.  Raises OSError."""
-        from minigrad.io.network import write_network
-
-        write_network(path, self)
+        io.network.write_network(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> MLP:
         """Read what `save` wrote.  Raises OSError, or ValueError for any other file."""
-        from minigrad.io.network import read_network
-
-        return read_network(path, cls.from_arrays)
+        net: MLP = io.network.read_network(path, cls.from_arrays)
+        return net
 
 
 def check_layers(net: Any, why: str = "a proof needs the layers of") -> None:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import Dense, product
-from minigrad.mlp import MLP, forward
+from minigrad.layers import Dense, forward, product
+from minigrad.mlp import MLP
 from minigrad.model import Model, ask
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_number
-from minigrad.layers import Dense, Layer
+from minigrad.layers import Dense, Layer, forward
 from minigrad.losses import LOSSES
-from minigrad.mlp import MLP, check_layers, forward
+from minigrad.mlp import MLP, check_layers
 from minigrad.optimisers import SGD, Adam
 
 History = dict[str, list[float]]

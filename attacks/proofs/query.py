@@ -85,7 +85,7 @@ class Query:
         """The margin of each row at the points, and E, (n, r) each."""
         rows = self.c if self.joint is None else self.joint
         margins = (self.net.logits(points) - self.net.threshold) @ rows.T
-        return margins, forward_error(self.net, points) @ np.abs(rows).T
+        return margins, forward_error(self.net.layers, points) @ np.abs(rows).T
 
     def whole(self, points: Array) -> Array:
         """Points (n, d') of the condensed image on the whole one, (n, d)."""

@@ -37,17 +37,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minigrad.bounds.region import LinearMaximisation, Region
+from minigrad.bounds.region import LinearMaximisation, Network, Region
 from minigrad.bounds.rounding import SMOOTH, gamma_n
 from minigrad.inputs import Array
 from minigrad.layers import ReLU, product, times
-
-if TYPE_CHECKING:
-    from minigrad.mlp import MLP
 
 SLACK = 1.01  # the charges are sums of positive floats, each right to a few hundred roundings: far within a percent
 
@@ -170,7 +166,7 @@ def maximiser(known: Region, A: Array) -> Array:
     return point.astype(rows.dtype, copy=False)
 
 
-def intervals(net: MLP, x: Array, ball: LinearMaximisation) -> Region:
+def intervals(net: Network, x: Array, ball: LinearMaximisation) -> Region:
     """Bounds of all hidden pre-activations for images `x` (n, d), each layer by substitution through those before it.
 
     The first layer is linear, so its bounds are exact up to rounding: x W + b +- h_S(+-W).

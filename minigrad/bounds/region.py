@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from minigrad.bounds.relaxation import Lines, lines
 from minigrad.bounds.rounding import ETA, SMOOTH, TINY, product_error
 from minigrad.inputs import Array
-from minigrad.layers import Dense, ReLU
-
-if TYPE_CHECKING:
-    from minigrad.mlp import MLP
+from minigrad.layers import Dense, Layer, ReLU
 
 # When a sketch stays in double precision.  Single has 7 digits: beside a weight above 1e6 those near 1 would be lost.
 # Squares of gradients, themselves products of two products of all weights, must lie within 1e+-38: 4 times 9 is 36.
@@ -24,6 +21,19 @@ RANGE = 9  # powers of ten of the product of the largest weights of all layers
 # Powers of ten beyond which, in double precision too, squares of gradients overflow (1e308), so that multipliers keep
 # their first values.  Half and double of it concern only weights that no training leaves.
 HUGE = 140
+
+
+class Network(Protocol):
+    """Dense layers with one activation between them, a dataclass: all that bounds need to know of a network."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
+    @property
+    def dense(self) -> tuple[Dense, ...]: ...
+    @property
+    def threshold(self) -> float: ...
 
 
 class LinearMaximisation(Protocol):
@@ -55,7 +65,7 @@ class Region:
 
     Attributes
     ----------
-    net : MLP
+    net : Network, such as an MLP
     x : (n, d), or (1, d) for one image in all n
     ball : LinearMaximisation
     l, u : tuples, one (n, d_k) array for each hidden layer bounded so far
@@ -68,7 +78,7 @@ class Region:
         False in a `sketch`: no rounding terms, so no proof.
     """
 
-    net: MLP
+    net: Network
     x: Array
     ball: LinearMaximisation
     l: tuple[Array, ...] = ()  # noqa: E741
@@ -161,7 +171,7 @@ def single(array: Array) -> Array:
     return array.astype(np.float32)
 
 
-def single_network(net: MLP) -> MLP:
+def single_network(net: Network) -> Network:
     """The network in single precision."""
     layers = [Dense(single(f.W), single(f.b)) if isinstance(f, Dense) else f for f in net.layers]
     return replace(net, layers=tuple(layers))

@@ -11,15 +11,12 @@ the same bound then holds for a product with W^T, which sums over m, and for a f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import Dense, ReLU
-
-if TYPE_CHECKING:
-    from minigrad.mlp import MLP
+from minigrad.layers import Dense, Layer, ReLU
 
 UNIT = 2.0**-53  # u: half the distance from 1 to the next float64
 TINY = np.finfo(float).tiny  # the smallest normal float64
@@ -38,14 +35,14 @@ def product_error(W: Array, b: Array, X: Array) -> Array:
     return gamma_n(n) * (X @ np.abs(W) + np.abs(b)) + n * ETA
 
 
-def forward_error(net: MLP, x: Array) -> Array:
+def forward_error(layers: Sequence[Layer], x: Array) -> Array:
     """`E`, (n, K): a float64 evaluation of the logits of `x` (n, d) is at most this far from their true values.
 
     Each layer adds `gamma_n (|a| |W| + |b|)` and passes on the error of its input times |W| (no activation here is
     steeper than 1), the whole doubled for second-order terms.
     """
     a, E, smooth = x, np.zeros(x.shape), 0.0  # a, E (n, width): a value of the forward pass, and its error so far
-    for layer in net.layers:
+    for layer in layers:
         if isinstance(layer, Dense):
             E = product_error(layer.W, layer.b, np.abs(a)) + (E + smooth) @ np.abs(layer.W) + len(layer.W) * ETA
         else:

@@ -4,6 +4,18 @@ Read `arrays.py` (a network from checked arrays, and back), then `files.py` (a f
 (arrays, without trust in the file) and `network.py` (a network as an `.npz`).  `torch.py`, with `state_dict.py` for
 weights without their module, and `sklearn.py` convert foreign networks; they share `pairs.py`, and `compare.py` checks
 that nothing else was read than was given.  `rescale.py` makes a network for pixels in another range, `png.py` is for
-pictures.  `MLP` imports these inside the methods that need them.  They may import `minigrad.inputs`, `minigrad.layers`
-and each other, and of `MLP` only the name, for types; no torch and no scikit-learn, which the caller has loaded.
+pictures.  `import minigrad.io as io` loads none of them: `io.torch` is imported when it is first asked for, so that
+`MLP` stands below its converters.  They may import `minigrad.inputs`, `minigrad.layers` and each other, and of `MLP`
+only the name, for types; no torch and no scikit-learn, which the caller has loaded.
 """
+
+from importlib import import_module
+from typing import Any
+
+FILES = "arrays", "compare", "files", "network", "npz", "pairs", "png", "rescale", "sklearn", "state_dict", "torch"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FILES:
+        raise AttributeError(f"module 'minigrad.io' has no attribute {name!r}")
+    return import_module(f"minigrad.io.{name}")

@@ -120,7 +120,7 @@ def test_the_bound_of_a_deep_chain_is_not_below_its_exact_value(depth, scale):
         bound = Fraction(float(upper_bound(known, np.ones((1, 1, 1)))[0, 0]))
         exactly = exact.logits(exact.exactly(net), [Fraction(1, 2)])[0]
         assert bound >= exactly
-        error = Fraction(float(forward_error(net, x)[0, 0]))
+        error = Fraction(float(forward_error(net.layers, x)[0, 0]))
         assert abs(Fraction(float(net.logits(x)[0, 0])) - exactly) <= error
 
 

@@ -119,7 +119,7 @@ def test_proofs_hold_on_any_processor(told, norm):
 def test_logits_of_many_images_are_as_near_as_their_rounding(told, mnist49):
     """Each is within `forward_error` of the exact logit, so they are within twice that of each other."""
     one, two = (answers["logits"] for answers in told)
-    error = forward_error(MLP.load(NETS / "784-128-64-1.npz"), mnist49[2].astype(float))
+    error = forward_error(MLP.load(NETS / "784-128-64-1.npz").layers, mnist49[2].astype(float))
     assert (np.abs(one - two) <= 2 * error).all()
     assert 2 * error.max() < 1e-8  # of logits of about 10
 

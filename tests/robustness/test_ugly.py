@@ -176,7 +176,7 @@ def misled(net, points, y, beyond=0.0):
             m = (N[:, 0] - net.threshold) * (1 if y == 0 else -1)
         else:
             m = np.delete(N, y, axis=1).max(axis=1) - N[:, y]
-        return m > (beyond * 2 * forward_error(net, points).max(axis=1) if beyond else 0)
+        return m > (beyond * 2 * forward_error(net.layers, points).max(axis=1) if beyond else 0)
 
 
 def flips(net, x, y):

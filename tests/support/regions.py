@@ -7,7 +7,7 @@ import numpy as np
 
 from attacks.ascent import random_start
 from minigrad import MLP
-from minigrad.mlp import forward
+from minigrad.layers import forward
 
 
 def random_net(d, k, activation, rng, depth=2):

@@ -14,7 +14,7 @@ from attacks import L0, L1, L2, LInf
 from minigrad import MLP
 from minigrad.bounds.crown import intervals, substitute, upper_bound
 from minigrad.bounds.rounding import UNIT
-from minigrad.mlp import forward
+from minigrad.layers import forward
 
 ACTIVATIONS = st.sampled_from(["relu", "tanh", "sigmoid"])
 

@@ -12,7 +12,7 @@ from regions import feasible, has_signs, random_net, with_signs
 from attacks import LInf
 from minigrad.bounds.crown import intervals, substitute, upper_bound
 from minigrad.bounds.optimised import Multipliers, bound_rows, gradient, optimise_bounds, relaxed_forward
-from minigrad.mlp import forward
+from minigrad.layers import forward
 
 SEEDS = st.integers(0, 2**32 - 1)
 

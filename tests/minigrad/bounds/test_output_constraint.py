@@ -15,7 +15,7 @@ from minigrad import MLP
 from minigrad.bounds.crown import intervals
 from minigrad.bounds.optimised import Multipliers, optimise_bounds
 from minigrad.bounds.output_constraint import constrain_intervals, constrain_layer
-from minigrad.mlp import forward
+from minigrad.layers import forward
 
 SEEDS = st.integers(0, 2**32 - 1)
 
