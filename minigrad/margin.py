@@ -115,7 +115,7 @@ class Margin:
     def value_32bit(self, x: Array) -> Array:
         """`m(x)`, (n,), in single precision (minigrad/single.py); 0, a tie, where that overflows."""
         self.count.forward += len(x)
-        N = np.asarray(logits_32bit(self.net, x))
+        N = np.asarray(logits_32bit(self.net, x, self.net.layers if isinstance(self.net, MLP) else None))
         with np.errstate(over="ignore"):
             threshold = float(np.float32(getattr(self.net, "threshold", 0.0)))
         tie = ~np.isfinite(N).all(axis=-1) if N.dtype.kind == "f" else np.zeros(len(N), bool)
@@ -126,7 +126,7 @@ class Margin:
         if not isinstance(self.net, MLP):
             return None
         self.count.forward += len(x)
-        N, variance = variances_32bit(self.net, x)
+        N, variance = variances_32bit(self.net.layers, x)
         _, c = self._read(N)
         return np.sqrt(np.sum(c**2 * variance, axis=1))
 

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from minigrad.inputs import Array
+Array = NDArray[Any]
 
 # By what share of the largest logit two answers to the same question may differ: float32 on a GPU may add up in another
 # order each time, which is 1e-7 of the terms; Dropout moves a logit by 1e-2 and more.  A tenth or ten times as much

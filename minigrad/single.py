@@ -17,40 +17,41 @@ standard deviation in the mean and 1.6 at most.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.layers import Dense, forward, product
-from minigrad.mlp import MLP
+from minigrad.layers import Dense, Layer, forward, product
 from minigrad.model import Model, ask
 
 
-def logits_32bit(net: Model, x: Array) -> Any:
+def logits_32bit(net: Model, x: Array, layers: Sequence[Layer] | None) -> Any:
     """`N(x)` (n, k) of the float32-rounded images `x` (n, d), in single precision as far as `net` can.
 
-    An `MLP` is run with its weights in float32.  Any other model is handed float32 rows, and what it makes of them is
-    its own affair: a model that keeps its weights in float32 answers in float32.  One that takes nothing but float64,
-    and so raises, gets the same rounded values in float64.  An overflow gives infinity or NaN.
+    An `MLP`, whose `layers` are given, is run with its weights in float32.  Any other model is handed float32 rows, and
+    what it makes of them is its own affair: a model that keeps its weights in float32 answers in float32.  One that
+    takes nothing but float64, and so raises, gets the same rounded values in float64.  An overflow gives infinity or
+    NaN.
     """
     most = np.finfo(np.float32).max
     rows = np.clip(x, -most, most).astype(np.float32)  # (n, d) the nearest float32, never infinite
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(net, MLP):
-            return forward([_cast(layer) for layer in net.layers], rows)[-1]
+        if layers is not None:
+            return forward([_cast(layer) for layer in layers], rows)[-1]
         try:
             return ask(net, "logits", rows)
         except Exception:  # whatever a stranger's model raises at another type of number
             return ask(net, "logits", rows.astype(np.float64))
 
 
-def variances_32bit(net: MLP, x: Array) -> tuple[Array, Array]:
+def variances_32bit(layers: Sequence[Layer], x: Array) -> tuple[Array, Array]:
     """`N(x)` (n, k), and the estimated variance of what float32 makes of it, (n, k); infinite or NaN on overflow."""
     unit = 2.0**-24
     with np.errstate(over="ignore", invalid="ignore"):
         a, v = x, (unit * x) ** 2  # (n, d): the image is rounded, too
-        for layer in net.layers:
+        for layer in layers:
             if isinstance(layer, Dense):
                 squares = layer.W**2
                 v = product(v + unit**2 * len(squares) * a**2, squares) + unit**2 * len(squares) * layer.b**2

@@ -1,7 +1,8 @@
 """Perturbation sets, one norm a file, and the one question asked of them: which `s` moves a linear function most?
 
 Read `base.py` (the question, the box, the mask), then `linf.py`, `l0.py`, `l1.py`, `l2.py`; `piecewise.py` has the root
-finding that three of them share, `joint.py` the same question for several images at once.  Imports `minigrad.inputs`.
+finding that three of them share, `joint.py` the same question for several images at once,
+`linear_program.py` the one in which a linear program takes the part of the closed forms.  Imports `minigrad.inputs`.
 """
 
 from attacks.balls.base import Ball

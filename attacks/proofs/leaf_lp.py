@@ -18,9 +18,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from attacks.balls.linear_program import largest_least
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
-from attacks.uap.linear_program import largest_least
 from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
 from minigrad.inputs import Array
 
@@ -59,7 +59,7 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
 def _program(
     query: Query, leaf: Nodes, segments: tuple[Array, Array, float]
 ) -> tuple[Array, list[Array], Array] | None:
-    """`max t` over s in the ball with  t <= m_j(s)  and  sign z >= 0  (attacks/uap/linear_program.py).
+    """`max t` over s in the ball with  t <= m_j(s)  and  sign z >= 0  (attacks/balls/linear_program.py).
 
     Returns s (d,), beta (one (d_k,) array a layer) and the rivals' weights (1, r), or None if the solver found none.
     Where no s has these signs the duals of  max t,  t <= sign z,  t <= m_j  prove it.

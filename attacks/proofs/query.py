@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from attacks.proofs.tree import PIXEL
-from minigrad.bounds.rounding import forward_error
+from minigrad.bounds.evaluation import forward_error
 from minigrad.inputs import Array
 from minigrad.layers import ReLU
 from minigrad.mlp import MLP

@@ -11,12 +11,12 @@ the same bound then holds for a product with W^T, which sums over m, and for a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from minigrad.inputs import Array
-from minigrad.layers import Dense, Layer, ReLU
+Array = NDArray[Any]
 
 UNIT = 2.0**-53  # u: half the distance from 1 to the next float64
 TINY = np.finfo(float).tiny  # the smallest normal float64
@@ -33,19 +33,3 @@ def product_error(W: Array, b: Array, X: Array) -> Array:
     """`gamma_n (X |W| + |b|) + n eta`, (n, m): the error of a product with W, either way, for |input| <= X (n, d)."""
     n = max(W.shape) + 4
     return gamma_n(n) * (X @ np.abs(W) + np.abs(b)) + n * ETA
-
-
-def forward_error(layers: Sequence[Layer], x: Array) -> Array:
-    """`E`, (n, K): a float64 evaluation of the logits of `x` (n, d) is at most this far from their true values.
-
-    Each layer adds `gamma_n (|a| |W| + |b|)` and passes on the error of its input times |W| (no activation here is
-    steeper than 1), the whole doubled for second-order terms.
-    """
-    a, E, smooth = x, np.zeros(x.shape), 0.0  # a, E (n, width): a value of the forward pass, and its error so far
-    for layer in layers:
-        if isinstance(layer, Dense):
-            E = product_error(layer.W, layer.b, np.abs(a)) + (E + smooth) @ np.abs(layer.W) + len(layer.W) * ETA
-        else:
-            smooth = 0.0 if isinstance(layer, ReLU) else SMOOTH
-        a = layer.forward(a)
-    return 2 * E + TINY

@@ -125,7 +125,7 @@ def test_the_estimate_of_the_rounding_is_of_its_size(name):
     net = MLP.load(NETS / f"{name}.npz")
     _, _, x, _ = load_mnist()
     x = x[:100].astype(float)
-    N, variance = variances_32bit(net, x)
+    N, variance = variances_32bit(net.layers, x)
     assert np.array_equal(N, net.logits(x))
     error = np.abs(single(net, x).astype(float) - N) / np.sqrt(variance)
     assert error.max() < 3 and np.sqrt(np.mean(error**2)) > 0.05
@@ -135,7 +135,7 @@ def test_the_estimate_of_the_rounding_is_of_its_size(name):
 def test_the_estimate_is_never_far_below_what_is_seen(case, seed):
     net, x = case
     shift = np.random.default_rng(seed).uniform(0.9, 1, x.shape)  # pixels that are no short fractions
-    N, variance = variances_32bit(net, x * shift)
+    N, variance = variances_32bit(net.layers, x * shift)
     error = np.abs(single(net, x * shift).astype(float) - N)
     assert (error <= 8 * np.sqrt(variance)).all()
 
@@ -255,8 +255,8 @@ def test_float32_rows_are_read_only_too():
 
 def test_rounding_is_of_float32_and_images_stay_in_its_range():
     net = MLP.from_arrays([([[1.0]], [0.0])])
-    assert logits_32bit(net, np.array([[1e300]]))[0, 0] == np.finfo(np.float32).max
-    assert logits_32bit(net, np.array([[0.1]]))[0, 0] == np.float32(0.1)
+    assert logits_32bit(net, np.array([[1e300]]), net.layers)[0, 0] == np.finfo(np.float32).max
+    assert logits_32bit(net, np.array([[0.1]]), net.layers)[0, 0] == np.float32(0.1)
     margin = Margin.from_labels(net, np.array([[0.1]]), [0])
     assert margin.value_32bit(np.array([[0.1]]))[0] == float(np.float32(0.1))
     assert margin.rounding_32bit(np.array([[0.1]]))[0] == pytest.approx(2**-24 * 0.1 * 2**0.5)

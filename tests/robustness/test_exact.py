@@ -13,7 +13,7 @@ from attacks import L1, L2, certified_minimum
 from attacks.proofs.query import Query
 from minigrad import MLP
 from minigrad.bounds.crown import intervals, upper_bound
-from minigrad.bounds.rounding import forward_error
+from minigrad.bounds.evaluation import forward_error
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # overflow on the way to a refusal
 

@@ -15,7 +15,7 @@ import pytest
 from paths import NETS, ROOT
 
 from minigrad import MLP
-from minigrad.bounds.rounding import forward_error
+from minigrad.bounds.evaluation import forward_error
 
 STEPS, RATE = 32, 1e-3
 WORK = f"""

@@ -34,8 +34,8 @@ from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.query import Query
 from attacks.result import Reason
 from minigrad import MLP, check_jacobian, dot_test, fit
+from minigrad.bounds.evaluation import forward_error
 from minigrad.bounds.output_constraint import constrain_layer
-from minigrad.bounds.rounding import forward_error
 
 D = 4  # pixels, 2 x 2
 X = np.round(16 * np.random.default_rng(1).random((2, D))) / 16
