@@ -14,7 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attacks.balls import L0, L1, L2, LInf
+    from attacks.balls.l0 import L0
+    from attacks.balls.l1 import L1
+    from attacks.balls.l2 import L2
+    from attacks.balls.linf import LInf
     from attacks.minimum_norm import smallest_eps
     from attacks.patch.attack import Accessory, accessory
     from attacks.patch.masks import glasses_mask, place

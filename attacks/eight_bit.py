@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls import LInf
+from attacks.balls.linf import LInf
 from attacks.images import UNIT, UNKNOWN, Levels, from_bytes, to_share
 from attacks.minimum_norm import smallest_eps
 from attacks.problem import Problem

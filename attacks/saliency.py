@@ -17,8 +17,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls import L0
 from attacks.balls.base import Ball, gains
+from attacks.balls.l0 import L0
 from attacks.images import blocks
 from attacks.problem import Problem, why_still
 from attacks.result import AttackResult, Reason, Trace

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls import LInf
+from attacks.balls.linf import LInf
 from attacks.images import UNIT, to_8bit
 from attacks.patch.ascent import GREYS, find_pattern, flipped
 from attacks.patch.masks import apply_patch, as_mask, place

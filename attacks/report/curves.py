@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attacks.balls import LInf
+from attacks.balls.linf import LInf
 from attacks.proofs.query import Query
 from attacks.report.records import Results
 from minigrad.bounds.crown import intervals

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from attacks.balls import LInf
+from attacks.balls.linf import LInf
 from attacks.detect.adaptive import blind_spots
 from attacks.detect.combined import Combined
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from attacks.balls import L0, LInf
+from attacks.balls.l0 import L0
+from attacks.balls.linf import LInf
 from attacks.images import to_8bit
 from attacks.report.progress import Clock
 from attacks.report.records import SetExperiment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.balls import LInf
+from attacks.balls.linf import LInf
 from attacks.eight_bit import smallest_eps_8bit
 from attacks.minimum_norm import smallest_eps
 from attacks.report.progress import Clock

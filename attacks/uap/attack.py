@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls import LInf
 from attacks.balls.base import Ball
+from attacks.balls.linf import LInf
 from attacks.images import Levels
 from attacks.problem import Problem
 from attacks.result import Reason, known
