@@ -1,9 +1,9 @@
 """A multilayer perceptron by hand: forward, backward, training, and the Jacobian of its output by its input.
 
 Read `layers.py` and `losses.py` (each derivative, derived), `mlp.py` (forward, Jacobian, its two pulls), `check.py` (is
-the Jacobian right?), `optimisers.py` and `train.py`; then `margin.py` and `model.py`, what attacks ask of a network.
-`threads.py` keeps BLAS to one thread; `bounds/` is for proofs, `io/` for files and other libraries.  This room imports
-NumPy and neither `attacks` nor `data`.
+the Jacobian right? `consistency.py`: two more ways to ask), `optimisers.py` and `train.py`; then `margin.py` and
+`model.py`, what attacks ask of a network.  `threads.py` keeps BLAS to one thread; `bounds/` is for proofs, `io/` for
+files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
 
 Conventions, stated once; every other file points here.
 
@@ -22,7 +22,8 @@ Conventions, stated once; every other file points here.
   `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
 """
 
-from minigrad.check import check_jacobian, dot_test, taylor_rate
+from minigrad.check import check_jacobian
+from minigrad.consistency import dot_test, taylor_rate
 from minigrad.layers import Dense, ReLU, Sigmoid, Tanh
 from minigrad.mlp import MLP
 from minigrad.model import Model

@@ -36,16 +36,12 @@ def joint_moves(down: Array, up: Array, A: Array, low: float | Array, high: floa
     return np.concatenate(moves), np.concatenate(earned)
 
 
-
-
 def _best(down: Array, up: Array, A: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """`joint_moves` of some pixels."""
     rise, rise_earns = _one_way(np.minimum(up, high), A)
     fall, fall_earns = _one_way(np.minimum(-down, -low), -A)
     upwards = rise_earns >= fall_earns
     return np.where(upwards, rise, -fall), np.where(upwards, rise_earns, fall_earns)
-
-
 
 
 def _one_way(cap: Array, A: Array) -> tuple[Array, Array]:
@@ -58,5 +54,3 @@ def _one_way(cap: Array, A: Array) -> tuple[Array, Array]:
     best = np.argmax(value, axis=0)[None]
     earned, t = np.take_along_axis(value, best, 0)[0], np.take_along_axis(cap, best, 0)[0]  # (d,) each
     return np.where(earned > 0, t, 0.0), np.maximum(earned, 0.0)
-
-
