@@ -132,9 +132,13 @@ class MLP:
 
     @property
     def activation(self) -> str:
-        """Its name; "relu" for a network of one dense layer, which has none."""
-        second = self.layers[1 % len(self.layers)]
-        return next((name for name, kind in ACTIVATIONS.items() if isinstance(second, kind)), "relu")
+        """Its name; "relu" for a network of one dense layer, which has none.
+
+        Where `dataclasses.replace` put other layers in: the names of all kinds, by which no network can be made.
+        """
+        names = {kind: name for name, kind in ACTIVATIONS.items()}
+        kinds = dict.fromkeys(type(layer) for layer in self.layers[1::2])
+        return ", ".join(names.get(kind, kind.__name__) for kind in kinds) or "relu"
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -93,6 +93,7 @@ def fit(
     200
     """
     check_layers(net, "training moves the weights of")
+    net.to_arrays()  # raises for layers that the network returned could not have
     k, kind = net.sizes[-1], _float_type(dtype)
     epochs, batch, loss = as_count(epochs, "epochs"), as_count(batch, "batch"), loss or DEFAULT_LOSS[k > 1]
     options = Options(k, epochs, batch, lr, optimizer, momentum, schedule, weight_decay, loss, validation)

@@ -1,9 +1,13 @@
 """The file of a campaign: JSON lines that a killed run leaves whole, and that the next run goes on from.
 
 The first line says what is asked (network, images, options, as SHA-256 and in words); each of the others is one
-certificate: its numbers to read, and itself in base64 to load and check.  A run that asks the same of the same images
-and more adds a line like the first.  A line is written in one go and flushed to disk.  So whatever kills the run, the
-file holds whole lines and at most a torn last one, which the next run drops.
+certificate: its numbers to read, itself in base64 to load and check, and the SHA-256 of all that, so that an edited
+line is noticed.  A run that asks the same of the same images and more adds a line like the first.  A line is written in
+one go and flushed to disk.  So whatever kills the run, the file holds whole lines and at most a torn last one, which
+the next run drops.
+
+Before a line is believed, all of its claim but the tree is checked; the tree too, if the line has no digest (those of
+version 0.1.0 have none).  Against someone who makes a false certificate and its digest only `Certificate.check` helps.
 """
 
 from __future__ import annotations
@@ -84,7 +88,7 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
         log = cls(path)
         try:
-            log.found, length, asked = read(path, task, note)  # what another run wrote until it gave the lock back
+            log.found, length, asked = read(path, task, note, check=True)  # with what another run wrote until now
             if length < path.stat().st_size:
                 os.truncate(path, length)
             if asked < len(task.x):
@@ -97,11 +101,8 @@ class Log:
     def add(self, image: int, content: bytes) -> None:
         """One line more, on the disk when this returns."""
         certificate = Certificate.from_bytes(content)
-        row: dict[str, Any] = {"image": image}
-        for name in SHOWN:
-            value = getattr(certificate, name)
-            row[name] = None if isinstance(value, float) and not np.isfinite(value) else value
-        self._write(row | {"certificate": base64.b64encode(content).decode()})
+        row = _row(image, certificate, base64.b64encode(content).decode())
+        self._write(row | {"sha256": _digest(row)})
         self.found[image] = certificate
 
     def _write(self, row: dict[str, Any]) -> None:
@@ -118,13 +119,17 @@ class Log:
         self.file.close()
 
 
-def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[dict[int, Certificate], int, int]:
+def read(
+    path: Path, task: Task, note: dict[str, Any] | None = None, *, check: bool = False
+) -> tuple[dict[int, Certificate], int, int]:
     """What `path` holds: certificates, the length of its whole lines, how many images were asked.  Nothing is written.
+
+    `check`: whether each certificate is checked too, and not its line alone.
 
     Raises
     ------
     ValueError
-        It is no campaign, one of another question, or one of more images.
+        It is no campaign, one of another question, or one of more images; a line was changed since it was written.
     """
     noted, images = note or {}, 0
     content = path.read_bytes() if path.exists() else b""
@@ -137,6 +142,7 @@ def read(path: Path, task: Task, note: dict[str, Any] | None = None) -> tuple[di
             if number and "certified_minimum" not in row:
                 certificate = Certificate.from_bytes(base64.b64decode(row["certificate"], validate=True))
                 found[_image(row["image"], certificate, task)] = certificate
+                _check_line(row, certificate, task if check else None)
             elif "certified_minimum" not in row:
                 raise ValueError("no first line")
             else:
@@ -174,6 +180,31 @@ def _image(number: Any, certificate: Certificate, task: Task) -> int:
     if not all(same) or not all(map(np.array_equal, asked["box"], certificate.box)):
         raise ValueError(f"the certificate beside image {number} is not of that image")
     return number
+
+
+def _row(image: int, certificate: Certificate, coded: str) -> dict[str, Any]:
+    """A line without its digest."""
+    row: dict[str, Any] = {"image": image}
+    for name in SHOWN:
+        value = getattr(certificate, name)
+        row[name] = None if isinstance(value, float) and not np.isfinite(value) else value
+    return row | {"certificate": coded}
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, allow_nan=False).encode()).hexdigest()
+
+
+def _check_line(row: dict[str, Any], certificate: Certificate, task: Task | None) -> None:
+    """Raise ValueError for a line that was edited, or whose certificate does not hold as far as this looks."""
+    digest, remedy = row.pop("sha256", None), ": delete the line, and its image is proved again"
+    if row != _row(row["image"], certificate, row["certificate"]) or digest not in (None, _digest(row)):
+        raise ValueError("it was changed after it was written" + remedy)
+    try:
+        if task is not None:
+            certificate.check(task.net, replay=digest is None)
+    except ValueError as error:
+        raise ValueError(f"{error}{remedy}") from error
 
 
 def _finite(value: float) -> float | None:

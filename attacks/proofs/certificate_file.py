@@ -11,11 +11,12 @@ import numpy as np
 from attacks.balls import BALLS
 from attacks.proofs.tree import Tree
 from attacks.result import Reason
-from minigrad.inputs import Array, as_images
+from minigrad.inputs import Array, as_array, as_images
 from minigrad.mlp import MLP, check_layers
 
 NO_TARGET = -1
 NUMBERS = ("lower", "upper", "y", "gap", "optimal", "nodes", "seconds", "attack", "radius")
+RECORDS = ("gap", "nodes", "seconds", "attack", "radius")  # none is below 0
 WORDS = ("norm", "reason", "network")
 
 
@@ -27,7 +28,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
     arrays |= {"roots": tree.roots, "tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
     arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
-    return {name: np.asarray(value) for name, value in arrays.items()}
+    return {name: as_array(value, name) for name, value in arrays.items()}
 
 
 def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
@@ -39,19 +40,21 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         Anything else.
     """
     fields: dict[str, Any] = {name: _number(arrays[name]) for name in NUMBERS}
-    if any(np.isnan(value) for value in fields.values()) or fields["gap"] < 0:
+    if any(np.isnan(value) for value in fields.values()) or min(fields[name] for name in RECORDS) < 0:
         raise ValueError(f"numbers {fields}")
+    if not (fields["gap"] < 1 and fields["seconds"] < np.inf and fields["optimal"] in (0, 1)):
+        raise ValueError(f"gap {fields['gap']}, seconds {fields['seconds']}, optimal {fields['optimal']}")
     fields |= {name: str(arrays[name]) for name in WORDS}
     fields |= {"y": _whole(arrays["y"]), "nodes": _whole(arrays["nodes"]), "optimal": bool(fields["optimal"])}
     fields |= {"reason": Reason(fields["reason"])}
     if fields["norm"] not in BALLS:
         raise ValueError(f"norm {fields['norm']}")
-    x, mask, target = as_images(arrays["x"][None])[0], arrays.get("mask"), _whole(arrays["target"])
+    x, mask, target = _pixels(arrays["x"]), arrays.get("mask"), _whole(arrays["target"])
     box = _real(arrays["lo"]), _real(arrays["hi"])
     BALLS[fields["norm"]](1, box=box, mask=mask).check(x[None])
     return fields | {
         "x": x,
-        "x_adv": as_images(arrays["x_adv"][None], len(x))[0] if "x_adv" in arrays else None,
+        "x_adv": _pixels(arrays["x_adv"], len(x)) if "x_adv" in arrays else None,
         "box": box,
         "mask": mask,
         "target": None if target == NO_TARGET else target,
@@ -60,7 +63,7 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
 
 
 def fingerprint(net: MLP) -> str:
-    """SHA-256 of all that defines the network."""
+    """SHA-256 of all that defines the network: each layer's kind too, since `to_arrays` raises where they differ."""
     check_layers(net)
     digest = hashlib.sha256()
     for name, value in net.to_arrays().items():
@@ -68,10 +71,16 @@ def fingerprint(net: MLP) -> str:
     return digest.hexdigest()
 
 
+def _pixels(array: Array, d: int | None = None) -> Array:
+    """An image (d,) as float64, or ValueError."""
+    _real(array)
+    return as_images(array[None], d)[0]
+
+
 def _real(array: Array) -> Array:
-    """An array of a file as float64, or ValueError."""
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"expected real numbers, got {array.dtype}")
+    """An array as float64, which holds its numbers exactly, or ValueError."""
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise ValueError(f"expected real numbers of at most 64 bits, got {array.dtype}")
     return array.astype(np.float64)
 
 

@@ -76,7 +76,7 @@ class Task:
         The norm, box and mask; its radius is of no meaning.
     limits : Limits
     start : (n,)
-        m(x).
+        m(x), of each image alone, as whoever checks its certificate will judge it: a batch differs in its last bits.
     network : str
         SHA-256 of the network.
     """
@@ -111,7 +111,8 @@ class Task:
         ball = BALLS[norm](1, box=box, mask=mask)
         ball.check(x)
         margin = Margin.from_labels(net, x, y, target)
-        return cls(net, x, margin.y, margin.target, ball, limits, margin.value(x), fingerprint(net))
+        alone = [margin.take(np.array([i])).value(x[i : i + 1]) for i in range(len(x))]
+        return cls(net, x, margin.y, margin.target, ball, limits, np.concatenate(alone), fingerprint(net))
 
     @cached_property
     def attack(self) -> AttackResult:

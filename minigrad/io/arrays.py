@@ -45,7 +45,19 @@ def network_layers(
 
 
 def network_arrays(net: MLP) -> dict[str, Array]:
-    """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network."""
+    """`{"activation", "threshold", "W1", "b1", "W2", ...}`: all that defines the network.
+
+    Raises
+    ------
+    ValueError
+        Layers that these arrays cannot tell apart from others: `dataclasses.replace` puts any into a network.
+    """
+    kinds = [type(layer) for layer in net.layers]
+    if set(kinds[::2]) != {Dense} or len(kinds) % 2 == 0 or not {*kinds[1::2]} <= {ACTIVATIONS.get(net.activation)}:
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"net: expected Dense layers with one of {', '.join(ACTIVATIONS)} between them, got {names}")
+    if any(array.dtype != np.float64 for layer in net.dense for array in (layer.W, layer.b)):
+        raise ValueError("net: expected weights in float64: MLP.from_arrays makes them so")
     arrays = {"activation": np.array(net.activation), "threshold": np.array(net.threshold)}
     for k, layer in enumerate(net.dense, start=1):
         arrays |= {f"W{k}": layer.W, f"b{k}": layer.b}

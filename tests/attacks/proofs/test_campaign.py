@@ -1,8 +1,11 @@
 """Many images: any executor gives the same certificates, the file loses nothing, a killed run is gone on with."""
 
+import base64
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from attacks import Certificate, certified_minimum
 from attacks.proofs.campaign import campaign
 from attacks.report.prove import main
 from attacks.report.workers import workers
+from attacks.result import Reason
 from minigrad import MLP
 from minigrad.io.files import alone
 
@@ -137,6 +141,69 @@ def test_more_images_extend_what_is_there(task, tmp_path, monkeypatch):
         assert all(same(a, b) for a, b in zip(campaign(net, x, y, path, **options, **per_row), whole, strict=True))
     with pytest.raises(ValueError, match=r"it answers another question \(of 6 images, got 4\)"):
         campaign(net, x[:4], y[:4], path, **options, **{name: value[:4] for name, value in per_row.items()})
+
+
+def edited(line, shown=(), sealed=None, **fields):
+    """A line whose certificate says something else; `shown`: its own numbers too; `sealed`: with the digest of that."""
+    row = json.loads(line)
+    cert = Certificate.from_bytes(base64.b64decode(row["certificate"]))
+    row["certificate"] = base64.b64encode(replace(cert, **fields).to_bytes()).decode()
+    row |= {name: fields[name] for name in shown}
+    if sealed is not None:
+        del row["sha256"]
+    if sealed:
+        row["sha256"] = hashlib.sha256(json.dumps(row).encode()).hexdigest()
+    return json.dumps(row).encode() + b"\n"
+
+
+def test_an_edited_line_is_not_believed(task, tmp_path):
+    """`lower` times 3: by hand, in the certificate, with its digest or without.  The file is refused and left alone."""
+    net, x, y = task
+    path = tmp_path / "c.jsonl"
+    certs = campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+    first, *rows = path.read_bytes().splitlines(keepends=True)
+    row, cert = rows[2], certs[2]
+    assert json.loads(row)["image"] == 2 and cert.optimal
+    more = {"lower": 3 * cert.lower}
+    whole = more | {"upper": np.inf, "x_adv": None, "attack": np.inf, "radius": 3 * cert.radius, "optimal": False}
+    whole |= {"reason": Reason.TIME}
+    wrong = {
+        "the number shown": json.dumps(json.loads(row) | more).encode() + b"\n",
+        "one digit of the digest": row[:-4] + (b"0" if row[-4:-3] != b"0" else b"1") + row[-3:],
+        "another digest": json.dumps(json.loads(row) | {"sha256": 5}).encode() + b"\n",
+        "the certificate alone": edited(row, **more),
+        "both": edited(row, ("lower",), **more),
+        "both, sealed": edited(row, ("lower",), True, **more),
+        "both, without a digest": edited(row, ("lower",), False, **more),
+        "all of the claim, without a digest": edited(row, ("lower", "optimal", "reason"), False, **whole),
+        "another image's": json.dumps(json.loads(rows[3]) | {"image": 2}).encode() + b"\n",
+    }
+    for how, line in wrong.items():
+        content = b"".join([first, *rows[:2], line, *rows[3:]])
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"c\.jsonl: expected the lines of a campaign, .* in line 4 \(\w"):
+            campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+        assert path.read_bytes() == content, how
+    path.write_bytes(b"".join([first, *rows[:2], *rows[3:]]))  # as the sentence says: delete it
+    again = campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+    assert all(same(a, b) for a, b in zip(again, certs, strict=True))
+
+
+def test_a_line_without_a_digest_is_replayed(task, tmp_path, monkeypatch):
+    """Lines of version 0.1.0 have none: they are believed after a full check, the others without their trees."""
+    net, x, y = task
+    path, replays = tmp_path / "c.jsonl", []
+    certs = campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+    real = Certificate._check_lower
+    monkeypatch.setattr(Certificate, "_check_lower", lambda *given: replays.append(given) or real(*given))
+    campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+    assert not replays
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    for row in rows[1:3]:
+        del row["sha256"]
+    path.write_bytes(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    again = campaign(net, x, y, path, norm="linf", node_limit=50, time_limit=600)
+    assert len(replays) == 2 and all(same(a, b) for a, b in zip(again, certs, strict=True))
 
 
 def test_two_runs_at_once_are_refused(task, tmp_path):
