@@ -24,7 +24,7 @@ more:
 	@echo "make coverage       make test, and which lines and branches it runs (fails below 97%)"
 	@echo "make test-oldest    make test with the oldest NumPy, SciPy and matplotlib that setup.cfg allows"
 	@echo "make browser        from then on make test also tries the pages in a Chromium, if there is one"
-	@echo "make foreign        install torch and scikit-learn: make test then also converts their networks"
+	@echo "make foreign        install torch, scikit-learn and onnx: make test then also converts their networks"
 	@echo "make reading        bring the line counts in docs/read-the-code.md up to date"
 	@echo "make hooks          ruff and the import rules before each commit (.pre-commit-config.yaml)"
 	@echo "make soak           10,000 proofs of random networks against the truth, a hundred kills, tests with new examples"

@@ -38,7 +38,7 @@ def _push(layers: Sequence[Layer], values: list[Array], dx: Array) -> Array:
 class MLP:
     """N(x) = W_L a_{L-1} + b_L,  a_k = activation(a_{k-1} W_k + b_k),  a_0 = x.   Immutable, float64.
 
-    Make one with `MLP.init`, `from_arrays`, `from_torch`, `from_sklearn` or `load`.
+    Make one with `MLP.init`, `from_arrays`, `from_torch`, `from_sklearn`, `from_onnx`, `from_nnet` or `load`.
 
     Attributes
     ----------
@@ -231,6 +231,34 @@ class MLP:
         pairs, kind = io.sklearn.sklearn_arrays(classifier)
         net = cls.from_arrays(pairs, activation=kind)
         io.sklearn.check_classifier(net, classifier)
+        return net
+
+    @classmethod
+    def from_onnx(cls, path: str | Path, *, threshold: float = 0.0) -> MLP:
+        """The network in an ONNX file, whose graph and network must agree on random rows.  Needs the package onnx.
+
+        Raises OSError, ImportError, or ValueError, as `minigrad.io.onnx` says, for what is no multilayer perceptron.
+        """
+        graph = io.onnx.OnnxGraph.read(path)
+        pairs, kind = graph.arrays()
+        net = cls.from_arrays(pairs, activation=kind, threshold=threshold)
+        io.onnx.check_graph(net, graph)
+        return net
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write an ONNX file of Gemm and activations in float64: `minigrad/io/onnx_write.py`.  Raises as that says."""
+        io.onnx_write.write_onnx(path, self)
+
+    @classmethod
+    def from_nnet(cls, path: str | Path) -> MLP:
+        """The network in a text file `.nnet`, its scaling folded in; file and network must agree on random rows.
+
+        Raises OSError, or ValueError, as `minigrad.io.nnet` says, for any other file.
+        """
+        nnet = io.nnet.Nnet.read(path)
+        pairs, kind = nnet.arrays()
+        net = cls.from_arrays(pairs, activation=kind)
+        io.nnet.check_nnet(net, nnet)
         return net
 
     def rescaled(self, lo: ArrayLike, hi: ArrayLike) -> MLP:

@@ -31,7 +31,10 @@ MAY = {  # wing: the wings it may import from, beside itself
     "attacks.report": {*MINIGRAD, *ATTACKS, "attacks.uap", "attacks.patch", "attacks.detect", "attacks.proofs", "data"},
     "data": {"minigrad.io"},  # the one reader of `.npz`, inside the function that reads anybody's images
 }
-OPTIONAL = {"minigrad.threads": {"threadpoolctl"}}  # inside its function, which says so where it is missing
+OPTIONAL = {
+    "minigrad.threads": {"threadpoolctl"},
+    "minigrad.io.onnx": {"onnx"},
+}  # inside its function, which says so where it is missing
 MATPLOTLIB = {"attacks.report.plots", "minigrad.io.png"}
 
 
@@ -99,7 +102,7 @@ def complaints(module, path, files=FILES, may=None):
             found.append(f"{module} imports {name}")
     for name, _ in imported(path, inside_functions=False, files=files):
         top = name.partition(".")[0]
-        if top in {"scipy", "threadpoolctl"} or (top == "matplotlib" and module != "attacks.report.plots"):
+        if top in {"scipy", "threadpoolctl", "onnx"} or (top == "matplotlib" and module != "attacks.report.plots"):
             found.append(f"{module} imports {name} when it is imported itself")
     return found
 
