@@ -4,7 +4,9 @@
     split it             attacks/proofs/branching.py makes two children of it
     no split is left     attacks/proofs/leaf_lp.py is its exact answer
 
-Many nodes go through each of these at a time.  Best-first: the nodes with the largest bounds are split first, since
+Where several rivals are asked about, each of which would do, their nodes are shared and go through
+attacks/proofs/shared_nodes.py, one at a time; what is left of one without a split goes on as a node for each rival.
+Other nodes go through these steps many at a time.  Best-first: the nodes with the largest bounds are split first, since
 they must all be closed and a counterexample is likeliest there.  The maximiser of each bound is tried as a
 counterexample.  When more than `POOL` nodes wait, those nearest to closing go first instead, which is depth-first:
 memory stays bounded whatever the time.
@@ -23,6 +25,7 @@ from attacks.proofs.leaf_lp import solve_leaf
 from attacks.proofs.node_bounds import bounded, first_counterexample, root, work
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
+from attacks.proofs.shared_nodes import SharedNode, children, fall, shared_root
 from attacks.proofs.tree import Replay, Tree
 from attacks.result import Reason
 from minigrad.bounds.crown import Substitution
@@ -32,6 +35,7 @@ from minigrad.inputs import Array
 
 BATCH = 16  # nodes split at a time; half and double are as fast to a tenth, and the trees alike
 POOL = 50_000  # open nodes before the search turns depth-first: at about 10 kB each, half a gigabyte
+SHARED_POOL = 4_000  # the same for shared nodes, at about 100 kB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,39 +74,91 @@ class Search:
 
     def __init__(self, query: Query, tree: Tree | None = None) -> None:
         self.query, self.replay = query, Replay(tree)
-        self.tree = Tree(len(query.c))
+        # a tree with a root for each row is of a search that asked about one rival at a time
+        self.shares = query.shares_tree if tree is None else query.shares_tree and tree.roots == 1
+        self.tree = Tree(1 if self.shares else len(query.c))
         self.small: Query | None = None  # condensed, from the first `run` on
+        self.shared: list[tuple[int, SharedNode]] = []  # open shared nodes with their numbers, by rising bound
         self.pool: list[Nodes] = []  # open nodes, one each, by rising bound
         self.stuck: list[Nodes] = []  # leaves that can be neither closed nor split
 
     def run(self, deadline: float, node_limit: float = np.inf) -> Outcome:
         """Go on until there is an answer, until `deadline` (of `time.perf_counter`), or to `node_limit` nodes."""
         if self.small is None:
-            self.small, nodes = root(self.query, deadline)
-            self.pool = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)]
-        while self.pool:
-            batch = [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
-            nodes = Nodes.join(batch)
-            known, mult, found = bounded(self.small, nodes)
-            counterexample = first_counterexample(self.query, self.small, known, found)
+            self._begin(deadline)
+        assert self.small is not None
+        while self.shared or self.pool:
+            nodes = [] if self.shared else self._batch()
+            ident, shared = self.shared[-1] if self.shared else (-1, None)
+            if shared is not None:
+                counterexample = self._adversarial(shared.points(self.small))
+            else:
+                batch = Nodes.join(nodes)
+                known, mult, found = bounded(self.small, batch)
+                counterexample = first_counterexample(self.query, self.small, known, found)
             late, many = time.perf_counter() > deadline, len(self.tree) >= node_limit
             if counterexample is not None or late or many:
-                for node in batch:  # they stay open
+                for node in nodes:  # they stay open
                     insort(self.pool, node, key=_bound)
                 why = Reason.COUNTEREXAMPLE if counterexample is not None else Reason.NODES if many else Reason.TIME
                 return self._outcome(why, counterexample)
-            counterexample = self._split(nodes, known, mult, found, deadline)
-            if counterexample is not None:
-                return self._outcome(Reason.COUNTEREXAMPLE, counterexample)
+            if shared is not None:
+                self._split_shared()
+            else:
+                counterexample = self._split(batch, known, mult, found, deadline)
+                if counterexample is not None:
+                    return self._outcome(Reason.COUNTEREXAMPLE, counterexample)
         stuck = Reason.TIE if self.query.piecewise_linear else Reason.SMOOTH
         return self._outcome(stuck if self.stuck else Reason.PROVED)
+
+    def _begin(self, deadline: float) -> None:
+        """The roots."""
+        if self.shares:
+            self.small, root_node = shared_root(self.query)
+            self.shared = [] if root_node is None else [(0, root_node)]
+        else:
+            self.small, nodes = root(self.query, deadline)
+            self.pool = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)]
+
+    def _batch(self) -> list[Nodes]:
+        """The next nodes, taken out of the pool."""
+        return [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
+
+    def _adversarial(self, points: Array) -> Array | None:
+        """The first of these points of the condensed image that is a counterexample, on the whole image."""
+        assert self.small is not None
+        whole = self.small.whole(points)
+        taken = self.query.adversarial(whole)
+        return whole[np.argmax(taken)] if taken.any() else None
+
+    def _split_shared(self) -> None:
+        """Put the open children of the next shared node into the pool, or a node for each rival if there is no split.
+
+        Of the candidates the one whose children leave least to be refuted, in the product of the two falls, is taken.
+        """
+        assert self.small is not None
+        ident, node = self.shared.pop(0 if len(self.shared) > SHARED_POOL else -1)
+        given = self.replay.step(ident, self.small.column)
+        candidates = node.candidates(self.small) if given is None else [given]
+        if not candidates:
+            for leaf in node.alone(self.small, ident):
+                insort(self.pool, leaf, key=_bound)
+            return
+        tried = [(split, children(self.small, node, split)) for split in candidates]
+        (layer, index), kids = max(tried, key=lambda one: fall(node, one[1]))
+        parent, where, which = np.array([ident]), np.array([layer]), np.array([index])
+        numbers = self.tree.split(parent, where, self.small.on_image(where, which))
+        self.replay.follow(parent, numbers)
+        for number, kid in zip(numbers.tolist(), kids, strict=True):
+            if kid is not None:
+                insort(self.shared, (number, kid), key=_worst)
 
     def _split(
         self, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution, deadline: float
     ) -> Array | None:
         """Put the open children of the nodes into the pool; a counterexample, if a leaf among them has one."""
         assert self.small is not None
-        given = [self.replay.step(int(ident), self.small.live) for ident in nodes.ident]
+        given = [self.replay.step(int(ident), self.small.column) for ident in nodes.ident]
         split = branch(self.small, nodes, known, mult, found, given)
         parents = nodes.ident[split.node]
         numbers = self.tree.split(parents, split.layer, self.small.on_image(split.layer, split.index))
@@ -128,9 +184,13 @@ class Search:
         return whole[0] if whole is not None and self.query.adversarial(whole)[0] else None
 
     def _outcome(self, reason: Reason, counterexample: Array | None = None) -> Outcome:
-        left = [node.bound[0] for node in self.pool + self.stuck]
+        left = [node.bound[0] for node in self.pool + self.stuck] + [node.worst for _, node in self.shared]
         return Outcome(reason == Reason.PROVED, counterexample, reason, self.tree, max(left, default=-np.inf))
 
 
 def _bound(node: Nodes) -> float:
     return float(node.bound[0])
+
+
+def _worst(numbered: tuple[int, SharedNode]) -> float:
+    return numbered[1].worst

@@ -1,4 +1,4 @@
-"""Fewer pixels: a query about those that can still move, so that every matrix product has fewer columns.
+"""Fewer pixels and neurons: a query about those that can still change, so that every matrix product is smaller.
 
 A pixel that has no room, is off the mask, or is out in every node adds a constant to the first layer,
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from attacks.balls.base import Ball, changed
 from attacks.proofs.query import Query
-from minigrad.bounds.region import reach
+from minigrad.bounds.region import Region, reach
 from minigrad.bounds.rounding import product_error
 from minigrad.inputs import Array
 
@@ -47,6 +47,32 @@ def condensed(query: Query, outside: Array) -> tuple[Query, Array] | None:
         image=x if query.image is None else query.image,
     )
     return small, live
+
+
+def without_inactive(query: Query, known: Region) -> tuple[Query, Region]:
+    """The query and what is known of its whole set without the neurons that are off on all of it, u <= 0.
+
+    Such a neuron puts out 0 exactly, in real numbers and in floats (u counts the rounding of z), so the sums of the
+    next layer are the same sums with fewer terms, and fewer roundings.
+    """
+    keep = [np.flatnonzero((u > 0).any(axis=0)) for u in known.u]
+    keep = [index if len(index) else np.zeros(1, int) for index in keep]  # a layer of no neurons is none
+    if all(len(index) == u.shape[1] for index, u in zip(keep, known.u, strict=True)):
+        return query, known
+    dense, kept = query.net.dense, [np.arange(query.x.shape[1]), *keep, np.arange(query.net.dense[-1].W.shape[1])]
+    layers = list(query.net.layers)
+    for k, layer in enumerate(dense):
+        layers[2 * k] = type(layer)(np.ascontiguousarray(layer.W[np.ix_(kept[k], kept[k + 1])]), layer.b[kept[k + 1]])
+    first_error = None if query.first_error is None else query.first_error[:, keep[0]]
+    net = replace(query.net, layers=tuple(layers))
+    neurons = tuple(keep) if query.neurons is None else tuple(a[b] for a, b in zip(query.neurons, keep, strict=True))
+    small = replace(query, net=net, first_error=first_error, neurons=neurons)
+
+    def pick(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(a[:, index] for a, index in zip(arrays, keep, strict=True))
+
+    sign = None if known.sign is None else pick(known.sign)
+    return small, replace(known, net=net, l=pick(known.l), u=pick(known.u), sign=sign, first_error=first_error)
 
 
 def columns(ball: Ball, index: Array, d: int) -> Ball:

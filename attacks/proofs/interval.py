@@ -107,4 +107,4 @@ class Interval:
         bound = upper_bound(known, np.broadcast_to(query.c, (len(x), *query.c.shape)))  # (m, rivals)
         refuted = bound.min(axis=1) < 0 if query.joint is not None else bound.max(axis=1) < 0
         if refuted.any():
-            self.refuted(float(radii[refuted].max()), Tree(len(query.c)))
+            self.refuted(float(radii[refuted].max()), Tree(1 if query.shares_tree else len(query.c)))

@@ -34,6 +34,8 @@ class Query:
         Where `net` and `x` are condensed to fewer pixels (attacks/proofs/condense.py): which of the image they are.
     image : (1, d) or None
         Then: the whole image.
+    neurons : tuple of (d_k',) int, or None
+        Where `net` has fewer neurons, one array for each hidden layer: which of the whole network's they are.
     """
 
     net: MLP
@@ -44,6 +46,7 @@ class Query:
     first_error: Array | None = None
     live: Array | None = None
     image: Array | None = None
+    neurons: tuple[Array, ...] | None = None
 
     @classmethod
     def from_image(cls, net: MLP, x: Array, y: int, ball: Any, target: int | None = None) -> Query:
@@ -95,8 +98,24 @@ class Query:
         full[:, self.live] = points
         return full
 
+    @property
+    def shares_tree(self) -> bool:
+        """Whether all rows are asked about at once (attacks/proofs/shared_nodes.py): several, one of which suffices."""
+        return len(self.c) > 1 and self.joint is None and self.piecewise_linear
+
     def on_image(self, layer: Array, index: Array) -> Array:
-        """The indices (r,) of some splits, with pixels numbered as on the whole image."""
-        if self.live is None:
+        """The indices (r,) of some splits, with pixels and neurons numbered as on the whole image and network."""
+        named = index.copy()
+        if self.live is not None:
+            named[layer == PIXEL] = self.live[index[layer == PIXEL]]
+        for k, neurons in enumerate(self.neurons or ()):
+            named[layer == k] = neurons[index[layer == k]]
+        return named
+
+    def column(self, layer: int, index: int) -> int | None:
+        """Which pixel or neuron of this query that of the whole image or network is, or None if it was left out."""
+        kept = self.live if layer == PIXEL else None if self.neurons is None else self.neurons[layer]
+        if kept is None:
             return index
-        return np.where(layer == PIXEL, self.live[np.minimum(index, len(self.live) - 1)], index)
+        place = int(np.searchsorted(kept, index))
+        return place if place < len(kept) and kept[place] == index else None

@@ -6,6 +6,7 @@ node.  A tree is only a hint: a leaf counts as closed because its bound is compu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,20 +84,18 @@ class Replay:
         self.tree = tree
         self.place = {} if tree is None else {i: i for i in range(tree.roots)}
 
-    def step(self, ident: int, live: Array | None) -> tuple[int, int] | None:
+    def step(self, ident: int, column: Callable[[int, int], int | None]) -> tuple[int, int] | None:
         """The layer and index of the split of node `ident`, or None.
 
-        `live`: where the query is condensed, the pixels it keeps.  A pixel that was dropped has been decided "out": the
-        old tree's "out" child stands for node `ident` itself.
+        `column`: what layer and index are called in the condensed query, None where they were left out.  A pixel that
+        was left out has been decided "out", a neuron that was is off: the old tree's second child stands for node
+        `ident` itself.
         """
         tree, at = self.tree, self.place.get(ident)
         while tree is not None and at is not None and tree.layer[at] != LEAF:
             layer, index = tree.layer[at], tree.index[at]
-            if layer != PIXEL or live is None:
-                return layer, index
-            column = int(np.searchsorted(live, index))
-            if column < len(live) and live[column] == index:
-                return layer, column
+            if (here := column(layer, index)) is not None:
+                return layer, here
             at = tree.child[at] + 1
             self.place[ident] = at
         return None

@@ -108,7 +108,7 @@ class Turns:
         """One turn: search until the deadline, and take down what came out."""
         known, before = self.known, len(search.tree)
         answer = search.run(deadline, self.limits.node_limit)
-        self.nodes += len(answer.tree) - (before if before > len(search.query.c) else 0)
+        self.nodes += len(answer.tree) - (before if before > search.tree.roots else 0)
         self.falls = self.falls + 1 if answer.counterexample is not None else 0
         if answer.counterexample is not None:
             known.found(known.shortened(answer.counterexample))

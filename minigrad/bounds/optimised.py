@@ -77,14 +77,15 @@ class Multipliers:
         return cls(tuple(arrays[:K]), tuple(arrays[K : 2 * K]), arrays[-1])
 
 
-def bound_rows(known: Region, c: Array, mult: Multipliers, at: tuple[int, Array] | None = None) -> Substitution:
-    """The substitution of the rows `e . z_k + gamma c . (N - t)`, with c (n, K)."""
-    return substitute(known, mult.gamma[:, :, None] * c[:, None, :], at, mult.alpha, mult.beta)
+def bound_rows(known: Region, c: Array | None, mult: Multipliers, at: tuple[int, Array] | None = None) -> Substitution:
+    """The substitution of the rows `e . z_k + gamma c . (N - t)`, with `c` as in `optimise_bounds`."""
+    rows = None if c is None else mult.gamma[:, :, None] * (c if c.ndim == 3 else c[:, None, :])
+    return substitute(known, rows, at, mult.alpha, mult.beta)
 
 
 def optimise_bounds(
     known: Region,
-    c: Array,
+    c: Array | None,
     mult: Multipliers | None = None,
     at: tuple[int, Array] | None = None,
     *,
@@ -93,14 +94,32 @@ def optimise_bounds(
 ) -> tuple[Array, Multipliers]:
     """The smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and the multipliers that gave them.
 
+    As `optimise_rows`, for those who need no more of the substitution than its bound.
+    """
+    found, mult = optimise_rows(known, c, mult, at, steps=steps, rate=rate)
+    return found.bound, mult
+
+
+def optimise_rows(
+    known: Region,
+    c: Array | None,
+    mult: Multipliers | None = None,
+    at: tuple[int, Array] | None = None,
+    *,
+    steps: int = 20,
+    rate: float = 0.2,
+) -> tuple[Substitution, Multipliers]:
+    """The substitution with the smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and its multipliers.
+
     Projected Adam steps, every row by itself.
 
     Parameters
     ----------
     known, at
         As in `substitute`.
-    c : (n, K)
-        The margin of each set: `m = c . (N - t)`.
+    c : (n, K), (n, m, K) or None
+        The margin of each set, `m = c . (N - t)`, or of each row; None for rows that begin at a hidden layer, of which
+        `known` is `before`.
     mult : where to begin, default `Multipliers.start`
         Beginning where a parent ended needs few steps.  gamma moves only with `at`.
     steps : int
@@ -111,12 +130,12 @@ def optimise_bounds(
     """
     mult = Multipliers.start(known) if mult is None else mult
     if not mult.alpha or not steps or known.huge:
-        return bound_rows(known, c, mult, at).bound, mult
+        return bound_rows(known, c, mult, at), mult
     sketch = known.sketch()
     dtype = sketch.x.dtype
     now = mult.astype(dtype)
-    margin, begin = c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
-    best, descent = [a.copy() for a in now.arrays()], Descent(now, moves_gamma=at is not None)
+    margin, begin = None if c is None else c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
+    best, descent = [a.copy() for a in now.arrays()], Descent(now, moves_gamma=at is not None and c is not None)
     found = bound_rows(sketch, margin, now, begin)
     bound = first = found.bound
     for t in range(steps):
@@ -129,7 +148,7 @@ def optimise_bounds(
         if at is None and (bound < -REFUTED * np.abs(first)).all():
             break
     mult = Multipliers.from_list(best).astype(np.float64)
-    return bound_rows(known, c, mult, at).bound, mult
+    return bound_rows(known, c, mult, at), mult
 
 
 class Descent:
@@ -151,15 +170,17 @@ class Descent:
             np.maximum(self.mult.gamma - size * moves[-1], 0, out=self.mult.gamma)
 
 
-def gradient(known: Region, c: Array, mult: Multipliers, found: Substitution) -> list[Array]:
+def gradient(known: Region, c: Array | None, mult: Multipliers, found: Substitution) -> list[Array]:
     """`d bound / d (alpha, beta, gamma)`, in the order of `Multipliers.arrays`, by the docstring's forward pass."""
     z, a = relaxed_forward(known, mult, found)
     alpha, beta = [], []
     for k, at in enumerate(known.lines):
         alpha.append(np.minimum(found.on_activation[k], 0) * z[k] * at.free[:, None, :])
         beta.append(np.zeros_like(z[k]) if known.sign is None else known.sign[k][:, None, :] * z[k])
+    if c is None:
+        return [*alpha, *beta, np.zeros_like(mult.gamma)]
     N = times(a, known.net.dense[-1].W) + known.net.dense[-1].b - known.net.threshold  # (n, m, K)
-    return [*alpha, *beta, np.sum(N * c[:, None, :], axis=-1)]
+    return [*alpha, *beta, np.sum(N * (c if c.ndim == 3 else c[:, None, :]), axis=-1)]
 
 
 def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:

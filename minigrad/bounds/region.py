@@ -95,6 +95,10 @@ class Region:
         ball = self.ball.take(index, len(self.l[0]) if self.l else len(self.x))
         return replace(self, x=x, ball=ball, l=l, u=u, sign=sign)
 
+    def before(self, k: int) -> Region:
+        """The same sets, and of the network what comes before hidden layer `k`: enough for rows that begin there."""
+        return replace(self, l=self.l[:k], u=self.u[:k], sign=None if self.sign is None else self.sign[:k])
+
     def sketch(self) -> Region:
         """The same in single precision, without rounding terms: to look for good multipliers at half the cost."""
         sizes = [max(np.abs(layer.W).max(), TINY) for layer in self.net.dense]
