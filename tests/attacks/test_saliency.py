@@ -120,6 +120,8 @@ def test_each_step_is_the_pixel_of_largest_gain_at_that_moment(case):
     options.pop("target", None)
     result = saliency_map(net, x, y, restarts=0, **options)
     for i in range(len(x)):
+        if np.isnan(result.trace.margin[i, 1:]).all():
+            continue  # mended by another image of the batch, the last resort
         one = row(L0(1, **options), x, i)
         now, used = x[i].copy(), set()
         for pixel, value in zip(result.trace.pixel[i], result.trace.value[i], strict=True):
