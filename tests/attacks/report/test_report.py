@@ -92,7 +92,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     assert main([*where, "--subset", "60", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
-    other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "1"]
+    other = ["--digits", "1", "7", "--subset", "40", "--epochs", "20", "--proof-seconds", "0.2"]
     assert main([*other, "--out", str(tmp_path / "c")]) == 0
     assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
     proved = json.loads((tmp_path / "c" / "results.json").read_text())["shown"]["proved"]
