@@ -106,6 +106,7 @@ lint: .venv/dev
 
 soak-exact: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -W ignore tests/robustness/soak_exact.py $(ARGS)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -W ignore tests/robustness/soak_smooth.py
 
 soak: .venv/test
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/robustness/soak.py $(ARGS)

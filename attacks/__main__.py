@@ -3,7 +3,6 @@
 import sys
 
 from attacks.report.interrupt import hold_interrupts, interruptible
-from attacks.report.workers import one_thread_each
 
 
 def command() -> int:
@@ -14,6 +13,8 @@ def command() -> int:
 
 
 if __name__ == "__main__":
-    hold_interrupts()
+    hold_interrupts()  # before anything is imported that takes a while
+    from attacks.report.workers import one_thread_each
+
     one_thread_each()
     sys.exit(interruptible(command))

@@ -15,8 +15,8 @@ from attacks.balls.linf import LInf
 from attacks.images import UNIT, UNKNOWN, Levels, from_bytes, to_share
 from attacks.minimum_norm import smallest_eps
 from attacks.problem import Problem
+from attacks.refine.stretch import STRETCH
 from attacks.result import AttackResult
-from attacks.stretch import STRETCH
 from minigrad.inputs import Array
 from minigrad.model import Model
 

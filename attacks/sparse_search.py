@@ -1,7 +1,8 @@
 """Fewer pixels: what a sparse answer can still give back.
 
-`prune` puts pixels back that are not needed, `exchange` looks for an answer with one pixel less.  Both only ever
-replace an adversarial image by another with fewer changed pixels.
+`prune` puts pixels back that are not needed, `exchange` looks for an answer with one pixel less, `from_elsewhere` walks
+back from adversarial points far from x.  An adversarial image is only ever replaced by another with fewer changed
+pixels.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import numpy as np
 from attacks.balls.base import gains
 from attacks.images import blocks
 from attacks.problem import Problem
+from attacks.refine.starts import far_point, known_points
+from attacks.refine.walk_back import pixel_by_pixel
 from attacks.result import Trace
 from minigrad.inputs import Array
 
+FAR_OFF = 1.5  # times the pixels that the linearised network asks for, and one more, for small numbers
 BLOCK = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
 
 
@@ -87,9 +91,74 @@ def _exchange(problem: Problem, best: Array, rows: Array, rounds: int) -> None:
         rows, now, out = rows[go], now[go], out[go]
 
 
-def extended(problem: Problem, x_adv: Array, trace: Trace) -> Trace:
-    """The trace with `kept` true to `x_adv`, and a step for every pixel that exchanges brought in (margin NaN)."""
+def misled(problem: Problem, x_adv: Array, limit: int) -> Array:
+    """The images where the linearised network at x was no guide: more pixels than it asks for, by half, or a failure
+    although it asks for no more than `limit`."""
+    rows = problem.open_rows
+    if not len(rows):
+        return rows
+    asked, m = np.empty(len(rows)), np.empty(len(rows))
+    for some in blocks(np.arange(len(rows))):
+        x, margin, ball = (
+            problem.x[rows[some]],
+            problem.margin.take(rows[some]),
+            problem.ball.take(rows[some], len(x_adv)),
+        )
+        start, g = margin.value_and_gradient(x)
+        asked[some], m[some] = ball.radius_for(x, g, -start), margin.value(x_adv[rows[some]])
+    pixels = np.count_nonzero(x_adv[rows] != problem.x[rows], axis=1)
+    more = (pixels > FAR_OFF * asked + 1) | np.isinf(asked)
+    return rows[np.where(m > 0, more, more | (asked <= limit))]
+
+
+def _elsewhere(problem: Problem, rows: Array, turns: int, given: Array) -> list[tuple[Array, Array]]:
+    """Where to walk back from: `turns` far points of the images `rows`, and the nearest `given` point of each."""
+    ball, x = problem.ball.take(rows, len(problem.x)), problem.x[rows]
+    parts = [(rows, far_point(ball, x, turn)) for turn in range(turns)] if len(rows) else []
+    if len(given) and len(rows):
+        at, s = known_points(problem.margin.take(rows), x, ball, given, 1)
+        parts.append((rows[at], s))
+    return parts
+
+
+def from_elsewhere(
+    problem: Problem, x_adv: Array, rows: Array, turns: int, given: Array, limit: int, rounds: int
+) -> Array:
+    """From far or `given` points back to x, pixel by pixel: `x_adv` (n, d) is mended in place; which of `rows` were.
+
+    What is adversarial at x + s is walked back (attacks/refine/walk_back.py) and exchanged; it replaces an answer with
+    more pixels, or a failure if it has `limit` pixels at most.
+    """
+    mended = np.zeros(len(x_adv), bool)
+    tried = problem.x.copy()
+    for image, s in _elsewhere(problem, rows, turns, given):
+        for some in blocks(np.arange(len(image))):
+            at = image[some]
+            points = problem.ball.take(at, len(tried)).apply(problem.x[at], s[some])
+            won = problem.margin.take(at).value(points) > 0
+            at, back = at[won], s[some[won]]
+            if not len(at):
+                continue
+            x, ball, margin = problem.x[at], problem.ball.take(at, len(tried)), problem.margin.take(at)
+            tried[at] = ball.apply(x, pixel_by_pixel(margin, x, back, ball))
+            _exchange(problem, tried, at, rounds)
+            pixels, before = (np.count_nonzero(now[at] != x, axis=1) for now in (tried, x_adv))
+            before[margin.value(x_adv[at]) <= 0] = limit + 1
+            better = at[pixels < before]
+            x_adv[better], mended[better] = tried[better], True
+    return np.flatnonzero(mended)
+
+
+def extended(problem: Problem, x_adv: Array, trace: Trace, anew: Array | None = None) -> Trace:
+    """The trace with `kept` true to `x_adv`, and a step for every pixel that exchanges brought in (margin NaN).
+
+    Of the rows `anew`, which were found another way, nothing but the pixels themselves is left.
+    """
     n = len(x_adv)
+    if anew is not None:
+        pixel, value, margin, held = (each.copy() for each in (trace.pixel, trace.value, trace.margin, trace.kept))
+        pixel[anew], value[anew], margin[anew, 1:], held[anew] = -1, np.nan, np.nan, False
+        trace = Trace(pixel, value, margin, held)
     image = np.arange(n)[:, None]
     changed = x_adv != problem.x  # (n, d)
     kept = trace.kept & changed[image, trace.pixel]

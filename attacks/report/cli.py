@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         "--proof-seconds",
         type=float,
         default=6.0,
-        help="about this long on proofs (default: 6); without enough time an interval is left",
+        help="about this long on proofs (default: 6): counted in nodes for one image, so that a busy machine says the "
+        "same, later; without enough of them an interval is left",
     )
     p.add_argument("--workers", type=int, default=1, help="processes that prove beside this one (default: 1)")
     p.add_argument("--subset", type=int, help="use only the first SUBSET images of each digit, for a quick look")

@@ -45,7 +45,7 @@ class Options:
     image: int | None = None  # which test image of the first digit to show; by default a typical one
     model: Path | None = None
     data: Path | None = None
-    proof_seconds: float = 6.0  # for the proofs of the image shown; half as long again for proofs of sets
+    proof_seconds: float = 6.0  # for proofs, about: of the image shown in nodes (proof_jobs.py); half as many for sets
     workers: int = 1  # processes that prove beside this one
     subset: int | None = None  # use only this many images of each class; the tests do
 

@@ -18,7 +18,7 @@ RELIABLE = 0.05  # false alarms above this, five times what was asked: a detecto
 MORE_TIME = "<code>--proof-seconds</code>"  # the option of the report that narrows an interval
 STOPPED = {  # reason: why an interval is as wide as it is; {} takes the option that gives the search more time
     Reason.TIME: "the proof ran out of time, and a larger {} gives it more",
-    Reason.NODES: "the proof stopped at its limit of nodes, so that the answer does not depend on the clock",
+    Reason.NODES: "the proof spent the nodes it was given, and a larger {} gives it more",
     Reason.TIE: "the two differ by less than float64 can tell apart, so more time would not settle it",
     Reason.SMOOTH: "this network's activation is never exactly linear, so more time may not settle it",
     Reason.BOUNDARY: "the image lies on the boundary as it is, and any change may flip it",

@@ -110,15 +110,18 @@ def test_the_trace_replays(variant, data):
         assert np.array_equal(last, result.x_adv[i])
         pixels = result.trace.pixel[i][result.trace.pixel[i] >= 0]
         assert len(set(pixels)) == len(pixels)
-        assert not (two and result.success[i]) or recorded[~np.isnan(recorded)][-1] > 0  # NaN: brought in by exchanges
+        mended = len(images) > 1 and np.isnan(recorded[1:]).all()  # walked back from a far point
+        assert not (two and result.success[i]) or mended or recorded[~np.isnan(recorded)][-1] > 0  # NaN: by exchanges
 
 
 @given(curved_cases(logits=st.integers(1, 2)))
 def test_each_step_is_the_pixel_of_largest_gain_at_that_moment(case):
     net, x, y, options = case
     options.pop("target", None)
-    result = saliency_map(net, x, y, **options)
+    result = saliency_map(net, x, y, restarts=0, **options)
     for i in range(len(x)):
+        if np.isnan(result.trace.margin[i, 1:]).all():
+            continue  # mended by another image of the batch, the last resort
         one = row(L0(1, **options), x, i)
         now, used = x[i].copy(), set()
         for pixel, value in zip(result.trace.pixel[i], result.trace.value[i], strict=True):

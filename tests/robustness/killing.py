@@ -26,13 +26,18 @@ NET = NETS / "784-32-1.npz"
 IMAGES = 12
 SMALLER = """
 import functools, sys
+from matplotlib.figure import Figure
 import attacks.proofs.set_minimum as minimum
+import attacks.uap.linear_program as program
 from attacks.report import detection, glasses, image_sets, proof_jobs
 from attacks.report.cli import main
 minimum.universal = functools.partial(minimum.universal, steps=4, passes=1)
 detection.ADAPTIVE_IMAGES, image_sets.FEW, image_sets.PIXELS, image_sets.MIXED_EPS = 10, 2, 2, (0.3,)
 image_sets.FEW_EPS = image_sets.UNIVERSAL_EPS = (0.05, 0.1)
 proof_jobs.FILLING_IMAGES, glasses.HEIGHTS, glasses.SLIPS = 1, (0, 12), ((0, 0), (1, 0))
+program.PROGRAM_ROUNDS, save = 1, Figure.savefig
+Figure.savefig = lambda figure, *given, **options: save(figure, *given, **options | {"dpi": 30})
+Figure.set_layout_engine = lambda *_, **__: None
 sys.exit(main())
 """
 PROVE = "-m", "attacks", "prove", "--count", str(IMAGES), "--time-limit", "600", "--model", str(NET), "--out"

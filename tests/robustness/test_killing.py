@@ -3,6 +3,8 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from functools import partial
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from killing import NET, PROVE, REPORT, Undisturbed, check_whole, names, run, runs, start, workers
-from paths import NETS
+from paths import NETS, ROOT
 
 from minigrad.io.files import write_whole
 
@@ -93,11 +95,20 @@ def interrupted(command, out, ready, waits):
     return complaint.splitlines()[-1], said, time.monotonic() - began
 
 
+def worked(pid):
+    """Seconds of a processor that process `pid` has had: to import all it needs takes less than one."""
+    try:
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return 0.0
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 LONG = "-m", "attacks", "prove", "--count", "40", "--workers", "2", "--norm", "linf", "--gap", "1e-9"
 LONG = *LONG, "--time-limit", "600", "--model", str(NETS / "784-128-64-1.npz"), "--out"  # hours
 MOMENTS = {
     "while the workers start": lambda out, process: len(workers(process)) == 2,
-    "among the proofs": lambda out, process: len(workers(process)) == 2 and (time.sleep(4) or True),
+    "among the proofs": lambda out, process: len(workers(process)) == 2 and min(map(worked, workers(process))) > 2,
 }
 
 
@@ -109,6 +120,27 @@ def test_ctrl_c_ends_the_proofs_and_their_workers(tmp_path, moment, waits):
     assert last == "interrupted: run the same command again to go on" and not said
     assert seconds < 30  # two on a machine that does nothing else; the proofs under way would take ten minutes
     check_whole(out)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+@pytest.mark.parametrize("again", [False, True], ids=["the process", "the one that replaces it"])
+def test_ctrl_c_while_the_command_is_still_imported(tmp_path, again):
+    """It is held back before NumPy is loaded, and is said in one line when the command can say it."""
+    variables = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if again else {}
+    env = {k: v for k, v in os.environ.items() if "THREADS" not in k} | {"PYTHONPATH": str(ROOT)} | variables
+    begin = [sys.executable, "-m", "attacks", "--subset", "60", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        begin, cwd=tmp_path, env=env, preexec_fn=listening, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    status = Path(f"/proc/{process.pid}/status")
+    while not int(status.read_text().partition("SigBlk:")[2].split()[0], 16) & 1 << signal.SIGINT - 1:
+        assert process.poll() is None
+    early = "numpy" not in Path(f"/proc/{process.pid}/maps").read_text()
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 130 and early
+    assert complaint.splitlines()[-1].startswith("interrupted") and "Traceback" not in complaint
+    assert not (tmp_path / "out").exists()
 
 
 def test_after_ctrl_c_the_same_command_goes_on(prove, tmp_path):

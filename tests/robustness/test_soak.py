@@ -7,12 +7,13 @@ import pytest
 import soak
 import soak_sets
 from ball_strategies import NORMS
+from repeats import repeats
 
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.query import Query
 from attacks.result import Reason
 
-COUNT = 200
+COUNT = repeats(100, 400)
 
 
 def test_the_first_cases():

@@ -40,7 +40,7 @@ from minigrad.bounds.output_constraint import constrain_layer
 D = 4  # pixels, 2 x 2
 X = np.round(16 * np.random.default_rng(1).random((2, D))) / 16
 LIMITS = {"time_limit": 0.02, "node_limit": 8}
-PATIENCE = 15.0  # seconds for all calls on one network; they take less than one
+PATIENCE = 15.0  # seconds of this processor for all calls on one network; they take less than one
 MASK = np.array([[True, False], [True, True]])
 
 
@@ -123,7 +123,7 @@ def balls(radius):
 def proofs(net, x, y, norm):
     found = certified_minimum(net, x, y, norm=norm, **LIMITS)
     for proof in found:
-        proof.check(net, time_limit=1)
+        proof.check(net)
     return found
 
 
@@ -224,7 +224,7 @@ CASES = [(name, "raise") for name in UGLY] + [(name, "ignore") for name in UGLY 
 @pytest.mark.parametrize(("name", "mood"), CASES)
 def test_a_true_answer_or_a_named_refusal(name, mood):
     """Under NumPy's errors as exceptions, and under none at all, where infinities come through."""
-    net, begun, refused, found = UGLY[name], time.perf_counter(), {}, [[] for _ in X]
+    net, begun, refused, found = UGLY[name], time.process_time(), {}, [[] for _ in X]
     y = labels(net, X)
     with np.errstate(all=mood, under="ignore"):
         for call, function in (OTHERS | ATTACKS | UNIVERSAL | MINIMA | PROOFS).items():
@@ -254,7 +254,7 @@ def test_a_true_answer_or_a_named_refusal(name, mood):
         assert "certificate" not in text, (call, text)
     if not any(size in name for size in LARGE):  # training adds up squares; all the rest has an answer
         assert set(refused) <= ({"fit", "fit in float64"} if "900" in name or "1e6" in name else set()), refused
-    assert time.perf_counter() - begun < PATIENCE
+    assert time.process_time() - begun < PATIENCE
 
 
 @pytest.mark.parametrize("name", CONSTANT)
@@ -268,7 +268,7 @@ def test_a_constant_is_never_flipped(name):
         if "pgd" not in call:  # its restarts begin anywhere in the ball
             assert np.array_equal(result.x_adv, X) and (result.reason == Reason.ZERO_GRADIENT).all(), call
     for norm in NORMS:
-        for proof in certified_minimum(net, X, y, norm=norm, time_limit=5):
+        for proof in certified_minimum(net, X, y, norm=norm, time_limit=600):
             assert (proof.lower, proof.upper, proof.reason) == (np.inf, np.inf, "proved")
             proof.check(net)
     assert check_jacobian(net, X) == 0

@@ -1,9 +1,14 @@
 """A report in seconds: fewer sets, heights, places and adaptive attacks.  The experiments have tests of their own."""
 
+from functools import partialmethod
+
+from matplotlib.figure import Figure
+
 import attacks.report.detection
 import attacks.report.glasses
 import attacks.report.image_sets
 import attacks.report.proof_jobs
+import attacks.uap.linear_program
 
 QUICK = {
     attacks.report.image_sets: {
@@ -12,6 +17,7 @@ QUICK = {
     attacks.report.glasses: {"HEIGHTS": (0, 12), "SLIPS": ((0, 0), (1, 0))},
     attacks.report.proof_jobs: {"FILLING_IMAGES": 2},
     attacks.report.detection: {"ADAPTIVE_IMAGES": 20},
+    attacks.uap.linear_program: {"PROGRAM_ROUNDS": 1},
 }  # fmt: skip
 
 
@@ -20,3 +26,13 @@ def make_quick(patch):
     for module, values in QUICK.items():
         for name, value in values.items():
             patch.setattr(module, name, value)
+
+
+def make_figures_small(patch):
+    """A few pixels each, and no layout: for tests that do not look at them.  Half of a quick report is drawing."""
+    patch.setattr(Figure, "savefig", partialmethod(_coarse, savefig=Figure.savefig))
+    patch.setattr(Figure, "set_layout_engine", lambda *_, **__: None)
+
+
+def _coarse(figure, *given, savefig, **options):
+    return savefig(figure, *given, **options | {"dpi": 20})

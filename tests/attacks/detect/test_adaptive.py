@@ -33,7 +33,7 @@ def test_a_constant_image_cannot_be_changed_smoothly_and_is_no_alarm():
     lo, hi = neighbourhood(np.full((1, 16), 0.25))
     assert (lo == hi).all()
     net = MLP.from_arrays([(np.ones((16, 1)), [-5.0])])
-    (proof,) = certified_minimum(net, np.full((1, 16), 0.25), [0], norm="linf", time_limit=1, box=(lo, hi))
+    (proof,) = certified_minimum(net, np.full((1, 16), 0.25), [0], norm="linf", time_limit=600, box=(lo, hi))
     assert proof.lower == np.inf  # nothing at all is allowed: proved
     detectors = FittedDetectors.fit(net, np.random.default_rng(0).random((30, 16)), components=3)
     assert isolated(detectors, np.full((1, 16), 0.25)) == 0

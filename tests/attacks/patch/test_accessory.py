@@ -403,7 +403,7 @@ def corner_fillings(net, x, y, box, mask):
 @given(covered())
 def test_any_filling_against_every_corner(case):
     net, x, y, box, mask = case
-    certs = any_filling(net, x, y, mask, box=box, time_limit=10)
+    certs = any_filling(net, x, y, mask, box=box, time_limit=600)
     assert len(certs) == len(x)
     for i, cert in enumerate(certs):
         best = corner_fillings(net, x[i : i + 1], y[i : i + 1], box, mask)
@@ -423,7 +423,7 @@ def test_any_filling_against_every_corner(case):
 def test_smallest_mask_against_every_corner_and_the_fewest_pixels(case):
     net, x, y, box, mask = case
     W, b = net.dense[0].W, net.dense[0].b
-    for i, cert in enumerate(smallest_mask(net, x, y, mask, box=box, time_limit=10)):
+    for i, cert in enumerate(smallest_mask(net, x, y, mask, box=box, time_limit=600)):
         best = corner_fillings(net, x[i : i + 1], y[i : i + 1], box, mask)
         one = row(L0(1, box, mask.ravel()), x, i)
         if len(b) == 1:
@@ -448,7 +448,7 @@ def test_limits_and_masks_from_files_go_through(prove, tmp_path):
     imsave(tmp_path / "two.png", TWO.astype(float), cmap="gray")
     x = np.array([[0.5, 0.25, 0.0, 0.0]])
     for mask in (TWO, TWO.ravel(), tmp_path / "two.png"):
-        (cert,) = prove(TREE, x, [0], mask, time_limit=5, target=[1])
+        (cert,) = prove(TREE, x, [0], mask, time_limit=600, target=[1])
         assert cert.upper == (2 if prove is smallest_mask else pytest.approx(cert.upper))
         assert np.isfinite(cert.upper) and cert.target == 1
     (none,) = prove(TREE, x, [0], np.array([[False, True], [True, True]]))

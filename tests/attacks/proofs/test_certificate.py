@@ -20,7 +20,8 @@ def first_case(norm, good, sizes=(10, 8, 6, 1), **options):
     for seed in range(200):
         net = real_net(sizes, seed)
         x = 0.2 + 0.6 * np.random.default_rng(seed).random((1, sizes[0]))
-        (cert,) = certified_minimum(net, x, net.predict(x), norm=norm, **{"time_limit": 20, "node_limit": 60} | options)
+        limits = {"time_limit": 600, "node_limit": 60} | options
+        (cert,) = certified_minimum(net, x, net.predict(x), norm=norm, **limits)
         if good(cert):
             return net, cert
     raise AssertionError("no seed makes such a case")

@@ -23,7 +23,7 @@ from minigrad.margin import Margin
 
 BEYOND = 1e-6  # a margin this large is adversarial in any arithmetic; the oracle's own solver is as exact
 NOISE = 1e-6  # of the linear programs' radii (HiGHS's feasibility is 1e-7)
-LIMIT = {"time_limit": 10.0}  # far more than any case here needs
+LIMIT = {"time_limit": 600.0}  # far more than any case here needs, on any machine
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # a failing case is small as it is
 CASES = {"l0": 80, "linf": 40, "l1": 30, "l2": 25}
 
@@ -167,7 +167,7 @@ def test_no_attack_is_below_the_lower_bound(norm, data):
     """Several images at once, each with its box, mask and target; lower bounds of every quality."""
     net, x, y, options = data.draw(curved_cases(logits=st.integers(1, 3)))
     limit = data.draw(st.sampled_from([{"time_limit": 0}, {"node_limit": 0}, {"node_limit": 4}]))
-    certs = certified_minimum(net, x, y, norm=norm, **options, **({"time_limit": 20} | limit))
+    certs = certified_minimum(net, x, y, norm=norm, **options, **({"time_limit": 600} | limit))
     lower, upper = np.array([c.lower for c in certs]), np.array([c.upper for c in certs])
     attack = saliency_map if norm == "l0" else smallest_eps
     found = attack(net, x, y, **options, **({} if norm == "l0" else {"norm": norm}))
@@ -216,7 +216,7 @@ def test_no_time_and_no_nodes_still_give_true_intervals(norm, limit):
         net, x = real_net([5, 5, 3], rng), 0.3 + 0.4 * rng.random((1, 5))
         y = net.predict(x)
         target = int(y[0] + 1) % 3
-        (cert,) = certified_minimum(net, x, y, norm=norm, target=[target], **limit)
+        (cert,) = certified_minimum(net, x, y, norm=norm, target=[target], **{"time_limit": 600} | limit)
         one = one_row(norm, x)
         truth = [pattern_minimum(net, one, x[0], int(y[0]), target, m) for m in (0.0, BEYOND)]
         check_claims(net, cert, norm, truth)
@@ -355,7 +355,7 @@ def test_a_tie_that_cannot_be_broken_is_no_success_and_no_proof(norm):
     """m = min(x0, 1/2) + ... reaches 0 exactly and never more: upper = inf, and the proof says why it stopped."""
     # relu(z) - relu(z - 1/4) with z = x0 - 1/2 is flat at 1/4 from x0 = 3/4 on
     net = MLP.from_arrays([(np.array([[1.0, 1.0]]), [-0.5, -0.75]), ([[1.0], [-1.0]], [-0.25])])
-    (cert,) = certified_minimum(net, np.array([[0.25]]), [0], norm=norm, time_limit=2)
+    (cert,) = certified_minimum(net, np.array([[0.25]]), [0], norm=norm, time_limit=600)
     assert cert.upper == np.inf and cert.x_adv is None
     assert cert.lower < np.inf
     assert cert.lower <= (1 if norm == "l0" else 0.5) * (1 + 1e-9)

@@ -33,6 +33,7 @@ from minigrad.margin import Margin
 
 CONVENTIONS = "clip", "inside"
 GAP = GAPS[1]
+AMPLE = 600.0  # seconds: no case here takes five, unless the machine is busy
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 quick = settings(suppress_health_check=list(HealthCheck), phases=PHASES)
 SUM = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N = x0 + x1 - 1
@@ -157,7 +158,7 @@ def test_the_interval_holds_the_exact_minimum_and_is_narrow_where_it_can_be(norm
     W, m, seen = case
     net, x, mask = gated(W, m, seen)
     least, most = least_radius(norm, W, m, (-seen).max(axis=0), (1 - seen).min(axis=0), share)
-    options = {"convention": "inside", "mask": mask, "time_limit": 5}
+    options = {"convention": "inside", "mask": mask, "time_limit": AMPLE}
     got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, share=share, **options)
     check_claims(got, np.full(len(x), True), share)
     assert got.lower <= most * (1 + NOISE) + NOISE
@@ -176,7 +177,7 @@ def test_the_interval_holds_the_exact_minimum_and_is_narrow_where_it_can_be(norm
 def test_where_images_clip_no_combination_of_breakpoints_is_below_lower(norm, case, rng):
     W, m, seen = case
     net, x, mask = gated(W, m, seen)
-    got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, mask=mask, time_limit=5)
+    got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, mask=mask, time_limit=AMPLE)
     check_claims(got, np.full(len(x), True), 1.0)
     s = np.zeros((20000, W.shape[1]))
     for j in range(W.shape[1]):
@@ -270,7 +271,7 @@ def test_sets_of_both_classes_that_no_s_can_fool(norm, hasty):
     W, x = rng.integers(-8, 9, (5, 1)) / 8 + 1 / 16, rng.integers(4, 13, (6, 5)) / 16
     N = x @ W
     net = MLP.from_arrays([(W, [0.0])], threshold=(N.min() + N.max()) / 2)
-    got = universal_minimum(net, x, net.predict(x), norm=norm, convention="inside", mixed=True, time_limit=5)
+    got = universal_minimum(net, x, net.predict(x), norm=norm, convention="inside", mixed=True, time_limit=AMPLE)
     assert (got.upper, got.result) == (np.inf, None)
     check_claims(got, np.full(6, True), 1.0)
     assert got.weights is not None
@@ -283,7 +284,7 @@ def test_a_set_that_no_s_in_the_whole_box_can_fool(two_logits, hasty):
     net = MLP.from_arrays([([[0.0, 1.0], [0.0, 1.0]], [1.0, 0.0])]) if two_logits else SUM
     x = np.array([[0.40625, 0.40625], [0.59375, 0.59375]])
     box = {"box": (0.3125, 0.6875), "convention": "inside", "mixed": True}
-    got = universal_minimum(net, x, [0, 1], norm="linf", time_limit=2, **box)
+    got = universal_minimum(net, x, [0, 1], norm="linf", time_limit=AMPLE, **box)
     assert (got.lower, got.upper) == (np.inf, np.inf)
     assert 0.9 * 0.09375 <= got.quantile <= 0.09375
     assert got.weights.tolist() == pytest.approx([0.5, 0.5], abs=0.1)
@@ -292,7 +293,7 @@ def test_a_set_that_no_s_in_the_whole_box_can_fool(two_logits, hasty):
 def test_two_logits_are_the_same_as_their_difference(hasty):
     two = MLP.from_arrays([([[0.25, 1.25], [0.5, 1.5]], [1.0, 0.0])])
     x = np.array([[0.25, 0.5], [0.5, 0.375], [0.4375, 0.5]])
-    one, other = (universal_minimum(net, x, [0, 0, 0], norm="linf", time_limit=2) for net in (SUM, two))
+    one, other = (universal_minimum(net, x, [0, 0, 0], norm="linf", time_limit=AMPLE) for net in (SUM, two))
     assert one.lower == pytest.approx(other.lower, rel=3 * FINE)
     assert 0.12 <= other.lower <= 0.125 <= other.upper
 
@@ -302,7 +303,7 @@ def test_any_of_three_classes_will_do_so_no_one_sum_must_be_positive(convention,
     """N = (0, x0 - 1/2, x1 - 1/2): one image becomes a 1 most easily, the other a 2; 1/8 for both."""
     net = MLP.from_arrays([([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, -0.5, -0.5])])
     for x in ([[0.375, 0.125], [0.125, 0.375]], [[0.375, 0.375], [0.5, 0.375]]):
-        got = universal_minimum(net, np.array(x), [0, 0], norm="linf", convention=convention, time_limit=2)
+        got = universal_minimum(net, np.array(x), [0, 0], norm="linf", convention=convention, time_limit=AMPLE)
         assert got.weights is None
         assert (1 - GAP) * 0.125 <= got.lower <= 0.125 <= got.upper <= 0.125 * (1 + 3 * FINE)
 
@@ -310,7 +311,7 @@ def test_any_of_three_classes_will_do_so_no_one_sum_must_be_positive(convention,
 def test_an_image_misclassified_already_has_no_say(hasty):
     """It would have to stay what it is, 1/4 away, while the others need 1/16 down."""
     x, y = np.array([[0.53125, 0.5], [0.625, 0.5], [0.5625, 0.5]]), [0, 1, 1]
-    got = universal_minimum(SUM, x, y, norm="linf", mixed=True, time_limit=2)
+    got = universal_minimum(SUM, x, y, norm="linf", mixed=True, time_limit=AMPLE)
     check_claims(got, np.array([False, True, True]), 1.0)
     assert (1 - GAP) * 0.0625 <= got.lower <= 0.0625 <= got.upper <= 0.0625 * (1 + 3 * FINE)
 
@@ -329,7 +330,7 @@ def test_lower_is_the_largest_radius_that_was_refuted(norm, limit, hasty, monkey
     net = SUM if norm == "linf" else MLP.from_arrays([(np.ones((4, 1)), [-3.125])])  # three pixels of 3/4, and 1/8
     found = [0.24, 4.0][norm == "l0"]
     monkeypatch.setattr(attacks.proofs.set_minimum, "smallest_found", lambda *a: (found, None))
-    got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, time_limit=5)
+    got = universal_minimum(net, x, np.zeros(len(x)), norm=norm, time_limit=AMPLE)
     yes = [radius for radius, refuted in asked.items() if refuted]
     assert got.lower == max([got.quantile, *(RADII[norm].proves(radius) for radius in yes)])
     assert (got.weights is not None) == bool(yes)
@@ -443,7 +444,7 @@ def test_refuted_pixel_counts_against_every_support(convention, case):
 def test_a_box_for_every_image(norm, convention, hasty):
     """Bug of its day: the question whether the weighted bound applies was asked with one image and n boxes."""
     box = np.zeros((2, 2)), np.array([[1.0, 0.75], [0.75, 1.0]])
-    options = {"norm": norm, "convention": convention, "box": box, "time_limit": 1}
+    options = {"norm": norm, "convention": convention, "box": box, "time_limit": AMPLE}
     got = universal_minimum(SUM, PAIR - [[0, 0], [0.25, 0]], [0, 0], **options)
     check_claims(got, np.full(2, True), 1.0)
     truth = {"l0": 1, "l1": 0.25, "l2": 0.125 * 2**0.5, "linf": 0.125}[norm]
@@ -459,7 +460,7 @@ def test_boxes_of_their_own_for_several_rivals_and_a_set_with_one_misclassified(
     net = MLP.from_arrays([([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, -0.5, -0.5])])
     x = np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75]])
     box = np.array([[0.25, 0.0], [0.5, 0.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [1.0, 0.75], [1.0, 1.0]])
-    got = universal_minimum(net, x, [0, 1, 0], norm=norm, convention=convention, box=box, target=2, time_limit=2)
+    got = universal_minimum(net, x, [0, 1, 0], norm=norm, convention=convention, box=box, target=2, time_limit=AMPLE)
     check_claims(got, np.array([True, True, False]), 1.0)
     if convention == "clip":  # s = (-1/4 -, 1/4 +): only the second image follows down
         assert got.lower <= (2 if norm == "l0" else 0.25) <= got.upper * (1 + 1e-9)
@@ -482,13 +483,13 @@ def test_a_set_whose_images_are_near_but_pull_apart_is_still_found(norm, hasty):
 def test_upper_comes_down_to_what_is_there():
     """One class of an affine net: 1/8 for the hardest, found within FINE, and proved within GAP."""
     x = np.array([[0.375, 0.5], [0.5, 0.375], [0.25, 0.5], [0.4375, 0.5]])
-    got = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", time_limit=5)
+    got = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", time_limit=AMPLE)
     assert 0.125 <= got.upper <= 0.125 * (1 + 2 * FINE)
     assert (1 - GAP) * 0.125 <= got.lower <= 0.125
-    half = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", share=0.5, time_limit=5)
+    half = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", share=0.5, time_limit=AMPLE)
     assert 0.0625 <= half.upper <= 0.0625 * (1 + 2 * FINE)
     assert half.lower <= 0.0625
-    some = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", share=0.75, time_limit=5)
+    some = universal_minimum(SUM, x, [0, 0, 0, 0], norm="linf", share=0.75, time_limit=AMPLE)
     assert (1 - GAP) * 0.0625 <= some.lower <= 0.0625
 
 
@@ -505,7 +506,7 @@ def test_the_quantile_is_of_the_images_own_minima(norm, share):
     y = net.predict(x)
     rows = [Row(norm, 1, -v, 1 - v) for v in x]
     exact = np.sort([pattern_minimum(net, one, v, c) for one, v, c in zip(rows, x, y, strict=True)])
-    got = universal_minimum(net, x, y, norm=norm, share=share, convention="inside", time_limit=8)
+    got = universal_minimum(net, x, y, norm=norm, share=share, convention="inside", time_limit=AMPLE)
     least = exact[int(4 * share) - 1]
     assert (1 - GAP) * least * (1 - NOISE) <= got.quantile <= least * (1 + NOISE)
     assert (got.lower == got.quantile) == (got.weights is None)
@@ -535,7 +536,7 @@ def test_no_time_is_still_a_true_interval(norm, convention, hasty):
 
 
 def test_images_on_the_boundary_prove_nothing():
-    got = universal_minimum(SUM, np.array([[0.5, 0.5], [0.25, 0.75]]), [0, 0], norm="linf", time_limit=1)
+    got = universal_minimum(SUM, np.array([[0.5, 0.5], [0.25, 0.75]]), [0, 0], norm="linf", time_limit=AMPLE)
     assert (got.lower, got.quantile, got.weights) == (0, 0, None)
     assert 0 < got.upper < 1e-6
 
@@ -544,9 +545,9 @@ def test_images_on_the_boundary_prove_nothing():
 def test_a_set_with_an_image_that_nothing_flips(norm, hasty):
     """All: impossible, and that is proved.  Half of them: as far as the other."""
     net, x = MLP.from_arrays([([[1.0], [1.0]], [-1.125])]), np.array([[0.5, 0.25], [0.25, 0.0]])
-    got = universal_minimum(net, x, [0, 0], norm=norm, mask=np.array([True, False]), time_limit=5)
+    got = universal_minimum(net, x, [0, 0], norm=norm, mask=np.array([True, False]), time_limit=AMPLE)
     assert (got.lower, got.upper, got.quantile, got.result, got.weights) == (np.inf, np.inf, np.inf, None, None)
-    half = universal_minimum(net, x, [0, 0], norm=norm, share=0.5, mask=np.array([True, False]), time_limit=5)
+    half = universal_minimum(net, x, [0, 0], norm=norm, share=0.5, mask=np.array([True, False]), time_limit=AMPLE)
     assert half.lower <= (1 if norm == "l0" else 0.375) * (1 + 1e-9) <= half.upper * (1 + 1e-6)
     assert half.upper <= 1
 
@@ -571,7 +572,7 @@ def test_the_weighted_bound_of_a_target_names_a_weight_for_every_rival():
     """N = (x0, x1, 1/2): class 1 needs x1 > x0 and x1 > 1/2.  Of two images, one has x0 to bring down."""
     net = MLP.from_arrays([([[1.0, 0, 0], [0.0, 1, 0]], [0.0, 0, 0.5])])
     x = np.array([[0.75, 0.25], [0.25, 0.375]])
-    got = universal_minimum(net, x, [0, 2], norm="linf", target=[1, 1], mixed=True, time_limit=5)
+    got = universal_minimum(net, x, [0, 2], norm="linf", target=[1, 1], mixed=True, time_limit=AMPLE)
     check_claims(got, np.full(2, True), 1.0)
     assert got.lower <= 0.25 <= got.upper <= 0.25 * (1 + 2 * FINE)
     rows = rows_of(net, np.array([0, 2]), np.array([1, 1]))

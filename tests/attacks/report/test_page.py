@@ -166,7 +166,7 @@ def test_an_open_interval_says_why_and_what_narrows_it(written, reason, upper):
     printed = table(written.numbers | {"shown": written.numbers["shown"] | {"proved": {"l0": p, "linf": p}}})
     for said in (*on_page, printed):
         assert why_open(reason, "--proof-seconds") in re.sub("</?code>", "", said) and f"({reason})" not in said
-        assert ("--proof-seconds" in said) == (reason == Reason.TIME)
+        assert ("--proof-seconds" in said) == (reason in (Reason.TIME, Reason.NODES))
     assert "at least 4 pixels" in on_page[0] and "at least 4 pixels" in printed
     assert "{" not in printed + "".join(on_page)
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from quick import make_quick
+from quick import make_figures_small, make_quick
 
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores
 from attacks.detect.statistics import threshold
@@ -92,7 +92,7 @@ def test_a_saved_model_other_digits_and_a_chosen_image(written, tmp_path, monkey
     assert main([*where, "--subset", "60", "--image", str(image)]) == 0
     printed = capsys.readouterr()
     assert f"test image of 4, number {image} " in printed.out and "epoch" not in printed.err
-    other = ["--digits", "1", "7", "--subset", "60", "--epochs", "20", "--proof-seconds", "1"]
+    other = ["--digits", "1", "7", "--subset", "40", "--epochs", "20", "--proof-seconds", "0.2"]
     assert main([*other, "--out", str(tmp_path / "c")]) == 0
     assert json.loads((tmp_path / "c" / "results.json").read_text())["digits"] == [1, 7]
     proved = json.loads((tmp_path / "c" / "results.json").read_text())["shown"]["proved"]
@@ -259,8 +259,9 @@ def test_a_collection_of_one_image_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("bias", [-1.0, 0.0])
-def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys, bias):
+def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys, bias, monkeypatch):
     """All weights 0 and the logit not above the threshold: every image is a four, whatever is done to it."""
+    make_figures_small(monkeypatch)
     MLP.from_arrays([(np.zeros((784, 1)), [bias])]).save(tmp_path / "dead.npz")
     where = ["--model", str(tmp_path / "dead.npz"), "--out", str(tmp_path / "r")]
     assert main([*where, "--subset", "40", "--proof-seconds", "0", "--workers", "0"]) == 0

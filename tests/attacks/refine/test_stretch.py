@@ -12,7 +12,7 @@ from strategies import networks_with_images
 
 from attacks import L0, L2, LInf, certified_minimum, fgsm, pgd, saliency_map, smallest_eps
 from attacks.balls import BALLS
-from attacks.stretch import DOUBLINGS, STRETCH
+from attacks.refine.stretch import DOUBLINGS, STRETCH
 from data import load_mnist
 from minigrad import MLP, from_vjp
 from minigrad.margin import Margin
