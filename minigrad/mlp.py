@@ -136,7 +136,7 @@ class MLP:
 
         Where `dataclasses.replace` put other layers in: the names of all kinds, by which no network can be made.
         """
-        names = {kind: name for name, kind in ACTIVATIONS.items()}
+        names: dict[type, str] = {kind: name for name, kind in ACTIVATIONS.items()}
         kinds = dict.fromkeys(type(layer) for layer in self.layers[1::2])
         return ", ".join(names.get(kind, kind.__name__) for kind in kinds) or "relu"
 

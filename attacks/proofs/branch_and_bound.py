@@ -89,7 +89,7 @@ class Search:
         assert self.small is not None
         while self.shared or self.pool:
             nodes = [] if self.shared else self._batch()
-            ident, shared = self.shared[-1] if self.shared else (-1, None)
+            shared = self.shared[-1][1] if self.shared else None
             if shared is not None:
                 counterexample = self._adversarial(shared.points(self.small))
             else:

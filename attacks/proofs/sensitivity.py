@@ -7,7 +7,9 @@ maximiser s* of the row, run forward along the lines taken, neuron i puts out `c
     gap_i = max(g_i, 0) (chord(z_i) - relu(z_i)).
 
 (Where g_i < 0 the line is alpha z_i, and the best alpha leaves no gap: z_i = 0 there, or alpha is 0 or 1 and the line
-is relu.  A gap that shows is alpha's to close, and counting it had useless splits made.)  And the intervals of the layers behind become narrower, which makes *their* lines tighter.  Every end of an interval is
+is relu.  A gap that shows is alpha's to close, and counting it had useless splits made.)
+
+And the intervals of the layers behind become narrower, which makes *their* lines tighter.  Every end of an interval is
 the bound of a row as well (+-z_k, minigrad/bounds/crown.py), with gaps of its own in the layers before it, so the
 second way is the first one again, weighted by how much a margin depends on that end.  Of the chord u (z - l) / (u - l),
 

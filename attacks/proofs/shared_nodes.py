@@ -163,13 +163,14 @@ def fall(node: SharedNode, kids: list[SharedNode | None]) -> float:
 def _child(query: Query, node: SharedNode, split: Split, side: int) -> SharedNode | None:
     layer, index = split
     known, inside, outside = node.known, node.inside, node.outside
-    assert known.sign is not None
     if layer == PIXEL:
         inside, outside = inside.copy(), outside.copy()
         (inside if side > 0 else outside)[0, index] = True
         known = replace(known, ball=query.ball.restrict(inside, outside))
     else:
-        l, u, sign = (tuple(a.copy() if k == layer else a for k, a in enumerate(all_)) for all_ in (known.l, known.u, known.sign))  # noqa: E741
+        assert known.sign is not None
+        arrays = known.l, known.u, known.sign
+        l, u, sign = (tuple(a.copy() if k == layer else a for k, a in enumerate(each)) for each in arrays)  # noqa: E741
         (l if side > 0 else u)[layer][0, index] = 0.0
         sign[layer][0, index] = side
         known = replace(known, l=l, u=u, sign=sign)
