@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from attacks.patch.attack import Accessory, accessory
     from attacks.patch.masks import glasses_mask, place
     from attacks.proofs.certificate import Certificate, CertificateError
+    from attacks.proofs.decide import certify
     from attacks.proofs.mask_minimum import any_filling, smallest_mask
     from attacks.proofs.minimum import certified_minimum
     from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+    from attacks.proofs.verdict import Verdict
     from attacks.result import AttackResult, Reason, Trace
     from attacks.saliency import saliency_map
     from attacks.sign_gradient import fgsm, pgd
@@ -42,6 +44,8 @@ HOME = {  # where each public name lives
     **dict.fromkeys(("Accessory", "accessory"), "attacks.patch.attack"),
     **dict.fromkeys(("glasses_mask", "place"), "attacks.patch.masks"),
     **dict.fromkeys(("Certificate", "CertificateError"), "attacks.proofs.certificate"),
+    "certify": "attacks.proofs.decide",
+    "Verdict": "attacks.proofs.verdict",
     **dict.fromkeys(("any_filling", "smallest_mask"), "attacks.proofs.mask_minimum"),
     "certified_minimum": "attacks.proofs.minimum",
     **dict.fromkeys(("UniversalMinimum", "universal_minimum"), "attacks.proofs.set_minimum"),
@@ -60,9 +64,11 @@ __all__ = [
     "Trace",
     "UniversalMinimum",
     "UniversalResult",
+    "Verdict",
     "accessory",
     "any_filling",
     "certified_minimum",
+    "certify",
     "fgsm",
     "glasses_mask",
     "load_png",

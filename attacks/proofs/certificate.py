@@ -40,7 +40,8 @@ from minigrad.mlp import MLP
 
 EXTRA = 1000  # nodes a replay may add beyond those recorded
 ENDINGS = (
-    Reason.PROVED, Reason.MISCLASSIFIED, Reason.TIME, Reason.NODES, Reason.TIE, Reason.SMOOTH, Reason.BOUNDARY
+    Reason.PROVED, Reason.MISCLASSIFIED, Reason.TIME, Reason.NODES, Reason.TIE, Reason.SMOOTH, Reason.BOUNDARY,
+    Reason.RADIUS,
 )  # fmt: skip
 
 
@@ -69,7 +70,8 @@ class Certificate:
     optimal : bool
         Reached.
     reason : Reason
-        PROVED iff optimal, or why it was not: TIME, NODES, TIE, SMOOTH, BOUNDARY; MISCLASSIFIED, which is optimal.
+        PROVED iff optimal, or why it was not: TIME, NODES, TIE, SMOOTH, BOUNDARY, RADIUS (of `certify`);
+        MISCLASSIFIED, which is optimal.
         Its `advice` says what to do.
     nodes : int
         Of all searches made for it.

@@ -1,0 +1,106 @@
+"""The answer to "is it robust at this radius?", and its replay."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from attacks.balls.base import Ball
+from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.certificate import EXTRA, Certificate, CertificateError
+from attacks.proofs.certificate_file import fingerprint
+from attacks.proofs.radii import RADII
+from attacks.proofs.tree import Tree
+from attacks.proofs.unsafe import Case, query_of
+from attacks.result import Reason
+from minigrad.inputs import Array
+from minigrad.mlp import MLP
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The answer to one query.
+
+    Attributes
+    ----------
+    status : "robust", "fooled" or "open"
+        Robust: proved, no s in the ball is adversarial.  Fooled: `x_adv` is.  Open: neither was found.
+    reason : Reason
+        PROVED, COUNTEREXAMPLE, MISCLASSIFIED (fooled by s = 0), or why it is open: TIME, NODES, TIE, SMOOTH, BOUNDARY.
+    x : (d,)
+    ball : Ball
+        For one image.
+    x_adv : (d,) or None
+    certificate : Certificate or None
+        Of a robust or fooled image, for files and for `check`; None where it is open, and for `unsafe` queries.
+    nodes : int
+    seconds : float
+        With this image's share of the attacks on all of them.
+    bound : float
+        The largest upper bound of the margin that is left; below 0 if robust.
+    unsafe : tuple of (C, d), or None
+    trees : tuple of Tree
+        Of an `unsafe` query that is robust: one a case.
+    network : str
+        SHA-256.
+    """
+
+    status: str
+    reason: Reason
+    x: Array
+    ball: Ball
+    x_adv: Array | None
+    certificate: Certificate | None
+    nodes: int
+    seconds: float
+    bound: float
+    unsafe: tuple[Case, ...] | None
+    trees: tuple[Tree, ...]
+    network: str
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.status}: {self.ball}, {self.reason}, {self.nodes} nodes)"
+
+    def check(self, net: MLP, *, time_limit: float = 600.0) -> None:
+        """Recompute the answer for `net`; returns None if it holds.  An open verdict claims nothing.
+
+        Raises
+        ------
+        CertificateError
+            It does not hold, or not for this network.
+        """
+        if self.status == "open":
+            return
+        if self.unsafe is None:
+            if self.certificate is None:
+                raise CertificateError("verdict: expected a certificate of it, got none")
+            self.certificate.check(net, time_limit=time_limit)
+            wanted = RADII[self.ball.norm].proves(float(np.max(self.ball.radius)))
+            if self.status == "robust" and not self.certificate.lower >= wanted:
+                raise CertificateError(f"verdict: its certificate proves {self.certificate.lower}, not {wanted}")
+            if self.status == "fooled" and not self.certificate.upper <= float(np.max(self.ball.radius)):
+                raise CertificateError("verdict: its counterexample is outside the ball")
+            return
+        if fingerprint(net) != self.network:
+            raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
+        queries = [query_of(net, self.x, self.ball, case) for case in self.unsafe]
+        if self.status == "fooled":
+            if self.x_adv is None or not inside(self.ball, self.x, self.x_adv):
+                raise CertificateError("verdict: the counterexample is outside its ball")
+            if not any(query.adversarial(self.x_adv[None])[0] for query in queries):
+                raise CertificateError("verdict: the counterexample is not unsafe beyond rounding")
+            return
+        deadline = time.perf_counter() + time_limit
+        for query, tree in zip(queries, self.trees, strict=True):
+            answer = Search(query, tree).run(deadline, len(tree) + EXTRA)
+            if not answer.proved:
+                raise CertificateError(f"verdict: a case could not be refuted again ({answer.reason})")
+
+
+def inside(ball: Ball, x: Array, point: Array) -> bool:
+    """Whether `point` is in the ball about `x`, and in its box to the bit."""
+    lo, hi = ball.box
+    s = (point - x)[None]
+    return bool(((lo <= point) & (point <= hi)).all() and ball.contains(x[None], s)[0])
