@@ -75,7 +75,7 @@ class Search:
     def __init__(self, query: Query, tree: Tree | None = None) -> None:
         self.query, self.replay = query, Replay(tree)
         # a tree with a root for each row is of a search that asked about one rival at a time
-        self.shares = query.shares_tree if tree is None else query.shares_tree and tree.roots == 1
+        self.shares = query.shares_tree and (tree is None or tree.roots == 1)
         self.tree = Tree(1 if self.shares else len(query.c))
         self.small: Query | None = None  # condensed, from the first `run` on
         self.shared: list[tuple[int, SharedNode]] = []  # open shared nodes with their numbers, by rising bound

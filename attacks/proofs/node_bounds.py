@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from attacks.proofs.intervals import at_root, plain
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
@@ -37,9 +38,15 @@ def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
     With rivals that must all be beaten (`query.joint`), one refuted root refutes the query; else the root with
     the smallest bound goes on alone.
     """
-    query, nodes = Nodes.root(query).condense(query)
+    query, known = plain(query)
+    nodes = Nodes.root(query, known)
     alone, number = query.joint is None, len(nodes)
     nodes = optimised(query, nodes)
+    if len(nodes) and len(known.l) > 1 and query.piecewise_linear:
+        query, better = at_root(query, known)
+        if better is None:
+            return query, nodes.take(np.zeros(0, int))
+        nodes = optimised(query, Nodes.root(query, better).take(nodes.ident))
     for _ in range(ROOT_ROUNDS):
         before = np.max(nodes.bound, initial=0.0)
         nodes = optimised(query, constrained(query, nodes, deadline))

@@ -52,10 +52,10 @@ class Nodes:
         return len(self.bound)
 
     @classmethod
-    def root(cls, query: Query) -> Nodes:
-        """One node for each row c, with intervals by plain substitution."""
+    def root(cls, query: Query, known: Region | None = None) -> Nodes:
+        """One node for each row c, with what is `known` of the whole set; default: intervals by plain substitution."""
         n, d = len(query.c), query.x.shape[1]
-        known = intervals(query.net, query.x, query.ball)
+        known = intervals(query.net, query.x, query.ball) if known is None else known
 
         def repeat(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
             return tuple(np.repeat(a, n, axis=0) for a in arrays)

@@ -100,8 +100,12 @@ class Query:
 
     @property
     def shares_tree(self) -> bool:
-        """Whether all rows are asked about at once (attacks/proofs/shared_nodes.py): several, one of which suffices."""
-        return len(self.c) > 1 and self.joint is None and self.piecewise_linear
+        """Whether all rows are asked about at once (attacks/proofs/shared_nodes.py): several, one of which suffices.
+
+        With one or two hidden layers, whose intervals the output constraint of a single row narrows best, they are not.
+        """
+        deep = len(self.net.dense) > 3
+        return deep and len(self.c) > 1 and self.joint is None and self.piecewise_linear
 
     def on_image(self, layer: Array, index: Array) -> Array:
         """The indices (r,) of some splits, with pixels and neurons numbered as on the whole image and network."""

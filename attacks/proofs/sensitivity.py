@@ -25,46 +25,14 @@ early layer is ever chosen in a deep network: 784-256^6-10 stayed open after 2,3
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from attacks.proofs.intervals import Rows
 from minigrad.bounds.crown import Substitution
 from minigrad.bounds.optimised import Multipliers, relaxed_forward
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The two bounds of each unstable neuron of one hidden layer, as a substitution of 2 w rows, of one set.
-
-    Attributes
-    ----------
-    neurons : (w,) int
-    known : Region
-        What is before the layer.
-    mult, found
-        The rows' multipliers and substitution: w upper bounds, then w lower ones, of -z.
-    """
-
-    neurons: Array
-    known: Region
-    mult: Multipliers
-    found: Substitution
-
-
-def unit_rows(neurons: Array, width: int) -> Array:
-    """`e`, (1, 2 w, width): the rows +z of the neurons, then their rows -z."""
-    e = np.zeros((1, 2 * len(neurons), width))
-    e[0, np.arange(len(neurons)), neurons] = 1
-    e[0, np.arange(len(neurons), 2 * len(neurons)), neurons] = -1
-    return e
-
-
-def unstable(known: Region, k: int) -> Array:
-    """Which neurons of hidden layer `k` of one set may still have either sign, (w,) int."""
-    return np.flatnonzero(known.lines[k].free[0])
 
 
 def split_scores(known: Region, rows: Mapping[int, Rows], mult: Multipliers, found: Substitution) -> list[Array]:

@@ -20,23 +20,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attacks.balls.base import gains
-from attacks.proofs.condense import condensed, without_inactive
+from attacks.proofs.intervals import ROOT_STEPS, Rows, at_root, plain, refined
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
-from attacks.proofs.sensitivity import Rows, split_scores, unit_rows, unstable
+from attacks.proofs.sensitivity import split_scores
 from attacks.proofs.tree import PIXEL
-from minigrad.bounds.crown import Substitution, intervals
+from minigrad.bounds.crown import Substitution
 from minigrad.bounds.optimised import Multipliers, optimise_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
 # Steps of `optimise_rows` for intervals and margins, at the root and at the other nodes.
-ROOT_STEPS, STEPS = 10, 4
+STEPS = 4
 ROOT_MARGIN_STEPS, MARGIN_STEPS = 20, 20
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other
 MARGIN_RATE = 0.2
-RATE = 0.3  # the first step of the intervals' slopes, which begin anew at every node
 
 Split = tuple[int, int]  # a layer (or PIXEL) and an index
 
@@ -127,26 +126,18 @@ def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
 
     Neurons that are off on all of the set are left out of the network (attacks/proofs/condense.py).
     """
-    d = query.x.shape[1]
-    found = condensed(query, np.zeros(d, bool))
-    query = query if found is None else found[0]
-    known = intervals(query.net, query.x, query.ball)
-    known = replace(known, first_error=query.first_error, sign=tuple(np.zeros_like(a) for a in known.l))
-    query, known = without_inactive(query, known)
+    query, known = plain(query)
     nothing = np.zeros((1, query.x.shape[1]), bool)
     every = np.arange(len(query.c))
     node = _evaluated(query, known, every, Multipliers.start(known, len(every)), (nothing, nothing), None)
     if node is None:
         return query, None
-    refined, _ = _refined(known, ROOT_STEPS)
-    if refined is None:
+    query, better = at_root(query, known)
+    new, rows = (None, {}) if better is None else refined(better, ROOT_STEPS)  # again, for the rows of what is left
+    if new is None:
         return query, None
-    query, known = without_inactive(query, refined)
-    refined, rows = _refined(known, ROOT_STEPS)
-    if refined is None:
-        return query, None
-    start = Multipliers.start(refined, len(node.rows))
-    return query, _evaluated(query, refined, node.rows, start, (node.inside, node.outside), rows, ROOT_MARGIN_STEPS)
+    start = Multipliers.start(new, len(node.rows))
+    return query, _evaluated(query, new, node.rows, start, (node.inside, node.outside), rows, ROOT_MARGIN_STEPS)
 
 
 def children(query: Query, node: SharedNode, split: Split) -> list[SharedNode | None]:
@@ -174,10 +165,10 @@ def _child(query: Query, node: SharedNode, split: Split, side: int) -> SharedNod
         (l if side > 0 else u)[layer][0, index] = 0.0
         sign[layer][0, index] = side
         known = replace(known, l=l, u=u, sign=sign)
-    refined, rows = _refined(known, STEPS, from_pixels=layer == PIXEL)
-    if refined is None:
+    new, rows = refined(known, STEPS, from_pixels=layer == PIXEL)
+    if new is None:
         return None
-    child = _evaluated(query, refined, node.rows, node.mult, (inside, outside), rows, MARGIN_STEPS)
+    child = _evaluated(query, new, node.rows, node.mult, (inside, outside), rows, MARGIN_STEPS)
     return child if child is None else _no_worse(node, child)
 
 
@@ -185,32 +176,6 @@ def _no_worse(parent: SharedNode, child: SharedNode) -> SharedNode:
     """The child, with its parent's bounds where those are smaller."""
     old = parent.bound[np.searchsorted(parent.rows, child.rows)]
     return replace(child, bound=np.minimum(child.bound, old))
-
-
-def _refined(known: Region, steps: int, *, from_pixels: bool = False) -> tuple[Region | None, dict[int, Rows]]:
-    """The set with new intervals, None if one is empty; and the rows that bound them.
-
-    Those of the first layer are exact for their set, so they are new only where the pixels are.
-    """
-    rows: dict[int, Rows] = {}
-    for k in range(0 if from_pixels else 1, len(known.l)):
-        neurons = unstable(known, k)
-        if not len(neurons):
-            continue
-        part = known.before(k)
-        at = k, unit_rows(neurons, known.l[k].shape[1])
-        start = Multipliers.start(part, 2 * len(neurons))
-        found, mult = optimise_rows(part, None, start, at, steps=steps, rate=RATE)
-        upper, lower = np.split(found.bound[0], 2)
-        l, u = known.l[k].copy(), known.u[k].copy()  # noqa: E741
-        u[0, neurons] = np.minimum(u[0, neurons], upper)
-        l[0, neurons] = np.maximum(l[0, neurons], -lower)
-        if (l > u).any():
-            return None, rows
-        known = replace(known, l=(*known.l[:k], l, *known.l[k + 1 :]), u=(*known.u[:k], u, *known.u[k + 1 :]))
-        if k:
-            rows[k] = Rows(neurons, part, mult, found)
-    return known, rows
 
 
 def _evaluated(
