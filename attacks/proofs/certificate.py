@@ -13,7 +13,7 @@ do not cover.
 
 Trusted, not verified: NumPy's float64 arithmetic (with the rounding terms of minigrad/bounds/crown.py), and this code.
 Only records: `seconds`; how many `nodes` beyond the tree's; what the `attack` found, as long as it is no less than
-`upper`; and which of TIME, NODES and TIE ended a search.
+`upper`; the `history`; and which of TIME, NODES and TIE ended a search.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Certificate:
     radius : float
         The radius that the tree refutes; 0 if nothing was refuted.
     tree : Tree
+    history : tuple of (seconds, lower, upper)
+        The interval from the beginning on, whenever an end moved; a record.
     """
 
     norm: str
@@ -104,6 +106,7 @@ class Certificate:
     network: str
     radius: float
     tree: Tree
+    history: tuple[tuple[float, float, float], ...] = ()
 
     def __repr__(self) -> str:
         what = in_words(self.norm, self.lower, self.upper)
@@ -113,6 +116,11 @@ class Certificate:
     def success(self) -> bool:
         """Whether a counterexample is known; as in `AttackResult` False for an image that is misclassified already."""
         return self.x_adv is not None and self.reason != Reason.MISCLASSIFIED
+
+    def interval_at(self, seconds: float) -> tuple[float, float]:
+        """The interval as it was known after so many seconds: (0, inf) before anything was."""
+        known = [(lower, upper) for at, lower, upper in self.history if at <= seconds]
+        return known[-1] if known else (0.0, float("inf"))
 
     @property
     def distance(self) -> float:

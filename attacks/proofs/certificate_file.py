@@ -28,6 +28,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
     arrays |= {"roots": tree.roots, "tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
     arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
+    arrays |= {"history": np.array(fields["history"], np.float64).reshape(-1, 3)}
     return {name: as_array(value, name) for name, value in arrays.items()}
 
 
@@ -58,6 +59,7 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         "box": box,
         "mask": mask,
         "target": None if target == NO_TARGET else target,
+        "history": _history(arrays.get("history", np.zeros((0, 3)))),
         "tree": Tree.from_rows(_whole(arrays["roots"]), arrays["tree"]),
     }
 
@@ -88,6 +90,17 @@ def _number(array: Array) -> float:
     if array.ndim:
         raise ValueError(f"expected one number, got an array of shape {array.shape}")
     return float(_real(array))
+
+
+def _history(array: Array) -> tuple[tuple[float, float, float], ...]:
+    """The rows (seconds, lower, upper), or ValueError: time goes on, and the interval only narrows."""
+    rows = _real(array)
+    if rows.ndim != 2 or rows.shape[1] != 3 or np.isnan(rows).any():
+        raise ValueError(f"expected a history (m, 3), got {rows.shape}")
+    earlier, later = rows[:-1], rows[1:]
+    if not (earlier[:, :2] <= later[:, :2]).all() or not (earlier[:, 2] >= later[:, 2]).all():
+        raise ValueError("expected a history in which the interval only narrows")
+    return tuple((float(at), float(lower), float(upper)) for at, lower, upper in rows)
 
 
 def _whole(array: Array) -> int:

@@ -8,18 +8,23 @@ Whoever finds a smaller counterexample or refutes a larger radius tells it here;
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 
+from attacks.problem import Problem
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, size, widest
 from attacks.proofs.task import Task
 from attacks.proofs.tree import Tree
+from attacks.refine.descent import rounds, walked
 from minigrad.bounds.crown import intervals, upper_bound
 from minigrad.inputs import Array
 
 SHORTEN = 3  # rounds in which a counterexample is drawn towards x (L0: a pixel each); 1 and 6 need as many searches
+POLISH = 40  # steps from a counterexample of the search; `smallest_eps` takes 80 from a point that is farther away
+LOOK = 4  # radii of the ladder at a time: good attacks leave 1 to 4 to look at, loose ones more
 PUSHES = 2.0 ** np.arange(-44, -9)  # shares by which s is lengthened: from what a long sum errs by to a thousandth
 
 
@@ -40,6 +45,8 @@ class Interval:
         The largest that is refuted; 0 if none is.
     tree : Tree
         Of the search that refuted it.
+    history : list of (seconds, lower, upper)
+        What was known when: one entry at the beginning, and one whenever an end moved.
     """
 
     def __init__(self, task: Task, i: int) -> None:
@@ -50,6 +57,8 @@ class Interval:
         self.x_adv: Array | None = None
         self.safe = bool(self.query(1).safe(self.x[None])[0])  # x itself is not adversarial: with L0 that proves 1
         self.upper, self.lower, self.radius, self.tree = np.inf, self.radii.proves(0) * self.safe, 0.0, Tree(1)
+        self.begun, self.history = time.perf_counter(), list[tuple[float, float, float]]()
+        self.record()
         if task.attack.success[i]:
             self.found(task.attack.x_adv[i])
         self.attack = self.upper
@@ -79,10 +88,16 @@ class Interval:
         upper = size(self.ball, (point - self.x)[None])
         if upper < self.upper:
             self.upper, self.x_adv = upper, point
+            self.record()
 
     def shortened(self, point: Array) -> Array:
-        """A counterexample on the way from x to `point`, as near as a few rounds of candidates bring it."""
+        """A counterexample on the way from x to `point`, as near as a few rounds of candidates bring it.
+
+        Where distances are continuous it then goes downhill like any try of `smallest_eps` (attacks/refine/descent.py).
+        """
         query = self.query(1)
+        if not self.ball.counts:
+            point = self._polished(point)
         for _ in range(SHORTEN):
             points = self.ball.apply(self.x, self.radii.shorter(point - self.x))
             works = np.flatnonzero(query.adversarial(points))
@@ -91,20 +106,35 @@ class Interval:
             point = points[works[0]]
         return point
 
+    def _polished(self, point: Array) -> Array:
+        """The nearest adversarial point that a descent from `point` comes to, or `point`."""
+        target = None if self.target is None else [self.target]
+        problem = Problem.from_images(self.net, self.x[None], [self.y], self.ball, target)
+        tries = walked(problem, np.zeros(1, int), (point - self.x)[None])
+        best = rounds(problem, tries, POLISH, 1)
+        return self.ball.apply(self.x[None], best.s)[0] if np.isfinite(best.radius).any() else point
+
     def refuted(self, radius: float, tree: Tree) -> None:
         """Take what a refuted radius proves as the lower bound, if it is more than is known."""
         if self.radii.proves(radius) > self.lower:
             self.lower, self.radius, self.tree = self.radii.proves(radius), radius, tree
+            self.record()
 
     def first_look(self) -> None:
-        """The largest radius on a ladder that plain bounds refute, all radii in one batch."""
+        """The largest radius on a ladder that plain bounds refute, from above, a few radii at a time."""
         radii = self.radii.ladder(self.upper if np.isfinite(self.upper) else self.whole_box)
-        if not len(radii):
-            return
-        query = self.query(radii)
-        x = np.repeat(query.x, len(radii), axis=0)
-        known = intervals(self.net, x, query.ball)
-        bound = upper_bound(known, np.broadcast_to(query.c, (len(x), *query.c.shape)))  # (m, rivals)
-        refuted = bound.min(axis=1) < 0 if query.joint is not None else bound.max(axis=1) < 0
-        if refuted.any():
-            self.refuted(float(radii[refuted].max()), Tree(1 if query.shares_tree else len(query.c)))
+        for start in range(0, len(radii), LOOK):
+            some = radii[start : start + LOOK]
+            query = self.query(some)
+            x = np.repeat(query.x, len(some), axis=0)
+            known = intervals(self.net, x, query.ball)
+            bound = upper_bound(known, np.broadcast_to(query.c, (len(x), *query.c.shape)))  # (m, rivals)
+            refuted = bound.min(axis=1) < 0 if query.joint is not None else bound.max(axis=1) < 0
+            if refuted.any():
+                self.refuted(float(some[refuted].max()), Tree(1 if query.shares_tree else len(query.c)))
+                return
+
+    def record(self) -> None:
+        """Note the interval as it is now, with the time."""
+        self.history.append((time.perf_counter() - self.begun, self.lower, self.upper))
+

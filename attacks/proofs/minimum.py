@@ -109,4 +109,5 @@ def solve(task: Task, i: int) -> Certificate:
         network=task.network,
         radius=float(known.radius),
         tree=known.tree,
+        history=tuple(known.history),
     )

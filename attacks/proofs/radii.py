@@ -14,9 +14,11 @@ from attacks.balls.base import Ball
 from minigrad.bounds.rounding import gamma_n
 from minigrad.inputs import Array
 
-RUNGS = 8  # of the ladder: on digits plain bounds refute 4 to 7; with 4 or 16 the interval ends about as narrow
+RUNGS = 40  # of the ladder, from `upper` down to a thousandth of it: each rung is 0.84 of the one above
+LOWEST = 1e-3  # share of `upper`; a loose upper end and a deep network together leave a hundredth, seldom less
 COUNTS = 15  # pixels at most on the ladder of L0: on digits plain bounds refute 5 at most
 BACK = 0.9  # of a radius that was too hard: lower / upper when time runs out is 0.86, with 0.8 0.80, with 0.95 0.71
+HALF = 0.5  # proved / failed, below which the next radius is their geometric mean; above it BACK is the longer step
 WAY = 1024  # points on the way to a counterexample: its size is found to a thousandth, in one forward pass of them all
 
 
@@ -36,12 +38,17 @@ class Radii:
         return lower == upper or lower >= self.proves(self.asks(upper, gap))
 
     def retreat(self, proved: float, failed: float) -> float:
-        """A radius to try after `failed` was too hard, when `proved` is proved; not above `proved`: none left."""
+        """A radius to try after `failed` was too hard, when `proved` is proved; not above `proved`: none left.
+
+        Far apart, at the geometric mean: each answer, a proof or another failure, halves the interval in logarithm.
+        """
+        if proved < HALF * failed:
+            return float(np.sqrt(max(proved, LOWEST * failed)) * np.sqrt(failed))
         return max(BACK * failed, (proved + failed) / 2)
 
     def ladder(self, upper: float) -> Array:
-        """Radii below `upper`, rising, (m,), for a first look."""
-        return upper * np.arange(1, RUNGS) / RUNGS
+        """Radii below `upper`, falling, (m,), for a first look."""
+        return upper * LOWEST ** (np.arange(1, RUNGS + 1) / RUNGS)
 
     def whole(self, radius: float) -> float:
         """`radius`, or the next one that makes sense."""
@@ -69,7 +76,7 @@ class PixelCounts(Radii):
         return failed - 1
 
     def ladder(self, upper: float) -> Array:
-        return np.arange(1, min(upper, COUNTS + 1))
+        return np.arange(min(upper - 1, COUNTS), 0, -1)
 
     def whole(self, radius: float) -> float:
         return max(1.0, float(np.ceil(radius)))

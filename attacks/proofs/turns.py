@@ -2,8 +2,9 @@
 
     upper    the best attack, and any smaller counterexample that the search comes across
     lower    a search (attacks/proofs/branch_and_bound.py) that refutes the radius which closes the gap, `upper - 1`
-             pixels or `(1 - gap) upper`; if that takes long, a look at a ladder of radii with plain bounds and a search
-             at an easier radius come in between, so that a time-out leaves an interval worth having
+             pixels or `(1 - gap) upper`.  If that takes long, or no time is left, the largest radius on a ladder that
+             plain bounds refute is taken, whatever the time; searches at easier radii climb from there, at the geometric
+             mean of what is proved and what was too hard, as long as these are far apart
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from attacks.result import Reason
 # Where time runs out (784-128-64-1, Linf, 2 s an image) lower / upper is 0.86 on average.  Half and double of any of
 # these leave it between 0.84 and 0.89, about what two runs differ by.
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
+CLIMB = 0.25  # of the time left, for a radius in between where what is proved is far below
+NEAR = 0.8  # proved / failed from which the goal is worth the rest of the time
 LEAST_STEP = 0.005  # radii nearer than this share count as one
 
 
@@ -43,9 +46,9 @@ def narrowed(task: Task, i: int) -> Turns:
 class Turns:
     """Which radius of one image is asked about next, and for how long.
 
-    The goal is the radius that closes the gap.  Turn 0 asks about it, turn 1 about an easier one if that was too hard,
-    turn 2 goes on with the goal, every later turn asks about an easier radius than the last that was too hard.  Where
-    the upper bound falls there is a new goal, and turn 0 again.
+    The goal is the radius that closes the gap.  Turn 0 asks about it, the next about easier ones if that was too hard,
+    until what is proved is near; then one goes on with the goal, and every later turn asks about an easier radius than
+    the last that was too hard.  Where the upper bound falls there is a new goal, and turn 0 again.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class Turns:
         self.goal: Search | None = None
         self.goal_radius, self.failed = np.nan, np.inf  # the smallest radius of this goal that was too hard
         self.turn, self.falls = 0, 0  # counterexamples in a row
+        self.again = False  # whether the goal was gone on with
         self.looked = False  # at the ladder
         self.nodes, self.reason = 0, Reason.TIME
 
@@ -69,14 +73,16 @@ class Turns:
         known = self.known
         while not known.reached(self.limits.gap):
             self._aim()
-            on_goal = self.turn == 0 or (self.turn == 2 and self.failed == self.goal_radius)
-            now = time.perf_counter()
+            near = known.ball.counts or known.radius >= NEAR * self.failed
+            again = not self.again and self.turn >= 2 and near and self.failed == self.goal_radius
+            on_goal, now = self.turn == 0 or again, time.perf_counter()
             if not self.looked and (not on_goal or now >= self.deadline):
                 known.first_look()
                 self.looked = True
                 continue
+            self.again = self.again or again
             radius = self.goal_radius if on_goal else known.radii.retreat(known.radius, self.failed)
-            share = SHARES[min(self.turn, 2)]
+            share = SHARES[min(self.turn, 2)] if near or on_goal else CLIMB
             if radius - known.radius <= LEAST_STEP * radius and not on_goal:  # no easier radius is left, only the goal
                 on_goal, radius, share = True, self.goal_radius, 1.0
             if now >= self.deadline or (share == 1 and self.reason != Reason.TIME):
@@ -90,7 +96,7 @@ class Turns:
         radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
         if radius != self.goal_radius:
             self.goal, self.goal_radius = Search(self.known.query(radius)), radius
-            self.failed, self.turn = np.inf, 0
+            self.failed, self.turn, self.again = np.inf, 0, False
 
     def _goal(self) -> float:
         """The radius that closes the gap; from the third counterexample in a row on, a gap twice as wide each time.
