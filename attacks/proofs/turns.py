@@ -3,8 +3,8 @@
     upper    the best attack, and any smaller counterexample that the search comes across
     lower    a search (attacks/proofs/branch_and_bound.py) that refutes the radius which closes the gap, `upper - 1`
              pixels or `(1 - gap) upper`.  If that takes long, or no time is left, the largest radius on a ladder that
-             plain bounds refute is taken, whatever the time; searches at easier radii climb from there, at the geometric
-             mean of what is proved and what was too hard, as long as these are far apart
+             plain bounds refute is taken, whatever the time; searches at easier radii climb from there, at the
+             geometric mean of what is proved and what was too hard, as long as these are far apart
 """
 
 from __future__ import annotations
