@@ -30,7 +30,7 @@ from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate_file import arrays_of, fields_of, fingerprint
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, in_words, size, widest
-from attacks.proofs.tree import Tree
+from attacks.proofs.tree import LEAF, Tree
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
 from minigrad.io.files import write_whole
@@ -192,6 +192,10 @@ class Certificate:
             raise CertificateError("certificate: the network has no smooth activation")
         if self.attack < self.upper or (splits and self.nodes < len(self.tree)):
             raise CertificateError("certificate: expected attack >= upper, and no fewer nodes than the tree has")
+        widths = np.array([0, *net.sizes])  # by layer: of no split, of a pixel, of a hidden neuron
+        layer, index = np.array(self.tree.layer) - LEAF, np.array(self.tree.index)
+        if (layer >= len(widths) - 1).any() or (index >= np.maximum(widths[layer], 1)).any():
+            raise CertificateError("certificate: its tree splits a pixel or a neuron that the network does not have")
         if self.lower <= RADII[self.norm].proves(0) and (self.radius or splits):
             raise CertificateError("certificate: a refuted radius that proves nothing")
 

@@ -26,11 +26,16 @@ RATE = 0.3  # the first step of the slopes; 0.5 is as good
 
 
 def plain(query: Query) -> tuple[Query, Region]:
-    """The query about what can still move, and its whole set with intervals by plain substitution."""
+    """The query about what can still move, and its whole set with intervals by plain substitution.
+
+    The intervals are of the whole image: what adding up the fixed pixels may lose is charged to a condensed first layer
+    by `first_error`, which `intervals` does not know.
+    """
+    known = intervals(query.net, query.x, query.ball)
     found = condensed(query, np.zeros(query.x.shape[1], bool))
     query = query if found is None else found[0]
-    known = intervals(query.net, query.x, query.ball)
-    known = replace(known, first_error=query.first_error, sign=tuple(np.zeros_like(a) for a in known.l))
+    sign = tuple(np.zeros_like(a) for a in known.l)
+    known = replace(known, net=query.net, x=query.x, ball=query.ball, sign=sign, first_error=query.first_error)
     return without_inactive(query, known)
 
 

@@ -58,7 +58,8 @@ def split_scores(known: Region, rows: Mapping[int, Rows], mult: Multipliers, fou
         for j, (gap, up, low) in enumerate(_effects(layer.known, layer.mult, layer.found)):
             score[j] = score[j] + weight @ gap
             ends[j] = ends[j][0] + weight @ up, ends[j][1] + weight @ low
-    return score
+    # any unstable neuron can be split, whatever its score: only a leaf without one is left to the rivals alone
+    return [at.free[0] * (s + np.finfo(float).tiny) for at, s in zip(known.lines, score, strict=True)]
 
 
 def _effects(known: Region, mult: Multipliers, found: Substitution) -> list[tuple[Array, Array, Array]]:

@@ -164,6 +164,8 @@ def _child(query: Query, node: SharedNode, split: Split, side: int) -> SharedNod
         l, u, sign = (tuple(a.copy() if k == layer else a for k, a in enumerate(each)) for each in arrays)  # noqa: E741
         (l if side > 0 else u)[layer][0, index] = 0.0
         sign[layer][0, index] = side
+        if l[layer][0, index] > u[layer][0, index]:  # the given side contradicts the interval
+            return None
         known = replace(known, l=l, u=u, sign=sign)
     new, rows = refined(known, STEPS, from_pixels=layer == PIXEL)
     if new is None:

@@ -260,7 +260,7 @@ def test_a_small_gap_does_not_make_the_upper_bound_creep(monkeypatch):
     x = np.array([[-0.34375, 1.53125, 0.4375]])
     options = {"box": (-0.5, 2.0), "gap": 1e-6, "node_limit": 40, "time_limit": 600}
     (cert,) = certified_minimum(net, x, [0], norm="l2", **options)
-    assert cert.attack > 0.96 and cert.optimal and cert.upper == pytest.approx(0.756217, rel=2e-6)
+    assert cert.attack > 0.9 and cert.optimal and cert.upper == pytest.approx(0.756217, rel=2e-6)
     assert cert.nodes < 500
 
 
