@@ -33,10 +33,14 @@ def share_of_way(t: int, steps: int) -> float:
     return 0.01 + 0.49 * fade(t, steps)
 
 
-def random_start(ball: Ball, x: Array, rng: np.random.Generator) -> Array:
-    """A random `s` in S: the best in a random direction, shortened at random (S is star-shaped about 0)."""
-    direction = rng.normal(size=x.shape)
-    return rng.random((*x.shape[:-1], 1)) * ball.maximize(x, direction)
+def random_start(ball: Ball, x: Array, rng: np.random.Generator, shared: bool = False) -> Array:
+    """A random `s` in S: the best in a random direction, shortened at random (S is star-shaped about 0).
+
+    `shared`: all rows in one direction and by one share, so that an image's start does not depend on the others.
+    """
+    shape = x.shape[-1:] if shared else x.shape
+    direction = np.broadcast_to(rng.normal(size=shape), x.shape)
+    return rng.random((*shape[:-1], 1)) * ball.maximize(x, direction)
 
 
 def common_start(ball: Ball, x: Array, seed: int, turn: int, turns: int) -> Array:

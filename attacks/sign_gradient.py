@@ -13,9 +13,11 @@ For an affine network that is the answer.  attacks/minimum_norm.py finds the sma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +32,8 @@ from minigrad.margin import Margin
 from minigrad.model import Model
 
 STARTS = 4  # random starts where nothing has a slope: not critical, each costs a run of those images
+ROWS = 384  # restarts run side by side, as many whole images as make so many rows: they stay in the cache
+Start: TypeAlias = Callable[[Ball, Array], Array]  # a ball and images (n, d) -> s (n, d)
 
 
 def fgsm(
@@ -110,18 +114,25 @@ def pgd(
         As in `saliency_map`.
     ball : LInf, L0, L1 or L2
     steps, restarts : int
-        The first run starts at s = 0, the others at random points of the ball.  Where the first meets no slope, runs
-        from a few random points follow in any case.
+        The first run starts at s = 0, the others at random points of the ball, side by side; for an image that the
+        first flips there are no others, and the first of the others to flip it ends all of its.  Where the first meets
+        no slope, runs from a few random points follow in any case.  No start depends on the other images.
     step : float
         The first step as a share of the radius, in (0, 1].
     stop : bool
         True: an image that is flipped is left alone.  False: every run goes on to its last step, for training and for
         the worst case; `x_adv` is the point of largest margin seen.
     objective : "margin" or "loss"
-        What the steps climb; what is kept is the largest margin either way.  The cross-entropy loss differs for three
-        classes or more: it pulls towards all rivals at once, each by its softmax (`minigrad.margin.LossMargin`).  For
-        two classes it rises with the margin, and the steps are the same.
+        What the steps climb; what is kept is the largest margin either way.  "margin": the first run climbs the best
+        rival of each step.  Of k >= 3 classes, without a target, each restart climbs one rival from end to end, the
+        best at x first, then the next best, so that k restarts try them all (Croce and Hein 2020, section 5, APGD-T).
+        The cross-entropy loss differs for three classes or more: it pulls towards all rivals at once, each by its
+        softmax (`minigrad.margin.LossMargin`).  For two classes it rises with the margin, and the steps are the same.
     rng : seed or Generator
+
+    Notes
+    -----
+    Memory: beside the result 384 rows, or `restarts` if those are more.
 
     Returns
     -------
@@ -150,46 +161,101 @@ def pgd(
     if objective not in ("margin", "loss"):
         raise ValueError(f'objective: expected "margin" or "loss", got {objective!r}')
     problem = Problem.from_images(net, x, y, ball, target, levels)
-    margin = problem.margin if objective == "margin" else problem.margin.by_loss()
-    rng, n = as_generator(rng), len(problem.x)
-    x_adv, best, why = problem.x.copy(), problem.start.copy(), np.full(n, Reason.NO_PIXEL, object)
-
-    def run(rows: Array, start: Callable[[Ball, Array], Array]) -> None:
-        for some in blocks(rows[(best[rows] <= 0) | (not stop)]):
-            around, x = ball.take(some, n), problem.x[some]
-            m, found, level = _ascend(margin.take(some), x, start(around, x), around, steps, step, stop)
-            better, sloping = m > best[some], why[some] != Reason.BUDGET
-            best[some[better]], x_adv[some[better]] = m[better], found[better]
-            why[some[sloping]] = level[sloping]
-
-    run(problem.open_rows, lambda _, x: np.zeros_like(x))
-    seed, level = int(deepcopy(rng).integers(2**62)), problem.open_rows[why[problem.open_rows] != Reason.BUDGET]
+    rng = as_generator(rng)
+    seed = int((rng if restarts > 1 else deepcopy(rng)).integers(2**62))  # one run draws nothing of the caller's
+    ascents = _Ascents(problem, objective == "loss", steps, step, stop)
+    ascents.from_x()
+    level = problem.open_rows[ascents.why[problem.open_rows] != Reason.BUDGET]
     for turn in range(STARTS):
-        run(level, partial(common_start, seed=seed, turn=turn, turns=STARTS))
-    for _ in range(restarts - 1):
-        run(problem.open_rows, partial(random_start, rng=rng))
-    return problem.finish(x_adv, why)
+        ascents.again(level, [partial(common_start, seed=seed, turn=turn, turns=STARTS)])
+    starts = [partial(_random_start, seed=seed, turn=turn) for turn in range(restarts - 1)]
+    ascents.again(problem.open_rows, starts, rivals=True)
+    return problem.finish(ascents.x_adv, ascents.why)
 
 
-def _ascend(
-    margin: Margin, x: Array, s: Array, ball: Ball, steps: int, step: float, stop: bool
-) -> tuple[Array, Array, Array]:
-    """The largest margin seen on the way from `x + s`, (n,), where, (n, d), and why it is level at the start, (n,)."""
-    best, x_best, why = np.full(len(x), -np.inf), x.copy(), np.full(len(x), Reason.BUDGET, object)
-    rows = np.arange(len(x))
-    for t in range(steps + 1):
-        around = ball.take(rows, len(x))
-        now = around.apply(x[rows], s)
-        m, g = margin.take(rows).value_and_gradient(now)
-        better = m > best[rows]
-        best[rows[better]], x_best[rows[better]] = m[better], now[better]
-        go = m <= 0 if stop else np.ones(len(m), bool)
-        if t == 0:
-            why = why_level(ball, x, g)
-            go &= why == Reason.BUDGET  # where it is level, no step would move
-        if t == steps or not go.any():
-            break
-        rows, around = rows[go], around.take(np.flatnonzero(go), len(rows))
-        move = around.scaled(step * (1 - t / steps)).maximize(now[go], g[go])
-        s = around.project(x[rows], s[go] + move)
-    return best, x_best, why
+def _random_start(ball: Ball, x: Array, seed: int, turn: int) -> Array:
+    """The start of restart `turn`: the same direction for all rows, so that no image's start depends on the others."""
+    return random_start(ball, x, np.random.default_rng((seed, STARTS + turn)), shared=True)
+
+
+@dataclass(eq=False)
+class _Ascents:
+    """What the runs of `pgd` share: their options, and of each image the best point seen."""
+
+    problem: Problem
+    by_loss: bool
+    steps: int
+    step: float
+    stop: bool
+    x_adv: Array = field(init=False)  # (n, d)
+    best: Array = field(init=False)  # (n,) the margin there
+    why: Array = field(init=False)  # (n,) Reasons: why the margin is level at every start so far, or BUDGET
+
+    def __post_init__(self) -> None:
+        self.x_adv, self.best = self.problem.x.copy(), self.problem.start.copy()
+        self.why = np.full(len(self.best), Reason.NO_PIXEL, object)
+
+    def from_x(self) -> None:
+        """The first run of every open image, from s = 0."""
+        for image in blocks(self.problem.open_rows):
+            self._run(image, self._margin(image), np.zeros_like(self.problem.x[image]))
+
+    def again(self, image: Array, starts: Sequence[Start], rivals: bool = False) -> None:
+        """Runs of the images from all `starts`, side by side, for those not flipped yet; `rivals`: each climbs another
+        rival, if there are several."""
+        ways = len(starts)
+        if not ways:
+            return
+        for some in blocks(image[(self.best[image] <= 0) | (not self.stop)], max(1, ROWS // ways)):
+            x, ball, at = self.problem.x[some], self.problem.ball.take(some, len(self.best)), np.repeat(some, ways)
+            s = np.stack([start(ball, x) for start in starts], axis=1).reshape(len(at), -1)  # (rows, d)
+            climbed = rivals and not self.by_loss and self.problem.margin.target is None
+            self._run(at, self._rivals(some, ways) if climbed else self._margin(at), s)
+
+    def _margin(self, image: Array) -> Margin:
+        margin = self.problem.margin.take(image)
+        return margin.by_loss() if self.by_loss else margin
+
+    def _rivals(self, image: Array, ways: int) -> Margin:
+        """`ways` rows of each image: towards the rival that is best at x, the next best, and so on, and round again."""
+        x = self.problem.x[image]
+        at, rivals = self.problem.margin.take(image).against(x)
+        each = len(at) // len(image)  # rivals of an image; their rows lie side by side
+        if each == 1:
+            return rivals.take(np.repeat(np.arange(len(image)), ways))
+        m = np.concatenate([rivals.take(rows).value(x[at[rows]]) for rows in blocks(np.arange(len(at)))])
+        order = np.argsort(-m.reshape(-1, each), axis=1, kind="stable")  # (images, each)
+        return rivals.take((order[:, np.arange(ways) % each] + each * np.arange(len(image))[:, None]).ravel())
+
+    def _run(self, image: Array, margin: Margin, s: Array) -> None:
+        """One ascent of every row from `s` (rows, d); the rows of one image lie side by side, and its best is kept."""
+        m, found, level = self._ascend(image, margin, s)
+        order = np.lexsort((-m, image))
+        first = order[np.flatnonzero(np.diff(image[order], prepend=-1))]  # the best row of each image
+        better, level_so_far = first[m[first] > self.best[image[first]]], self.why[image[first]] != Reason.BUDGET
+        self.best[image[better]], self.x_adv[image[better]] = m[better], found[better]
+        self.why[image[first[level_so_far]]] = level[first[level_so_far]]
+        self.why[image[level == Reason.BUDGET]] = Reason.BUDGET
+
+    def _ascend(self, image: Array, margin: Margin, s: Array) -> tuple[Array, Array, Array]:
+        """The largest margin seen on the way from `x + s`, (rows,), where, (rows, d), and why it is level at the start,
+        (rows,).  If one flips, all of its image stop."""
+        x, ball = self.problem.x[image], self.problem.ball.take(image, len(self.best))
+        best, x_best, why = np.full(len(x), -np.inf), x.copy(), np.full(len(x), Reason.BUDGET, object)
+        rows = np.arange(len(x))
+        for t in range(self.steps + 1):
+            around = ball.take(rows, len(x))
+            now = around.apply(x[rows], s)
+            m, g = margin.take(rows).value_and_gradient(now)
+            better = m > best[rows]
+            best[rows[better]], x_best[rows[better]] = m[better], now[better]
+            go = ~np.isin(image[rows], image[rows[m > 0]]) if self.stop else np.ones(len(m), bool)
+            if t == 0:
+                why = why_level(ball, x, g)
+                go &= why == Reason.BUDGET  # where it is level, no step would move
+            if t == self.steps or not go.any():
+                break
+            rows, around = rows[go], around.take(np.flatnonzero(go), len(rows))
+            move = around.scaled(self.step * (1 - t / self.steps)).maximize(now[go], g[go])
+            s = around.project(x[rows], s[go] + move)
+        return best, x_best, why

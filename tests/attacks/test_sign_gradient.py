@@ -181,6 +181,65 @@ def test_restarts_find_what_the_first_run_cannot():
     assert pgd(net, x, [0], LInf(0.6), restarts=8).success[0]
 
 
+@pytest.mark.parametrize("objective", ["margin", "loss"])
+@settings(max_examples=25)
+@given(curved_cases(images=st.integers(2, 4), targeted=False), st.integers(2, 5), st.booleans())
+def test_restarts_of_a_batch_are_its_images_one_by_one(objective, case, restarts, stop):
+    net, x, y, options = case
+    ball = LInf(0.3, **options)
+    how = {"steps": 5, "restarts": restarts, "stop": stop, "objective": objective, "rng": 3}
+    batch = pgd(net, x, y, ball, **how)
+    for i in range(len(x)):
+        alone = pgd(net, x[[i]], y[[i]], ball.take(np.array([i]), len(x)), **how)
+        np.testing.assert_allclose(alone.x_adv[0], batch.x_adv[i], rtol=0, atol=1e-12)
+        assert alone.reason[0] == batch.reason[i]
+
+
+def test_more_restarts_than_a_block_holds_and_a_block_that_ends_between_images(monkeypatch):
+    """Three images of seven rows each, in blocks of 384 rows, of two images, and of less than one."""
+    rng = np.random.default_rng(0)
+    net = MLP.from_arrays([(rng.normal(size=(4, 6)), rng.normal(size=6)), (rng.normal(size=(6, 3)), [0.0, 0.0, 2.0])])
+    x = rng.random((3, 4))
+    found = []
+    for rows in (384, 14, 5):
+        monkeypatch.setattr("attacks.sign_gradient.ROWS", rows)
+        found.append(pgd(net, x, net.predict(x), LInf(0.2), steps=6, restarts=8, stop=False).x_adv)
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found[2], found[0], rtol=0, atol=1e-12)
+
+
+def test_each_restart_climbs_a_rival_of_its_own():
+    """N = (0, x - 1, 0.8 - 3 x) at x = 0.5: class 1 is nearest, upwards, and never wins; class 2, downwards,
+    does.  Affine, so the second restart gets there from wherever it starts; by the best rival of each step half the
+    starts lead to class 1."""
+    net = MLP.from_arrays([([[0.0, 1.0, -3.0]], [0.0, -1.0, 0.8])])
+    x = np.array([[0.5]])  # N = (0, -0.5, -0.7); 0.35 up (0, -0.15, -1.75), 0.35 down (0, -0.85, 0.35)
+    assert not pgd(net, x, [0], LInf(0.35)).success[0]
+    for seed in range(12):
+        result = pgd(net, x, [0], LInf(0.35), restarts=3, rng=seed)
+        assert result.success[0] and net.predict(result.x_adv) == [2]
+
+
+def test_a_flipped_image_asks_for_no_more_passes():
+    """With 9 runs of 2 steps: those that the first flips take one pullback or two, whatever `restarts` is."""
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    x = np.array([[0.375, 0.5], [0.25, 0.25]])
+    few, many = (pgd(net, x[:1], [0], LInf(0.25), steps=2, restarts=n) for n in (1, 9))
+    assert (few.forwards, few.jacobians) == (many.forwards, many.jacobians)
+    hopeless = pgd(net, x[1:], [0], LInf(0.125), steps=2, restarts=9)
+    assert hopeless.jacobians == 9 * 3
+
+
+def test_one_run_draws_nothing_of_the_generator_and_restarts_do():
+    net, x = MLP.from_arrays([([[1.0], [1.0]], [-1.0])]), np.array([[0.25, 0.25]])
+    states = []
+    for restarts in (1, 2):
+        rng = np.random.default_rng(0)
+        pgd(net, x, [0], LInf(0.125), restarts=restarts, rng=rng)
+        states.append(rng.integers(2**62))
+    assert states[0] == np.random.default_rng(0).integers(2**62) != states[1]
+
+
 @pytest.mark.parametrize("d", [3, 30, 784])
 @pytest.mark.parametrize("threshold", [0.55, 0.7, 0.8])
 def test_from_a_plateau_the_search_starts_elsewhere(d, threshold):
