@@ -16,7 +16,7 @@ import numpy as np
 
 from attacks.proofs.condense import condensed, without_inactive
 from attacks.proofs.query import Query
-from minigrad.bounds.crown import Substitution, intervals
+from minigrad.bounds.crown import Substitution, intervals, upper_bound
 from minigrad.bounds.optimised import Multipliers, optimise_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
@@ -25,18 +25,21 @@ ROOT_STEPS = 10  # of `optimise_rows` at the root; with 30 as many neurons are u
 RATE = 0.3  # the first step of the slopes; 0.5 is as good
 
 
-def plain(query: Query) -> tuple[Query, Region]:
-    """The query about what can still move, and its whole set with intervals by plain substitution.
+def plain(query: Query) -> tuple[Query, Region, Array]:
+    """The query about what can still move, its whole set with intervals by plain substitution, and its rows' bounds.
+
+    The bounds (r,) are plain, too: what a first look at a ladder of radii refuted is refuted here as well.
 
     The intervals are of the whole image: what adding up the fixed pixels may lose is charged to a condensed first layer
     by `first_error`, which `intervals` does not know.
     """
     known = intervals(query.net, query.x, query.ball)
+    bound = upper_bound(known, query.c[None])[0]
     found = condensed(query, np.zeros(query.x.shape[1], bool))
     query = query if found is None else found[0]
     sign = tuple(np.zeros_like(a) for a in known.l)
     known = replace(known, net=query.net, x=query.x, ball=query.ball, sign=sign, first_error=query.first_error)
-    return without_inactive(query, known)
+    return *without_inactive(query, known), bound
 
 
 def at_root(query: Query, known: Region) -> tuple[Query, Region | None]:

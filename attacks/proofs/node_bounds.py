@@ -38,10 +38,12 @@ def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
     With rivals that must all be beaten (`query.joint`), one refuted root refutes the query; else the root with
     the smallest bound goes on alone.
     """
-    query, known = plain(query)
+    query, known, bound = plain(query)
     nodes = Nodes.root(query, known)
     alone, number = query.joint is None, len(nodes)
-    nodes = optimised(query, nodes)
+    if not alone and (bound < 0).any():
+        return query, nodes.take(np.zeros(0, int))
+    nodes = optimised(query, nodes.take(np.flatnonzero(bound >= 0)))
     if len(nodes) and len(known.l) > 1 and query.piecewise_linear:
         query, better = at_root(query, known)
         if better is None:

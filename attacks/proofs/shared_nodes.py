@@ -126,10 +126,12 @@ def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
 
     Neurons that are off on all of the set are left out of the network (attacks/proofs/condense.py).
     """
-    query, known = plain(query)
+    query, known, bound = plain(query)
+    left = np.flatnonzero(bound >= 0)
+    if not len(left):
+        return query, None
     nothing = np.zeros((1, query.x.shape[1]), bool)
-    every = np.arange(len(query.c))
-    node = _evaluated(query, known, every, Multipliers.start(known, len(every)), (nothing, nothing), None)
+    node = _evaluated(query, known, left, Multipliers.start(known, len(left)), (nothing, nothing), None)
     if node is None:
         return query, None
     query, better = at_root(query, known)
