@@ -23,7 +23,7 @@ from attacks.images import blocks
 from attacks.problem import Problem, why_still
 from attacks.refine.starts import as_starts
 from attacks.result import AttackResult, Reason, Trace
-from attacks.sparse_search import exchange, extended, from_elsewhere, misled, prune
+from attacks.sparse_search import adversarial, exchange, extended, from_elsewhere, misled, prune
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
@@ -123,17 +123,18 @@ def saliency_map(
     given = as_starts(starts, x.shape[1])
     far = RESTARTS if restarts is None else as_count(restarts, "restarts", least=0)
     x_adv, trace, reason = _step_by_step(problem, choose, limit)
-    x_adv, kept = prune(problem, x_adv, trace)
+    found = adversarial(problem, x_adv)  # and what follows leaves it so
+    x_adv, kept = prune(problem, x_adv, trace, found)
     trace = replace(trace, kept=kept)
     if exchanges:
-        pruned, x_adv = x_adv, exchange(problem, x_adv, exchanges)
+        pruned, x_adv = x_adv, exchange(problem, x_adv, found, exchanges)
         trace = extended(problem, x_adv, trace)
         rows = np.flatnonzero((x_adv != pruned).any(axis=1))
         del pruned
         x_adv, kept = prune(problem, x_adv, trace, rows)
         trace = replace(trace, kept=kept)
     if variant == "gain" or len(given):
-        rows = problem.open_rows if restarts is not None or len(given) else misled(problem, x_adv, limit)
+        rows = problem.open_rows if restarts is not None or len(given) else misled(problem, x_adv, found, limit)
         mended = np.empty(0, int)
         for turns, points in ((far if variant == "gain" else 0, given), (0, problem.x)):  # the batch: the last resort
             mended = np.union1d(mended, from_elsewhere(problem, x_adv, rows, turns, points, limit, exchanges))

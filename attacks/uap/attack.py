@@ -204,9 +204,17 @@ def universal(
     if images.done:
         reason = Reason.ALL_FOOLED if len(images.open_rows) else Reason.MISCLASSIFIED
     return UniversalResult(
-        s=images.best, radius=float(ball.distance(images.best)), norm=ball.norm, success=plain, rounded=in_bytes,
-        tried=images.problem.start <= 0, history=tuple(images.history), reason=reason, box=ball.box,
-        levels=images.problem.levels, path=tuple(path),
+        s=images.best,
+        radius=float(ball.distance(images.best)),
+        norm=ball.norm,
+        success=plain,
+        rounded=in_bytes,
+        tried=images.problem.start <= 0,
+        history=tuple(images.history),
+        reason=reason,
+        box=ball.box,
+        levels=images.problem.levels,
+        path=tuple(path),
     )
 
 

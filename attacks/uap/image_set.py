@@ -56,8 +56,15 @@ class ImageSet:
 
     @classmethod
     def from_images(
-        cls, net: Model, x: ArrayLike, y: ArrayLike, ball: Ball, target: ArrayLike | None = None,
-        convention: str = "clip", mixed: bool = False, levels: Levels | None = None,
+        cls,
+        net: Model,
+        x: ArrayLike,
+        y: ArrayLike,
+        ball: Ball,
+        target: ArrayLike | None = None,
+        convention: str = "clip",
+        mixed: bool = False,
+        levels: Levels | None = None,
     ) -> ImageSet:
         """Check everything before any work.  Raises ValueError with one sentence."""
         if convention not in CONVENTIONS:

@@ -1,11 +1,11 @@
 """Ways to look for one s, each a function that hands every candidate to the image set, which keeps the best.
 
-    first_step      the linear maximisation oracle at the mean gradient of all images
-    iterate         image by image, the smallest step that mends it (Moosavi-Dezfooli et al. 2017)
-    ascend          stochastic ascent of a smooth count of the fooled, then of the worst margin
-    pixels          one pixel at a time, where pixels are counted
-    target_classes  the classes that all images are moved to most easily
-    climb           the first step, then `ascend` or `pixels`, towards those classes and away from each image's own
+first_step      the linear maximisation oracle at the mean gradient of all images
+iterate         image by image, the smallest step that mends it (Moosavi-Dezfooli et al. 2017)
+ascend          stochastic ascent of a smooth count of the fooled, then of the worst margin
+pixels          one pixel at a time, where pixels are counted
+target_classes  the classes that all images are moved to most easily
+climb           the first step, then `ascend` or `pixels`, towards those classes and away from each image's own
 """
 
 from __future__ import annotations

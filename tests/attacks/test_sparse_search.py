@@ -1,6 +1,7 @@
 """Exchanges of pixels: never more of them, still adversarial, and a case in which greedy alone is one pixel off."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import networks_with_images
@@ -40,3 +41,18 @@ def test_exchanges_never_cost_a_pixel_and_the_trace_still_tells_which(case, data
             without = better.x_adv[i].copy()
             without[pixel] = x[i, pixel]
             assert Margin.from_labels(net, without[None], y[i : i + 1]).value(without[None])[0] <= 0
+
+
+@pytest.mark.parametrize(("logits", "passes"), [(1, 3), (3, 5)])
+def test_an_image_whose_exchanges_do_not_pay_is_given_up(logits, passes):
+    """Affine, all pixels alike: none can be spared.  One pass at the answer, one that does not pay, and the spare."""
+    W = np.zeros((30, logits))
+    W[:, -1] = 1.0
+    b = np.full(logits, -4.5)
+    if logits == 3:
+        b = np.array([0.0, -90.0, -4.5])
+    net = MLP.from_arrays([(W, b)])
+    x = np.zeros((2, 30))
+    without, with_rounds = (saliency_map(net, x, [0, 0], exchanges=rounds) for rounds in (0, 8))
+    assert with_rounds.distance.tolist() == without.distance.tolist() == [5, 5]
+    assert with_rounds.jacobians - without.jacobians == 2 * passes
