@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact bench bench-proofs bench-shares bench-memory mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact bench bench-proofs bench-shares bench-memory bench-outside mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -33,6 +33,7 @@ more:
 	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
+	@echo "make bench-outside  networks of others: make bench-outside OUTSIDE=folder ARGS='--row queries'"
 	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make wheel          build dist/*.whl"
 	@echo "make .venv          only the virtual environment that the others use"
@@ -125,6 +126,9 @@ mutants: .venv/dev
 
 bench-shares: .venv/run
 	$(IN_VENV) tests/benchmarks/shares.py
+
+bench-outside: .venv/test
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/outside.py $(OUTSIDE) $(ARGS)
 
 bench-memory: .venv/run
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/memory.py $(ARGS)

@@ -1,0 +1,126 @@
+"""Networks that other people trained and published: attacks, decisions and certified minima, row by row.
+
+    make bench-outside OUTSIDE=folder ARGS='--row queries --net mnistfc_256x2 --time-limit 120'
+
+The folder holds networks as `MLP.save` writes them (mnistfc_256x2.npz, ...), and for the row `queries` a file
+mnistfc_2021.npz (name, test_index, y, eps) with the answers of the tools beside it, mnistfc_2021_answers.csv.  Images
+are MNIST's test set in its order.  What is done is kept in build/outside.json, so a run goes on where it was cut off;
+`--fresh` forgets it.
+
+    attacks   smallest eps and fewest pixels of the first COUNT test images that the network gets right, in one batch
+    queries   `certify` on each query: none may contradict a published answer
+    linf, l0  `certified_minimum` of the first COUNT such images
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from attacks import LInf, certified_minimum, certify, saliency_map, smallest_eps
+from data import load_mnist
+from minigrad import MLP, one_thread
+from minigrad.io.files import write_whole
+
+DONE = Path("build/outside.json")
+
+
+class Kept:
+    """What earlier runs measured, by row, network and item."""
+
+    def __init__(self, fresh):
+        self.items = {} if fresh or not DONE.exists() else json.loads(DONE.read_text())
+
+    def get(self, key, measure):
+        if key not in self.items:
+            self.items[key] = measure()
+            DONE.parent.mkdir(exist_ok=True)
+            write_whole(DONE, json.dumps(self.items, indent=1).encode())
+        return self.items[key]
+
+
+def right(net, count):
+    """The first `count` test images that the network gets right, and their classes."""
+    _, _, x, y = load_mnist()
+    index = np.flatnonzero(net.predict(x.astype(float)) == y)
+    return x[index[:count]].astype(float), y[index[:count]]
+
+
+def attacks(o, net, kept):
+    x, y = right(net, o.count)
+
+    def measure():
+        begun = time.perf_counter()
+        eps, pixels = smallest_eps(net, x, y, norm="linf"), saliency_map(net, x, y)
+        return [
+            float(eps.success.mean()), float(eps.distance[eps.success].mean()), float(pixels.success.mean()),
+            float(pixels.distance[pixels.success].mean()), time.perf_counter() - begun,
+        ]  # fmt: skip
+
+    flipped, eps, sparse, pixels, seconds = kept.get(f"attacks {o.net} {o.count}", measure)
+    print(f"{o.net}: {flipped:.1%} flipped, mean eps {eps:.5f};", end=" ")
+    print(f"{sparse:.1%} with few pixels, mean {pixels:.3f}; {seconds:.1f} s for {len(x)} images")
+
+
+def queries(o, net, kept):
+    asked = np.load(o.folder / "mnistfc_2021.npz")
+    with (o.folder / "mnistfc_2021_answers.csv").open() as file:
+        answers = {row["prop"]: row["answer"] for row in csv.DictReader(file) if f"mnistfc_{row['net']}" == o.net}
+    _, _, images, _ = load_mnist()
+    decided, total, wrong = 0, 0.0, 0
+    for name, index, y, eps in zip(*(asked[n] for n in ("name", "test_index", "y", "eps")), strict=True):
+
+        def measure(index=index, y=y, eps=eps):
+            begun = time.perf_counter()
+            (v,) = certify(net, images[index][None].astype(float), [int(y)], LInf(float(eps)), time_limit=o.time_limit)
+            return [v.status, str(v.reason), v.nodes, time.perf_counter() - begun]
+
+        status, reason, nodes, seconds = kept.get(f"queries {o.net} {o.time_limit:g} {name}", measure)
+        decided, total = decided + (status != "open"), total + seconds
+        wrong += {"robust": "sat", "fooled": "unsat"}.get(status) == answers[str(name)]
+        print(f"{name:16s} {answers[str(name)]:6s} {status:7s} {reason}, {nodes} nodes, {seconds:.1f} s", flush=True)
+    print(f"{o.net}: {decided} of {len(asked['name'])} decided in {total:.0f} s, {wrong} against the published answers")
+
+
+def minima(o, net, kept):
+    x, y = right(net, o.count)
+    rows = []
+    for i in range(len(x)):
+
+        def measure(i=i):
+            (c,) = certified_minimum(net, x[i : i + 1], y[i : i + 1], norm=o.row, time_limit=o.time_limit)
+            return [c.lower, c.upper if np.isfinite(c.upper) else None, bool(c.optimal), c.seconds, c.nodes]
+
+        rows.append(kept.get(f"{o.row} {o.net} {o.time_limit:g} {i}", measure))
+        lower, upper, optimal, seconds, nodes = rows[-1]
+        word = "closed" if optimal else "open"
+        print(f"image {i}: [{lower}, {upper}] {word}, {nodes} nodes, {seconds:.1f} s", flush=True)
+    ratio = [lower / upper if upper else 0.0 for lower, upper, *_ in rows]
+    closed = sum(row[2] for row in rows)
+    print(f"{o.net}, {o.row}: {closed} of {len(rows)} closed;", end=" ")
+    print(f"lower / upper median {np.median(ratio):.3f}, least {min(ratio):.3f}")
+
+
+def main():
+    p = argparse.ArgumentParser(prog="python tests/benchmarks/outside.py", description=__doc__.splitlines()[0])
+    p.add_argument("folder", type=Path)
+    p.add_argument("--row", choices=["attacks", "queries", "linf", "l0"], default="attacks")
+    p.add_argument("--net", default="mnistfc_256x2", help="the network's file, without .npz")
+    p.add_argument("--count", type=int, default=50)
+    p.add_argument("--time-limit", type=float, default=30.0)
+    p.add_argument("--fresh", action="store_true")
+    o = p.parse_args()
+    net = MLP.load(o.folder / f"{o.net}.npz")
+    with one_thread():
+        {"attacks": attacks, "queries": queries, "linf": minima, "l0": minima}[o.row](o, net, Kept(o.fresh))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
