@@ -1,6 +1,5 @@
 """One s for all: inside its ball, the best one seen, and measured from s itself."""
 
-
 import numpy as np
 import pytest
 from ball_strategies import NORMS, affine_cases, curved_cases
@@ -387,7 +386,7 @@ def test_the_rate_with_passes_is_never_below_the_start():
         ({"ball": LInf(0.1, mask=np.ones((4, 2), bool))}, r"ball: one s .* got shapes .*\(4, 2\)"),
         ({"ball": LInf(0.1, mask=np.ones(3, bool))}, r"mask: expected a shape that broadcasts to \(4, 2\), got \(3,\)"),
         ({"method": "svd"}, "method: expected one of best, iterative, margin, lp, got 'svd'"),
-        ({"convention": "both"}, "convention: expected \"clip\" or \"inside\", got 'both'"),
+        ({"convention": "both"}, 'convention: expected "clip" or "inside", got \'both\''),
         ({"method": "lp", "ball": L2(0.1)}, 'method: "lp" is for Linf and L1, got a ball of norm l2'),
         ({"method": "lp", "ball": L0(1)}, 'method: "lp" is for Linf and L1, got a ball of norm l0'),
         ({"mixed": True}, "y: expected images of at least two classes in a mixed set, got only class 0"),
