@@ -98,7 +98,9 @@ def certify(
     'robust'
     """
     check_callback(on_image, "on_image")
-    limits = Limits.from_options(getattr(ball, "norm", None), None, time_limit, node_limit)
+    if not isinstance(ball, Ball):
+        raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+    limits = Limits.from_options(ball.norm, None, time_limit, node_limit)
     restarts = as_count(restarts, "restarts")
     problem = _Problem.from_arguments(net, x, y, ball, target, unsafe)
     begun = time.perf_counter()
@@ -124,12 +126,10 @@ class _Problem:
     network: str
 
     @classmethod
-    def from_arguments(cls, net: Any, x: Any, y: Any, ball: Any, target: Any, unsafe: Any) -> _Problem:
+    def from_arguments(cls, net: Any, x: Any, y: Any, ball: Ball, target: Any, unsafe: Any) -> _Problem:
         check_layers(net)
         for layer in net.layers[1::2]:
             lines(layer, np.zeros(1), np.zeros(1))  # raises if an activation has no relaxation
-        if not isinstance(ball, Ball):
-            raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
         if (unsafe is None) == (y is None) or (unsafe is not None and target is not None):
             raise ValueError("expected labels y (and target), or unsafe, and not both")
         x = as_images(x, net.sizes[0])
@@ -246,7 +246,10 @@ class _Problem:
         ball, x, radii = self.ball_of(i), self.x[i], RADII[self.ball.norm]
         y, target = int(self.margin.y[i]), None if self.margin.target is None else int(self.margin.target[i])
         gap = Limits.from_options(ball.norm).gap
-        wrong = found is not None and np.array_equal(found, x)
+        itself = Margin.from_labels(self.net, x[None], [y], None if target is None else [target]).value(x[None])[0]
+        if found is not None and itself > 0:  # perhaps by less than rounding, where the counterexample is another point
+            found = x
+        wrong = found is x
         radius = float(np.max(ball.radius)) if found is None else 0.0
         lower = radii.proves(radius) if found is None else 0.0
         upper = np.inf if found is None else 0.0 if wrong else size(ball, (found - x)[None])

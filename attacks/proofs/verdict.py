@@ -11,11 +11,12 @@ from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate import EXTRA, Certificate, CertificateError
 from attacks.proofs.certificate_file import fingerprint
+from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, query_of
 from attacks.result import Reason
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_number
 from minigrad.mlp import MLP
 
 
@@ -70,33 +71,50 @@ class Verdict:
         ------
         CertificateError
             It does not hold, or not for this network.
+        ValueError
+            A time limit that is negative or no number.
         """
+        if not as_number(time_limit, "time_limit") >= 0:
+            raise ValueError(f"time_limit: expected a number of at least 0, got {time_limit!r}")
         if self.status == "open":
             return
-        if self.unsafe is None:
-            if self.certificate is None:
-                raise CertificateError("verdict: expected a certificate of it, got none")
-            self.certificate.check(net, time_limit=time_limit)
-            wanted = RADII[self.ball.norm].proves(float(np.max(self.ball.radius)))
-            if self.status == "robust" and not self.certificate.lower >= wanted:
-                raise CertificateError(f"verdict: its certificate proves {self.certificate.lower}, not {wanted}")
-            if self.status == "fooled" and not self.certificate.upper <= float(np.max(self.ball.radius)):
-                raise CertificateError("verdict: its counterexample is outside the ball")
-            return
+        if self.status not in ("robust", "fooled"):
+            raise CertificateError(f"verdict: expected robust, fooled or open, got {self.status!r}")
+        deadline = time.perf_counter() + time_limit
         if fingerprint(net) != self.network:
             raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
-        queries = [query_of(net, self.x, self.ball, case) for case in self.unsafe]
+        if self.unsafe is None:
+            queries, trees = self._certified(net, time_limit)
+        else:
+            queries, trees = [query_of(net, self.x, self.ball, case) for case in self.unsafe], self.trees
         if self.status == "fooled":
             if self.x_adv is None or not inside(self.ball, self.x, self.x_adv):
                 raise CertificateError("verdict: the counterexample is outside its ball")
             if not any(query.adversarial(self.x_adv[None])[0] for query in queries):
-                raise CertificateError("verdict: the counterexample is not unsafe beyond rounding")
+                raise CertificateError("verdict: the counterexample is not adversarial beyond rounding")
             return
-        deadline = time.perf_counter() + time_limit
-        for query, tree in zip(queries, self.trees, strict=True):
+        if len(trees) != len(queries):
+            raise CertificateError(f"verdict: expected a tree for each of {len(queries)} cases, got {len(trees)}")
+        for query, tree in zip(queries, trees, strict=True):
             answer = Search(query, tree).run(deadline, len(tree) + EXTRA)
             if not answer.proved:
-                raise CertificateError(f"verdict: a case could not be refuted again ({answer.reason})")
+                raise CertificateError(f"verdict: it could not be proved again ({answer.reason})")
+
+    def _certified(self, net: MLP, time_limit: float) -> tuple[list[Query], tuple[Tree, ...]]:
+        """Query and tree of a certificate that is of this image, set and status, and holds but for the replay."""
+        c, ball = self.certificate, self.ball
+        if c is None:
+            raise CertificateError("verdict: expected a certificate of it, got none")
+        pairs = [(c.x, self.x), (c.box[0], ball.box[0]), (c.box[1], ball.box[1])]
+        masks = [np.broadcast_to(True if mask is None else mask, self.x.shape) for mask in (c.mask, ball.mask)]
+        if c.norm != ball.norm or not all(np.array_equal(a, b) for a, b in [*pairs, (masks[0], masks[1])]):
+            raise CertificateError("verdict: its certificate is of another image or set")
+        radius = float(np.max(ball.radius))
+        wanted = (radius, RADII[ball.norm].proves(radius))
+        if self.status == "robust" and (c.radius, c.lower) != wanted:
+            raise CertificateError(f"verdict: its certificate proves {c.lower}, not {wanted[1]}")
+        c.check(net, time_limit=time_limit, replay=self.status == "fooled")  # of a robust image the caller replays it
+        return [Query.from_image(net, self.x, c.y, ball, c.target)], (c.tree,)
 
 
 def inside(ball: Ball, x: Array, point: Array) -> bool:

@@ -1,0 +1,252 @@
+"""certify against exact minima: "robust" and "fooled" are true, agree with certified_minimum, and replay."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ball_strategies import NORMS, curved_cases, row
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pieces import pattern_minimum
+from queries import real_net
+
+from attacks import Certificate, CertificateError, LInf, certified_minimum, certify
+from attacks.balls import BALLS
+from attacks.proofs.query import Query
+from attacks.proofs.radii import RADII
+from attacks.proofs.tree import Tree
+from attacks.result import Reason
+from minigrad import MLP
+from minigrad.bounds.crown import intervals, upper_bound
+
+BEYOND = NOISE = 1e-6  # a margin, and a share of a radius, that no solver's tolerance reaches
+LIMITS = {"time_limit": 1e6, "node_limit": 2000, "restarts": 2}
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_verdicts_against_every_linear_piece(norm):
+    """1 to 4 classes, targets, masks, boxes, a radius an image: on either side of the exact minimum, and at it."""
+    seen = dict.fromkeys(("robust", "fooled", "open"), 0)
+
+    @settings(max_examples=10, suppress_health_check=list(HealthCheck), phases=PHASES)
+    @given(curved_cases(images=st.integers(1, 3), widest=3), st.data())
+    def run(case, data):
+        net, x, y, options = case
+        target = options.pop("target", None)
+        shares = np.array([data.draw(st.sampled_from([0.5, 0.97, 1.0, 1.03, 1.5])) for _ in x])
+        truth = []
+        for i in range(len(x)):
+            one, other = row(BALLS[norm](1, **options), x, i), None if target is None else int(target[i])
+            truth.append([pattern_minimum(net, one, x[i], int(y[i]), other, m) for m in (0.0, BEYOND)])
+        middle = np.array([least if np.isfinite(least) else 1.0 for least, _ in truth])
+        radius = np.maximum(middle + np.sign(shares - 1), 1) if norm == "l0" else shares * middle
+        verdicts = certify(net, x, y, BALLS[norm](radius, **options), target=target, **LIMITS)
+        for verdict, r, (least, most) in zip(verdicts, radius, truth, strict=True):
+            seen[verdict.status] += 1
+            verdict.check(net)
+            noise = 0 if norm == "l0" else NOISE * (1 + r)
+            if r < least - noise:
+                assert verdict.status == "robust"
+            elif r > most + noise or (norm == "l0" and r >= most):
+                assert verdict.status == "fooled"
+
+    run()
+    assert seen["robust"] and seen["fooled"]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_it_agrees_with_the_certified_minimum_and_is_monotone(norm):
+    for seed in (0, 1):
+        net, x = real_net((5, 5, 3), seed), np.random.default_rng(seed).random((1, 5))
+        y = net.predict(x)
+        (known,) = certified_minimum(net, x, y, norm=norm, time_limit=1e6, node_limit=200, gap=0.1)
+        assert known.optimal and np.isfinite(known.upper)
+        if norm == "l0":
+            radii = np.arange(1.0, 6)
+        else:
+            radii = np.r_[np.array([0.3, 0.999]) * known.lower, np.array([1, 1.001, 2]) * known.upper]
+        verdicts = [certify(net, x, y, BALLS[norm](r), **LIMITS)[0] for r in radii]
+        for r, verdict in zip(radii, verdicts, strict=True):
+            assert verdict.status == ("robust" if r < known.lower else "fooled")
+            verdict.check(net)
+        masks = np.tri(5, dtype=bool)  # 1 to 5 pixels, each set in the next
+        radius = max(known.upper, 1.2 * known.upper * (norm != "l0"))
+        found = [certify(net, x, y, BALLS[norm](radius, mask=m), **LIMITS)[0].status for m in masks]
+        assert found == sorted(found, reverse=True) and found[-1] == "fooled"  # robust ones first
+
+
+@pytest.fixture(scope="module")
+def both():
+    """`(net, x, robust, fooled)`, of certify at either side of the minimum."""
+    net, x = real_net((5, 5, 3), 1), np.random.default_rng(1).random((1, 5))
+    y = net.predict(x)
+    (known,) = certified_minimum(net, x, y, norm="linf", time_limit=1e6, node_limit=200)
+    radii = 0.95 * known.lower, known.upper
+    return net, x, *(certify(net, x, y, LInf(r), **LIMITS)[0] for r in radii)
+
+
+def test_forged_verdicts_are_refused(both):
+    net, x, robust, fooled = both
+    radius = float(robust.ball.radius)
+    smaller, other = (certify(net, p, net.predict(p), LInf(0.5 * radius), **LIMITS)[0] for p in (x, x / 2))
+    outside = fooled.x + 1.01 * (fooled.x_adv - fooled.x)
+    again = {"another network": real_net((5, 5, 3), 2)}
+    forged = {
+        "a robust one called fooled": replace(robust, status="fooled"),
+        "a fooled one called robust": replace(fooled, status="robust"),
+        "a word": replace(robust, status="proved"),
+        "no certificate": replace(robust, certificate=None),
+        "a smaller radius": replace(robust, certificate=smaller.certificate),
+        "another image": replace(robust, x=other.x),
+        "a larger ball": replace(robust, ball=LInf(2 * radius)),
+        "another norm": replace(robust, ball=BALLS["l2"](radius)),
+        "a larger box": replace(robust, ball=LInf(radius, box=(-1, 2))),
+        "other pixels": replace(robust, ball=LInf(radius, mask=np.arange(5) > 1)),
+        "a point outside": replace(fooled, x_adv=outside),
+        "a point that is none": replace(fooled, x_adv=fooled.x),
+        "no point": replace(fooled, x_adv=None),
+        "a certificate's point outside": replace(fooled, certificate=replace(fooled.certificate, x_adv=outside)),
+    }
+    for verdict in (robust, fooled):
+        verdict.check(net)
+        with pytest.raises(CertificateError, match="another network"):
+            verdict.check(again["another network"])
+    for name, verdict in forged.items():
+        with pytest.raises(CertificateError):
+            pytest.fail(f"{name} was accepted: {verdict.check(net)}")
+
+
+def test_a_tree_that_is_cut_is_refused(monkeypatch):
+    net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
+    y = net.predict(x)
+    (known,) = certified_minimum(net, x, y, norm="linf", time_limit=1e6, gap=1e-3)
+    (verdict,) = certify(net, x, y, LInf(known.lower), **LIMITS)
+    assert verdict.status == "robust" and len(verdict.certificate.tree) > 3
+    monkeypatch.setattr("attacks.proofs.verdict.EXTRA", 1)  # what a replay adds by itself
+    verdict.check(net)
+    cut = replace(verdict, certificate=replace(verdict.certificate, tree=Tree(1)))
+    with pytest.raises(CertificateError, match="node limit"):
+        cut.check(net)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_counterexample_that_uses_the_whole_radius_checks(norm):
+    """Its size, rounded up, is beyond the radius; `contains` allows that."""
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    for radius in (1, 2) if norm == "l0" else (0.3, 0.7 / 3, 0.26):
+        (verdict,) = certify(net, [[0.25, 0.5]], [0], BALLS[norm](radius), **LIMITS)
+        assert verdict.status == ("robust" if norm == "l1" and radius < 0.25 else "fooled")
+        verdict.check(net)
+
+
+def test_radius_0_and_a_margin_within_rounding_of_0():
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    for y, status in ((0, "robust"), (1, "fooled")):
+        (verdict,) = certify(net, [[0.25, 0.5]], [y], LInf(0), **LIMITS)
+        assert verdict.status == status
+        verdict.check(net)
+        with pytest.raises(CertificateError):
+            replace(verdict, status="fooled" if status == "robust" else "robust").check(net)
+    net = MLP.from_arrays([([[1.0], [1.0], [-1.0]], [0.0])])  # 0.1 + 0.2 - 0.3 = 6e-17 in floats
+    (verdict,) = certify(net, [[0.1, 0.2, 0.3]], [0], LInf(0.05), **LIMITS)
+    assert verdict.status == "fooled" and not np.array_equal(verdict.x_adv, verdict.x)
+    verdict.check(net)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_tie_is_open(norm):
+    """m <= 0 on the whole ball and 0 at its end; m = 0 at x itself."""
+    net = MLP.from_arrays([([[1.0], [0.0]], [-0.75])])
+    radius = 1 if norm == "l0" else 0.25
+    ball = BALLS[norm](radius, box=(0, 0.75))
+    for x in ([0.5, 0.5], [0.75, 0.5]):
+        (verdict,) = certify(net, [x], [0], ball, **LIMITS)
+        assert verdict.status == "open" and verdict.x_adv is None and verdict.certificate is None
+        verdict.check(net)
+    (verdict,) = certify(MLP.from_arrays([(np.eye(2), np.zeros(2))]), [[0.75, 0.5]], [0], BALLS[norm](radius), **LIMITS)
+    assert verdict.status == ("open" if norm == "l1" else "fooled")
+
+
+def test_one_logit_and_its_threshold():
+    for threshold in (-0.5, 0.0, 0.5):
+        net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])], threshold=threshold)
+        x = np.array([[0.25, 0.5]])
+        distance = abs(0.75 - 1 - threshold) / 2
+        for share, status in ((0.99, "robust"), (1.01, "fooled")):
+            (verdict,) = certify(net, x, net.predict(x), LInf(share * distance), **LIMITS)
+            assert verdict.status == status
+            verdict.check(net)
+
+
+def test_a_planted_backdoor_is_never_robust():
+    """One hidden unit that fires only in a corner of six pixels: no gradient leads there."""
+    rng = np.random.default_rng(0)
+    for corner in rng.integers(0, 2, (3, 6)):
+        sign = 2.0 * corner - 1
+        trigger = (sign[:, None], [0.5 - corner.sum()])  # 0.5 at the corner, negative where a pixel is half off
+        net = MLP.from_arrays([trigger, (np.array([[100.0]]), np.array([-1.0]))])
+        x = np.full((1, 6), 0.5)
+        assert certify(net, x, [0], LInf(0.5), restarts=1, time_limit=1e6, node_limit=1)[0].status != "robust"
+        (verdict,) = certify(net, x, [0], LInf(0.5), **LIMITS)
+        assert verdict.status == "fooled" and certify(net, x, [0], LInf(0.4), **LIMITS)[0].status == "robust"
+        verdict.check(net)
+
+
+def test_one_node_leaves_a_hard_query_open():
+    net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
+    (known,) = certified_minimum(net, x, net.predict(x), norm="linf", time_limit=1e6, gap=1e-3)
+    (verdict,) = certify(net, x, net.predict(x), LInf(known.lower), time_limit=1e6, node_limit=1)
+    assert (verdict.status, verdict.reason) == ("open", Reason.NODES) and verdict.bound >= 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"net": "a"}, "MLP"), ({"x": [[0.5]]}, "2"), ({"x": [[0.5, 2]]}, "box"), ({"y": [2]}, "y"),
+        ({"y": [0, 1]}, "y"), ({"y": None}, "labels"), ({"ball": 0.1}, "ball: expected LInf"),
+        ({"ball": LInf([0.1, 0.2])}, "radius"), ({"ball": LInf(0.1, mask=[True] * 3)}, "mask"),
+        ({"time_limit": -1}, "time_limit"), ({"node_limit": "a"}, "node_limit"), ({"target": [0]}, "target"),
+        ({"restarts": 0}, "restarts"), ({"on_image": 1}, "on_image"), ({"unsafe": [([[1.0]], [0.0])]}, "not both"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_before_any_work(change, words, monkeypatch):
+    monkeypatch.setattr("attacks.proofs.decide.smallest_eps", lambda *_, **__: pytest.fail("work began"))
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    given = {"net": net, "x": [[0.25, 0.5]], "y": [0], "ball": LInf(0.1)} | change
+    with pytest.raises(ValueError, match=words) as raised:
+        certify(given.pop("net"), given.pop("x"), given.pop("y"), given.pop("ball"), **given)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+# ---------------------------------------------------------------- the minimum that climbs
+
+
+def test_the_history_only_narrows_and_survives_a_file(tmp_path):
+    net, x = real_net((8, 6, 3), 4), np.random.default_rng(4).random((1, 8))
+    (cert,) = certified_minimum(net, x, net.predict(x), norm="linf", time_limit=1e6, node_limit=100)
+    at, lower, upper = np.array(cert.history).T
+    assert len(at) > 2 and (np.diff(at) >= 0).all() and (np.diff(lower) >= 0).all() and (np.diff(upper) <= 0).all()
+    assert (lower[-1], upper[-1]) == (cert.lower, cert.upper) == cert.interval_at(np.inf)
+    for now, low, high in cert.history:
+        assert cert.interval_at(now)[0] >= low and cert.interval_at(now)[1] <= high
+    cert.save(tmp_path / "c.npz")
+    assert Certificate.load(tmp_path / "c.npz").history == cert.history
+    wider = (*cert.history, (cert.history[-1][0], 0.0, np.inf))
+    with pytest.raises(ValueError, match="narrows"):
+        Certificate.from_bytes(replace(cert, history=wider).to_bytes())
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_no_time_still_gives_what_plain_bounds_prove(norm):
+    net, x = real_net((8, 6, 3), 4), np.random.default_rng(4).random((1, 8))
+    (cert,) = certified_minimum(net, x, net.predict(x), norm=norm, time_limit=0)
+    assert 0 < cert.lower <= cert.upper and cert.nodes == 0
+    cert.check(net)
+    refuted = []
+    for radius in RADII[norm].ladder(cert.upper):
+        query = Query.from_image(net, x[0], cert.y, BALLS[norm](radius))
+        if (upper_bound(intervals(net, x, query.ball), query.c[None]) < 0).all():
+            refuted.append(RADII[norm].proves(radius))
+    assert cert.lower >= max(refuted, default=0)
+    assert norm == "l0" or refuted
