@@ -158,7 +158,7 @@ def _search(problem: Problem, rows: Array, steps: int, restarts: int | None, giv
     turns = RESTARTS if restarts is None else restarts
     parts = []
     if len(again) and turns:
-        far, level = _from_far(problem, again, turns)
+        far, level = _from_far(problem, again, turns, why[np.isin(rows, again)] == Reason.NO_PIXEL)
         why[np.isin(rows, again[~level])] = Reason.NONE_FOUND
         parts += [far, _from_maximisers(problem, again)]
     if len(again) and len(given):
@@ -190,14 +190,16 @@ def _from_x(problem: Problem, rows: Array, steps: int) -> tuple[Tries, Array, Ar
     return tries, least, np.maximum.reduceat(whole, order), np.where(moving, Reason.NONE_FOUND, still[order])
 
 
-def _from_far(problem: Problem, rows: Array, turns: int) -> tuple[Tries, Array]:
-    """Each image at `turns` far points, walked back where they are adversarial; and where all are level (rows,)."""
+def _from_far(problem: Problem, rows: Array, turns: int, blocked: Array) -> tuple[Tries, Array]:
+    """Each image at `turns` far points, walked back where they are adversarial; and where all are level (rows,), or, of
+    images that are `blocked` by the box at x, none is above m(x): a slope that leads back to x is none to follow."""
     parts, level = [], np.ones(len(rows), bool)
     x, ball, margin = problem.x[rows], problem.ball.take(rows, len(problem.x)), problem.margin.take(rows)
     for turn in range(turns):
         s = far_point(ball, x, turn)
         m, g = margin.value_and_gradient(ball.apply(x, s))
-        level &= (why_level(ball, x, g) != Reason.BUDGET) & (m <= 0)
+        flat = (why_level(ball, x, g) != Reason.BUDGET) | (blocked & (m <= problem.start[rows]))
+        level &= flat & (m <= 0)
         parts.append(walked(problem, rows, s))
     return joined(parts), level
 
