@@ -20,6 +20,7 @@ from attacks.proofs.campaign import Progress, campaign
 from attacks.proofs.campaign_log import SHOWN, read
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
+from attacks.report import decisions
 from attacks.report.formats import ceiled, floored
 from attacks.report.interrupt import INTERRUPTED
 from attacks.report.progress import Clock, StatusLine, say
@@ -38,13 +39,14 @@ UNIT = {"l0": "pixels", "linf": "eps", "l1": "|s|_1", "l2": "|s|_2"}
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    p = argparse.ArgumentParser(prog="python -m attacks prove", description=DESCRIPTION)
+    p = argparse.ArgumentParser(prog="python -m attacks prove", description=DESCRIPTION, epilog=decisions.HELP)
     p.add_argument("--norm", choices=list(BALLS), default="l0", help="how perturbations are measured (default: l0)")
     p.add_argument("--count", type=int, default=100, help="images to certify (default: 100)")
     p.add_argument("--workers", type=int, default=1, help="processes, one image each at a time (default: 1)")
     p.add_argument("--out", type=Path, default=Path("proofs"), help="folder to write to (default: proofs)")
     p.add_argument("--time-limit", type=float, default=60.0, help="seconds an image (default: 60)")
     p.add_argument("--gap", type=float, help="stop at lower >= (1 - gap) upper (default: 0 for l0, else 0.01)")
+    decisions.add_options(p)
     p.add_argument(
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
@@ -68,6 +70,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         as_count(getattr(o, name), name)
     as_count(o.seed, "seed", least=0)
     limits = Limits.from_options(o.norm, o.gap, o.time_limit)
+    decisions.check_question(o)
     check_writable(out)
     with ExitStack() as held:
         there = out.exists()
@@ -84,6 +87,8 @@ def _run(o: argparse.Namespace, limits: Limits, held: ExitStack | None) -> dict[
     if o.count > len(images.test):
         raise ValueError(f"count: expected at most {len(images.test)}, the images it gets right, got {o.count}")
     x, y = images.test[: o.count], np.zeros(o.count, int)
+    if o.eps is not None:
+        return decisions.decide(o, network, x, images.number[: o.count], held)
     trained = None if o.model else {"seed": o.seed, "epochs": o.epochs}
     task = Task.from_images(network.net, x, y, norm=o.norm, limits=limits)
     read(log, task, trained)  # refuses a folder of another question
@@ -187,9 +192,11 @@ def main(arguments: Sequence[str]) -> int:
     """Exit status 0; 2 for bad options or files, 1 for a worker that died, 130 when interrupted."""
     options = parser().parse_args(arguments)
     try:
+        if options.vnnlib is not None:
+            return decisions.answer(options)
         results = run(options)
         last = f"see {options.out / 'attack_against_proof.png'}, {options.out / 'certificates.jsonl'} holds the proofs"
-        say(f"{table(results)}\n\n{last}")
+        say(f"{table(results)}\n\n{last}" if options.eps is None else decisions.in_words(results))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,162 @@
+"""`python -m attacks prove --eps R` and `--vnnlib FILE`: decide a question, instead of narrowing an interval.
+
+With `--eps` each of the first COUNT test images gets a verdict at that radius, and its proof as a file; `--vnnlib` is
+one query of the verification competitions.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attacks.balls import BALLS
+from attacks.proofs.decide import certify
+from attacks.proofs.task import Limits
+from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
+from attacks.report.progress import StatusLine, say
+from attacks.report.setup import Network
+from attacks.report.workers import workers
+from minigrad import MLP
+from minigrad.inputs import Array
+from minigrad.io.files import alone, write_whole
+from minigrad.io.npz import npz_bytes
+
+if TYPE_CHECKING:
+    from attacks.proofs.verdict import Verdict
+
+HELP = """With --eps R: is each image robust at radius R?  Writes table.csv, summary.json, model.npz and a
+certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown; the exit
+status is 0, 10 or 20, and 2 for bad input."""
+EXITS = {"unsat": 0, "sat": 10, "unknown": 20}  # as SAT solvers have it: 10 is "satisfiable"; 2 is bad input here
+READERS: dict[str, Callable[[Path], MLP]] = {".onnx": MLP.from_onnx, ".nnet": MLP.from_nnet, ".npz": MLP.load}
+SHOWN = ("status", "reason", "bound", "nodes", "seconds")
+
+
+def add_options(p: ArgumentParser) -> None:
+    """Those that ask for a decision."""
+    p.add_argument("--eps", type=float, metavar="R", help="decide robustness at this radius of the norm instead")
+    p.add_argument("--vnnlib", type=Path, metavar="FILE", help="a query of VNN-COMP; --model is .onnx, .nnet or .npz")
+
+
+def check_question(o: Namespace) -> None:
+    """Raises ValueError for options that do not go together, or an eps that is no radius of the norm."""
+    if o.eps is not None and o.gap is not None:
+        raise ValueError("eps: expected --eps or --gap, got both: at one radius there is no interval to narrow")
+    if o.eps is not None:
+        BALLS[o.norm](o.eps)
+    if o.eps is not None and (o.out / "certificates.jsonl").exists():
+        raise ValueError(f"out: expected a folder for verdicts, got {o.out}, which holds certified minima")
+    if o.vnnlib is not None and (o.model is None or o.eps is not None or o.gap is not None):
+        raise ValueError("vnnlib: expected --model beside it, and neither --eps nor --gap: the file says what is asked")
+
+
+def decide(o: Namespace, network: Network, x: Array, number: Array, held: ExitStack | None) -> dict[str, Any]:
+    """A verdict of each image x (n, d) of class 0, written to the folder `o.out`; returns the summary.
+
+    `number` (n,) names the test images: the certificate of image 7 is certificates/7.npz, and there is none where it is
+    open.  `held` is to keep the lock of the folder, if that was not there yet.
+    """
+    o.out.mkdir(parents=True, exist_ok=True)
+    if held is not None:
+        held.enter_context(alone(o.out))
+    write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
+    line, done = StatusLine(), list[int]()
+
+    def tell(_: object) -> None:
+        done.append(1)
+        line(f"prove {o.norm} at {o.eps:g}: {len(done)} of {len(x)} images done")
+
+    asked = {"norm": o.norm, "eps": o.eps, "time_limit": o.time_limit}
+    futures = []
+    with workers(o.workers if o.workers > 1 else 0) as executor:
+        for row in x:
+            futures.append(executor.submit(decide_one, network.net.to_arrays(), row, **asked))
+            futures[-1].add_done_callback(tell)
+        verdicts = [future.result() for future in futures]
+    results = summary(verdicts, asked)
+    (o.out / "certificates").mkdir(exist_ok=True)
+    for i, verdict in zip(number, verdicts, strict=True):
+        path = o.out / "certificates" / f"{i}.npz"
+        path.unlink(missing_ok=True)  # of an earlier run with another eps
+        if verdict.certificate is not None:
+            verdict.certificate.save(path)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["image", *SHOWN])
+    writer.writerows([i, *(getattr(v, name) for name in SHOWN)] for i, v in zip(number, verdicts, strict=True))
+    write_whole(o.out / "table.csv", table.getvalue().encode())
+    write_whole(o.out / "summary.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+    line.end()
+    return results
+
+
+def decide_one(arrays: dict[str, Array], x: Array, norm: str, eps: float, time_limit: float) -> Verdict:
+    """The verdict of one image `x` (d,) of class 0: what a worker does."""
+    (verdict,) = certify(MLP.from_arrays(arrays), x[None], np.zeros(1, int), BALLS[norm](eps), time_limit=time_limit)
+    return verdict
+
+
+def summary(verdicts: list[Verdict], asked: dict[str, Any]) -> dict[str, Any]:
+    """The question, and how many images are robust, fooled and open."""
+    counts = {status: sum(v.status == status for v in verdicts) for status in ("robust", "fooled", "open")}
+    seconds = np.array([v.seconds for v in verdicts])
+    return asked | {
+        "images": len(verdicts),
+        **counts,
+        "median_seconds": float(np.median(seconds)),
+        "largest_seconds": float(seconds.max()),
+        "nodes": sum(v.nodes for v in verdicts),
+    }
+
+
+def in_words(r: dict[str, Any]) -> str:
+    """The summary in one line.
+
+    >>> in_words({"images": 3, "norm": "linf", "eps": 0.05, "robust": 1, "fooled": 2, "open": 0})
+    '3 test images, linf at 0.05: 1 robust (proved), 2 fooled, 0 open'
+    """
+    counts = f"{r['robust']} robust (proved), {r['fooled']} fooled, {r['open']} open"
+    return f"{r['images']} test images, {r['norm']} at {r['eps']:g}: {counts}"
+
+
+def answer(o: Namespace) -> int:
+    """Print the answer to the query `o.vnnlib` about `o.model`; returns the exit status.  Its boxes share the time.
+
+    Raises
+    ------
+    ValueError, OSError
+        A file that cannot be read, or is something else; the package onnx is missing; bad options.
+    """
+    check_question(o)
+    time_limit = Limits.from_options(o.norm, None, o.time_limit).time_limit
+    net = read_model(o.model)
+    begun, word = time.perf_counter(), "unsat"
+    for query in read_vnnlib_boxes(o.vnnlib, net.sizes[0], net.sizes[-1]):
+        left = max(time_limit - (time.perf_counter() - begun), 0.0)
+        (verdict,) = certify(net, query.x, None, query.ball, unsafe=query.unsafe, time_limit=left)
+        if verdict.x_adv is not None:
+            say(counterexample_text(verdict.x_adv, net.logits(verdict.x_adv[None])[0]))
+            return EXITS["sat"]
+        word = word if verdict.status == "robust" else "unknown"
+    say(word)
+    return EXITS[word]
+
+
+def read_model(path: Path) -> MLP:
+    """The network in a file, by its ending.  Raises OSError, or ValueError."""
+    path = Path(path)
+    if path.suffix not in READERS:
+        raise ValueError(f"model: expected a file {', '.join(READERS)}, got {path.name}")
+    try:
+        return READERS[path.suffix](path)
+    except ImportError as error:
+        raise ValueError(f"{path}: {error}") from error

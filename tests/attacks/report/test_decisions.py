@@ -1,0 +1,104 @@
+"""prove --eps and prove --vnnlib: what they write, print and refuse."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from paths import NETS
+
+from attacks import Certificate
+from attacks.report import prove
+from minigrad import MLP
+
+NET = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
+SMALL = str(NETS / "784-32-1.npz")
+
+
+def vnnlib(path, *boxes, least="0.0"):
+    """Is N > least somewhere in one of these boxes, ((lo, hi), (lo, hi)) each?"""
+    cases = " ".join(
+        "(and " + " ".join(f"(>= X_{i} {lo}) (<= X_{i} {hi})" for i, (lo, hi) in enumerate(box)) + f" (>= Y_0 {least}))"
+        for box in boxes
+    )
+    names = " ".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0"))
+    path.write_text(f"{names}\n(assert (or {cases}))\n")
+    return str(path)
+
+
+def asked(tmp_path, capsys, *boxes, least="0.0", model=None):
+    """`(exit status, standard output)`."""
+    if model is None:
+        model = tmp_path / "net.npz"
+        NET.save(model)
+    status = prove.main(["--model", str(model), "--vnnlib", vnnlib(tmp_path / "p.vnnlib", *boxes, least=least)])
+    return status, capsys.readouterr().out
+
+
+LOW, HIGH, EDGE = ((0.0, 0.4), (0.0, 0.5)), ((0.5, 1.0), (0.25, 0.75)), ((0.0, 0.5), (0.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "status", "word"),
+    [
+        ([LOW], 0, "unsat"), ([HIGH], 10, "sat"), ([EDGE], 20, "unknown"), ([LOW, LOW[::-1]], 0, "unsat"),
+        ([LOW, HIGH], 10, "sat"), ([EDGE, HIGH], 10, "sat"), ([EDGE, LOW], 20, "unknown"), ([LOW, EDGE], 20, "unknown"),
+    ],
+)  # fmt: skip
+def test_the_answer_to_a_query_and_the_exit_status(boxes, status, word, tmp_path, capsys):
+    code, said = asked(tmp_path, capsys, *boxes)
+    assert (code, said.split()[0]) == (status, word)
+    if word == "sat":
+        pairs = [line.strip("() ").split() for line in said.splitlines()[1:]]
+        values = {name: float(value) for name, value in pairs}
+        x = np.array([[values["X_0"], values["X_1"]]])
+        assert NET.logits(x)[0, 0] == values["Y_0"] > 0 and len(values) == 3
+    else:
+        assert said == f"{word}\n"
+
+
+def test_a_network_in_onnx(tmp_path, capsys):
+    pytest.importorskip("onnx")
+    NET.to_onnx(tmp_path / "net.onnx")
+    assert asked(tmp_path, capsys, LOW, model=tmp_path / "net.onnx") == (0, "unsat\n")
+    assert asked(tmp_path, capsys, HIGH, model=tmp_path / "net.onnx")[0] == 10
+
+
+def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
+    command = ["--count", "3", "--model", SMALL, "--norm", "linf", "--out", str(tmp_path / "p"), "--eps"]
+    found = {}
+    for eps, only in ((0.001, "robust"), (0.3, "fooled")):  # the second run replaces the first
+        assert prove.main([*command, str(eps)]) == 0
+        said = capsys.readouterr()
+        assert f"3 test images, linf at {eps:g}: " in said.out and "3 of 3 images done" in said.err
+        summary = json.loads((tmp_path / "p" / "summary.json").read_text())
+        with (tmp_path / "p" / "table.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert summary[only] == 3 == summary["images"] and [row["status"] for row in rows] == [only] * 3
+        files = sorted((tmp_path / "p" / "certificates").iterdir())
+        assert {file.stem for file in files} == {row["image"] for row in rows}
+        found[only] = [Certificate.load(file) for file in files]
+        for certificate in found[only]:
+            certificate.check(MLP.load(tmp_path / "p" / "model.npz"))
+    assert all(c.lower == 0.001 for c in found["robust"]) and all(c.upper <= 0.3 for c in found["fooled"])
+    (tmp_path / "p" / "certificates.jsonl").write_text("")
+    assert prove.main([*command, "0.1"]) == 2 and "certified minima" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"), (["--eps", "-1"], "radius"), (["--eps", "nan"], "radius"),
+        (["--eps", "0.1", "--norm", "l0"], "whole number"), (["--vnnlib", "p.vnnlib"], "--model"),
+        (["--vnnlib", "p.vnnlib", "--model", "net.pth"], ".onnx, .nnet, .npz"),
+        (["--vnnlib", "p.vnnlib", "--model", "net.npz", "--eps", "1"], "--eps"),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL], "none.vnnlib"),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--time-limit", "-1"], "time_limit"),
+    ],
+)  # fmt: skip
+def test_bad_options_are_one_sentence_and_nothing_is_written(options, words, tmp_path, capsys):
+    norm = [] if "--norm" in options else ["--norm", "linf"]
+    assert prove.main([*options, *norm, "--out", str(tmp_path / "p")]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and words in said.err and len(said.err.splitlines()) == 1 and not said.out
+    assert not (tmp_path / "p").exists()
