@@ -105,6 +105,7 @@ class Margin:
 
     def classes(self, x: Array) -> int:
         """How many logits there are."""
+        self.count.forward += 1
         return int(np.shape(ask(self.net, "logits", x[:1]))[1])
 
     def value(self, x: Array) -> Array:

@@ -134,7 +134,7 @@ def test_evaluations_are_counted_once_for_margin_and_rows_together():
     margin.take(np.arange(2)).value_and_gradient(x[:2])
     index, duel = margin.against(x)
     duel.value(x[index])
-    assert (margin.count.forward, margin.count.jacobian) == (5 + 2 + 10, 2)
+    assert (margin.count.forward, margin.count.jacobian) == (5 + 2 + 1 + 10, 2)  # 1: how many logits there are
 
 
 def test_two_margins_do_not_share_a_count():
