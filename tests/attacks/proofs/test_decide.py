@@ -55,6 +55,19 @@ def test_verdicts_against_every_linear_piece(norm):
     assert seen["robust"] and seen["fooled"]
 
 
+@pytest.mark.parametrize("norm", ["linf", "l1"])
+def test_three_hidden_layers_whose_rivals_share_a_tree(norm):
+    for seed in (0, 1):
+        net, x = real_net((4, 3, 3, 3, 3), seed), np.random.default_rng(seed).random((1, 4))
+        y = net.predict(x)
+        least = pattern_minimum(net, row(BALLS[norm](1), x, 0), x[0], int(y[0]))
+        radii = (0.97 * least, 1.03 * least) if np.isfinite(least) else (2.0,)
+        for radius, status in zip(radii, ("robust", "fooled"), strict=False):
+            (verdict,) = certify(net, x, y, BALLS[norm](radius), **LIMITS)
+            assert verdict.status == status
+            verdict.check(net)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_it_agrees_with_the_certified_minimum_and_is_monotone(norm):
     for seed in (0, 1):
