@@ -303,7 +303,7 @@ def test_a_gain_out_of_reach_of_a_subnormal_gradient(ball):
 
 def test_past_the_deadline_no_interval_is_constrained(monkeypatch):
     """A round over twelve layers takes a second; a search that is late does not begin one."""
-    deep = net([D, *[3] * 11, 1], seed=2)
+    deep = net([D, *[5] * 11, 1], seed=2)
     query = Query.from_image(deep, X[0], int(deep.predict(X[:1])[0]), LInf(1.0))
     rounds = []
     real = constrain_layer
