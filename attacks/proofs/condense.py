@@ -19,6 +19,7 @@ from attacks.proofs.query import Query
 from minigrad.bounds.region import Region, reach
 from minigrad.bounds.rounding import product_error
 from minigrad.inputs import Array
+from minigrad.layers import ReLU
 
 WORTH = 0.8  # condense when at most this share of the pixels is left; half of it, or always, is as fast
 
@@ -52,10 +53,11 @@ def condensed(query: Query, outside: Array) -> tuple[Query, Array] | None:
 def without_inactive(query: Query, known: Region) -> tuple[Query, Region]:
     """The query and what is known of its whole set without the neurons that are off on all of it, u <= 0.
 
-    Such a neuron puts out 0 exactly, in real numbers and in floats (u counts the rounding of z), so the sums of the
-    next layer are the same sums with fewer terms, and fewer roundings.
+    Such a ReLU puts out 0 exactly, in real numbers and in floats (u counts the rounding of z), so the sums of the next
+    layer are the same sums with fewer terms, and fewer roundings.  Tanh and Sigmoid are never off.
     """
-    keep = [np.flatnonzero((u > 0).any(axis=0)) for u in known.u]
+    off = [isinstance(query.net.layers[2 * k + 1], ReLU) & (u <= 0) for k, u in enumerate(known.u)]
+    keep = [np.flatnonzero(~each.all(axis=0)) for each in off]
     keep = [index if len(index) else np.zeros(1, int) for index in keep]  # a layer of no neurons is none
     if all(len(index) == u.shape[1] for index, u in zip(keep, known.u, strict=True)):
         return query, known

@@ -9,12 +9,14 @@ from hypothesis import given
 from queries import real_net
 
 from attacks.balls import BALLS
-from attacks.proofs.condense import columns
+from attacks.proofs.condense import columns, without_inactive
 from attacks.proofs.node_bounds import bounded
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import undecided
 from attacks.proofs.query import Query
 from attacks.proofs.tree import PIXEL
+from minigrad import MLP
+from minigrad.bounds.crown import intervals
 from minigrad.bounds.optimised import bound_rows
 
 
@@ -66,3 +68,23 @@ def test_columns_are_the_ball_with_the_other_pixels_held(case):
         part.maximize(x[:, index], g[:, index]), whole.maximize(x, g)[:, index], rtol=1e-14, atol=0
     )
     assert np.array_equal(undecided(part, x[:, index]), undecided(whole, x)[:, index])
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_only_relu_neurons_below_zero_are_left_out(activation):
+    rng = np.random.default_rng(0)
+    pairs = [(rng.normal(size=(5, 6)), np.array([-9.0, 0, -9, 0, 9, 0])), (rng.normal(size=(6, 3)), np.full(3, -99.0))]
+    net = MLP.from_arrays([*pairs, (rng.normal(size=(3, 2)), np.zeros(2))], activation=activation)
+    query = Query.from_image(net, rng.random(5), 0, BALLS["linf"](0.1))
+    known = intervals(net, query.x, query.ball)
+    small, less = without_inactive(query, known)
+    points = query.ball.apply(query.x, rng.uniform(-0.1, 0.1, (50, 5)))
+    np.testing.assert_allclose(small.net.logits(points), net.logits(points), rtol=1e-12, atol=1e-12)
+    if activation != "relu":
+        assert small is query and less is known
+        return
+    assert small.net.sizes == (5, 4, 1, 2)  # of a layer that is off as a whole one neuron stays
+    assert small.on_image(np.array([0, 1, PIXEL]), np.array([1, 0, 2])).tolist() == [3, 0, 2]
+    assert [small.column(0, j) for j in range(6)] == [None, 0, None, 1, 2, 3] and small.column(PIXEL, 4) == 4
+    for kept, all_ in zip((less.l, less.u), (known.l, known.u), strict=True):
+        assert all((a == b[:, index]).all() for a, b, index in zip(kept, all_, small.neurons, strict=True))
