@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks.balls import BALLS
-from attacks.proofs.radii import RADII, in_words, size, widest
+from attacks.proofs.radii import RADII, in_words, inside, size, widest
 
 
 def test_every_norm_has_its_radii():
@@ -96,3 +96,23 @@ def test_the_size_of_a_perturbation_is_rounded_up(norm, data):
         assert got**2 >= sum(v**2 for v in exact)
     else:
         assert got >= oracles.size(norm, exact) and (norm != "l0" or got == np.count_nonzero(s))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_ladder_falls_from_below_the_upper_end(norm):
+    rungs = RADII[norm].ladder(12.0)
+    assert (np.diff(rungs) < 0).all() and rungs[0] < 12
+    if norm == "l0":
+        assert rungs.tolist() == list(range(11, 0, -1))
+    else:
+        assert len(rungs) == 40 and rungs[-1] == pytest.approx(0.012) and rungs[0] > 0.8 * 12
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_point_is_inside_its_box_to_the_bit(norm):
+    """`contains` allows for the rounding of x + s; a counterexample has no such excuse."""
+    ball, x = BALLS[norm](2), np.array([0.5, 0.75])
+    for point, there in (([1.0, 0.75], True), ([np.nextafter(1, 2), 0.75], False), ([0.5, -5e-324], False)):
+        s = (np.array(point) - x)[None]
+        assert inside(ball, x, np.array(point)) == there and ball.contains(x[None], s)[0]
+    assert not inside(BALLS[norm](1 if norm == "l0" else 0.1), x, np.array([0.0, 0.0]))

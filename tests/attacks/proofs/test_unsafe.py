@@ -1,6 +1,7 @@
 """Any linear property of the outputs: the same as the classes where it says the same, several cases, rows, ties."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,13 @@ def test_cases_are_or_and_rows_are_and():
     assert status([(both, [-0.6, 0.7])]) == "fooled" and status([(both, [-0.7, 0.6])]) == "robust"
     assert status([([[1.0, 1.0]], [-1.49])]) == "fooled" and status([([[1.0, 1.0]], [-1.51])]) == "robust"
     assert status([(both, [-0.4, 0.6])], LInf(0)) == "fooled"  # x itself
+
+
+def test_every_case_is_searched_where_no_attack_finds_anything(monkeypatch):
+    for name in ("smallest_eps", "pgd"):
+        monkeypatch.setattr(f"attacks.proofs.decide.{name}", lambda net, x, *_, **__: SimpleNamespace(x_adv=x))
+    high, low = ([[1.0, 0.0]], [-0.7]), ([[-1.0, 0.0]], [0.2])  # reached, and not
+    assert status([low, high]) == status([high, low]) == "fooled" and status([low, low]) == "robust"
 
 
 def test_a_tie_is_open():
