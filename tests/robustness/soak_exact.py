@@ -16,9 +16,7 @@ A refusal (OverflowError, ValueError) is an answer, too: it is counted.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +27,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 
 import exact
 import numpy as np
+from soaks import command
 
 from attacks import certified_minimum
 from minigrad import MLP
@@ -215,21 +214,5 @@ def soak(count, seed=0, only=None, first=0):
     return found, outcomes
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python tests/robustness/soak_exact.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=20000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    o = parser.parse_args()
-    begun = time.perf_counter()
-    found, outcomes = soak(o.count, o.seed, o.only)
-    for name, number in sorted(outcomes.items()):
-        print(f"  {name:32s} {number}")
-    print(f"{o.count} cases in {time.perf_counter() - begun:.0f} s, {len(found)} violated")
-    for index, regime, norm, words in found[:40]:
-        print(f"  --seed {o.seed} --only {index}: {regime}, {norm}: {words}")
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(soak, "soak_exact.py", __doc__, 20000))

@@ -7,9 +7,7 @@ of 2^+-12, weights of 2^+-200, images at 1e-16 of the boundary, up to four layer
 so.
 """
 
-import argparse
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).p
 
 import exact_smooth
 import numpy as np
+from soaks import command
 
 from attacks import certified_minimum
 from minigrad import MLP
@@ -103,20 +102,5 @@ def soak(count, seed=0, only=None, first=0):
     return found, outcomes
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python tests/robustness/soak_smooth.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    o, begun = parser.parse_args(), time.perf_counter()
-    found, outcomes = soak(o.count, o.seed, o.only)
-    for name, number in sorted(outcomes.items()):
-        print(f"  {name:32s} {number}")
-    print(f"{o.count} cases in {time.perf_counter() - begun:.0f} s, {len(found)} violated")
-    for index, regime, norm, words in found[:40]:
-        print(f"  --seed {o.seed} --only {index}: {regime}, {norm}: {words}")
-    return 1 if found else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(soak, "soak_smooth.py", __doc__, 2000))
