@@ -6,9 +6,6 @@ one query of the verification competitions.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from attacks.balls import BALLS
 from attacks.proofs.decide import certify
 from attacks.proofs.task import Limits
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
+from attacks.report.formats import csv_bytes, json_bytes
 from attacks.report.progress import StatusLine, say
 from attacks.report.setup import Network
 from attacks.report.workers import workers
@@ -89,12 +87,8 @@ def decide(o: Namespace, network: Network, x: Array, number: Array, held: ExitSt
         path.unlink(missing_ok=True)  # of an earlier run with another eps
         if verdict.certificate is not None:
             verdict.certificate.save(path)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["image", *SHOWN])
-    writer.writerows([i, *(getattr(v, name) for name in SHOWN)] for i, v in zip(number, verdicts, strict=True))
-    write_whole(o.out / "table.csv", table.getvalue().encode())
-    write_whole(o.out / "summary.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+    write_whole(o.out / "table.csv", csv_bytes(number, verdicts, SHOWN))
+    write_whole(o.out / "summary.json", json_bytes(results))
     line.end()
     return results
 

@@ -6,12 +6,19 @@ So every lower end is printed by `floored` and every upper end by `ceiled`.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attacks.detect.statistics import share_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # No rounding: a float64 has at most 309 digits before the point and 1074 after it, and a difference of two one more.
 EXACT = Context(prec=1400)
@@ -69,3 +76,17 @@ def confidence(m: float) -> float:
 def pixels(count: float) -> str:
     """1 pixel, 2 pixels."""
     return f"{count:.0f} pixel{'' if count == 1 else 's'}"
+
+
+def json_bytes(numbers: dict[str, Any]) -> bytes:
+    """A file of numbers that people read, too."""
+    return (json.dumps(numbers, indent=1, allow_nan=False) + "\n").encode()
+
+
+def csv_bytes(images: Iterable[Any], results: Iterable[Any], names: Sequence[str]) -> bytes:
+    """A table: a row for each of the test images, with these attributes of its result."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["image", *names])
+    writer.writerows([i, *(getattr(result, name) for name in names)] for i, result in zip(images, results, strict=True))
+    return table.getvalue().encode()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +18,7 @@ from attacks.proofs.campaign_log import SHOWN, read
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
 from attacks.report import decisions
-from attacks.report.formats import ceiled, floored
+from attacks.report.formats import ceiled, csv_bytes, floored, json_bytes
 from attacks.report.interrupt import INTERRUPTED
 from attacks.report.progress import Clock, StatusLine, say
 from attacks.report.setup import Images, Network, Options, load, prepare
@@ -152,17 +149,13 @@ def files(certificates: list[Certificate], number: Array, results: dict[str, Any
     """`file name -> content` of table, summary and figures; `number` (n,) names the test images."""
     from attacks.report import plots
 
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["image", *SHOWN])
-    writer.writerows([i, *(getattr(c, name) for name in SHOWN)] for i, c in zip(number, certificates, strict=True))
     known = [c for c in certificates if np.isfinite(c.upper)]
     lower, upper, attack = (np.array([getattr(c, name) for c in known]) for name in ("lower", "upper", "attack"))
     unit, closed = UNIT[results["norm"]], np.array([c.optimal for c in known], bool)
     marks = {"mean": results["mean_upper"] or 0.0}
     return {
-        "table.csv": table.getvalue().encode(),
-        "summary.json": (json.dumps(results, indent=1, allow_nan=False) + "\n").encode(),
+        "table.csv": csv_bytes(number, certificates, SHOWN),
+        "summary.json": json_bytes(results),
         "histogram.png": plots.histogram(upper[closed], f"certified minimum, {unit}", marks),
         "attack_against_proof.png": plots.attack_against_proof(lower, upper, attack, unit),
     }

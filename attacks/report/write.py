@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from attacks.report.formats import json_bytes
 from attacks.report.page import page
 from attacks.report.play import play_page
 from attacks.report.records import Results
@@ -43,7 +43,7 @@ def write_report(out: Path, results: Results, r: dict[str, Any], figures: dict[s
     """
     files = figures | {
         "model.npz": npz_bytes(results.setup.network.original.to_arrays()),
-        "results.json": (json.dumps(r, indent=1, allow_nan=False) + "\n").encode(),
+        "results.json": json_bytes(r),
         "play.html": _play(results).encode(),
         "index.html": page(r, figures).encode(),
     }

@@ -171,7 +171,7 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, studied, tmp_path,
 
     if moment != "draw":
         monkeypatch.setattr(cli, "draw", lambda *_: {})
-    target = {"draw": (cli, "draw"), "page": (write, "page"), "json": (write.json, "dumps")}[moment]
+    target = {"draw": (cli, "draw"), "page": (write, "page"), "json": (write, "json_bytes")}[moment]
     monkeypatch.setattr(*target, interrupt)
     there = tmp_path / "report"
     there.mkdir()
