@@ -42,8 +42,7 @@ class Problem:
         levels: Levels | None = None,
     ) -> Problem:
         """Check everything before any work.  Raises ValueError with one sentence."""
-        if not isinstance(ball, Ball):
-            raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+        check_ball(ball)
         x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
         ball.check(x)
         levels = as_levels(levels, ball.box, x.shape[1])
@@ -116,6 +115,12 @@ class Problem:
             rounded=None if self.levels is None else rounded,
             trace=trace,
         )
+
+
+def check_ball(ball: object) -> None:
+    """Raise ValueError unless `ball` is one."""
+    if not isinstance(ball, Ball):
+        raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
 
 
 def why_level(ball: Ball, x: Array, g: Array) -> Array:

@@ -73,10 +73,11 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
     return count
 
 
-def as_number(value: Any, name: str) -> float:
-    """`value` as a float, NaN and infinities too, or ValueError."""
-    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf":
-        raise ValueError(f"{name}: expected a number, got {value!r}")
+def as_number(value: Any, name: str, least: float | None = None) -> float:
+    """`value` as a float of at least `least`, without one NaN and infinities too, or ValueError."""
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not (least is None or value >= least):
+        expected = "a number" if least is None else f"a number of at least {least:g}"
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return float(value)
 
 

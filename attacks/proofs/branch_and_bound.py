@@ -91,11 +91,11 @@ class Search:
             nodes = [] if self.shared else self._batch()
             shared = self.shared[-1][1] if self.shared else None
             if shared is not None:
-                counterexample = self._adversarial(shared.points(self.small))
+                counterexample = first_counterexample(self.query, self.small, shared.known, shared.A)
             else:
                 batch = Nodes.join(nodes)
                 known, mult, found = bounded(self.small, batch)
-                counterexample = first_counterexample(self.query, self.small, known, found)
+                counterexample = first_counterexample(self.query, self.small, known, found.A[:, 0])
             late, many = time.perf_counter() > deadline, len(self.tree) >= node_limit
             if counterexample is not None or late or many:
                 for node in nodes:  # they stay open
@@ -123,13 +123,6 @@ class Search:
     def _batch(self) -> list[Nodes]:
         """The next nodes, taken out of the pool."""
         return [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
-
-    def _adversarial(self, points: Array) -> Array | None:
-        """The first of these points of the condensed image that is a counterexample, on the whole image."""
-        assert self.small is not None
-        whole = self.small.whole(points)
-        taken = self.query.adversarial(whole)
-        return whole[np.argmax(taken)] if taken.any() else None
 
     def _split_shared(self) -> None:
         """Put the open children of the next shared node into the pool, or a node for each rival if there is no split.

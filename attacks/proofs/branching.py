@@ -75,8 +75,8 @@ def branch(
     node, layer, index = _with_given(*candidates, given)
     twice = np.repeat(np.arange(len(node)), 2)
     kids = nodes.split(node[twice], layer[twice], index[twice], np.tile([1, -1], len(node)))
-    bound, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=TRIES, rate=TRY_RATE)
-    kids = kids.with_multipliers(bound[:, 0], trial)
+    tried, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=TRIES, rate=TRY_RATE)
+    kids = kids.with_multipliers(tried.bound[:, 0], trial)
     fall = np.maximum(nodes.bound[node][:, None] - np.maximum(kids.bound.reshape(-1, 2), 0), LEAST)  # (r, 2)
     order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
     _, first = np.unique(node[order], return_index=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,22 @@ from numpy.typing import ArrayLike
 
 from attacks.balls.base import Ball
 from attacks.minimum_norm import smallest_eps
-from attacks.proofs.branch_and_bound import Search
+from attacks.problem import check_ball
+from attacks.proofs.branch_and_bound import Outcome, Search
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.query import Query
-from attacks.proofs.radii import RADII, size
-from attacks.proofs.task import Limits, check_callback
+from attacks.proofs.radii import RADII, inside, size
+from attacks.proofs.task import Limits, check_callback, check_provable
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, as_unsafe, attackable, query_of
-from attacks.proofs.verdict import Verdict, inside
+from attacks.proofs.verdict import Verdict
 from attacks.result import Reason
 from attacks.saliency import saliency_map
 from attacks.sign_gradient import pgd
-from minigrad.bounds.relaxation import lines
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
-from minigrad.mlp import MLP, check_layers
+from minigrad.mlp import MLP
 
 RESTARTS = 30  # of `pgd`: of the competition's 22 counterexamples on mnist_fc one needs more than 5
 FIRST_LOOK = 0.1  # the share of the time that the root may take before the strong attack; the tree is kept
@@ -98,8 +98,7 @@ def certify(
     'robust'
     """
     check_callback(on_image, "on_image")
-    if not isinstance(ball, Ball):
-        raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+    check_ball(ball)
     limits = Limits.from_options(ball.norm, None, time_limit, node_limit)
     restarts = as_count(restarts, "restarts")
     problem = _Problem.from_arguments(net, x, y, ball, target, unsafe)
@@ -127,9 +126,7 @@ class _Problem:
 
     @classmethod
     def from_arguments(cls, net: Any, x: Any, y: Any, ball: Ball, target: Any, unsafe: Any) -> _Problem:
-        check_layers(net)
-        for layer in net.layers[1::2]:
-            lines(layer, np.zeros(1), np.zeros(1))  # raises if an activation has no relaxation
+        check_provable(net)
         if (unsafe is None) == (y is None) or (unsafe is not None and target is not None):
             raise ValueError("expected labels y (and target), or unsafe, and not both")
         x = as_images(x, net.sizes[0])
@@ -141,19 +138,23 @@ class _Problem:
     def ball_of(self, i: int) -> Ball:
         return self.ball.take(i, len(self.x))
 
+    def asked(self, i: int) -> tuple[int, int | None]:
+        """Label and target of image `i`."""
+        assert self.margin is not None
+        return int(self.margin.y[i]), None if self.margin.target is None else int(self.margin.target[i])
+
     def queries(self, i: int) -> list[Query]:
         """The searches that must all end in a proof."""
         if self.margin is None:
             return [query_of(self.net, self.x[i], self.ball_of(i), case) for case in self.unsafe or ()]
-        y, target = int(self.margin.y[i]), None if self.margin.target is None else int(self.margin.target[i])
+        y, target = self.asked(i)
         return [Query.from_image(self.net, self.x[i], y, self.ball_of(i), target)]
 
     def judged(self, i: int, points: Sequence[Array]) -> Array | None:
         """The first of these points (d,) that is in the ball and adversarial beyond rounding, judged alone."""
+        ball, queries = self.ball_of(i), self.queries(i)
         for point in points:
-            if inside(self.ball_of(i), self.x[i], point) and any(
-                query.adversarial(point[None])[0] for query in self.queries(i)
-            ):
+            if inside(ball, self.x[i], point) and any(query.adversarial(point[None])[0] for query in queries):
                 return point
         return None
 
@@ -189,27 +190,16 @@ class _Problem:
     def decide(self, i: int, found: Array | None, limits: Limits, restarts: int, spent: float) -> Verdict:
         """The verdict on image `i`, with the counterexample of the quick attack, if it has one."""
         begun = time.perf_counter()
-        searches = [Search(query) for query in self.queries(i)]
-        reason, bound = Reason.COUNTEREXAMPLE if found is not None else Reason.TIME, np.inf
-        strong = False
-        while found is None:
-            left = limits.time_limit - spent - (time.perf_counter() - begun)
-            deadline = time.perf_counter() + left * (1.0 if strong else FIRST_LOOK)
-            limit = limits.node_limit if strong else min(limits.node_limit, 1)
-            answers = []
-            for search in searches:
-                answers.append(search.run(deadline, limit))
-                if not answers[-1].proved:
-                    break
-            answer = answers[-1]
-            reason, bound = answer.reason, max(a.bound for a in answers)
-            if answer.counterexample is not None:
-                found = answer.counterexample
-                reason = Reason.COUNTEREXAMPLE
-            if answer.proved or found is not None or strong or left <= 0:
-                break
-            found, strong = self.stronger(i, restarts), True
-            reason = reason if found is None else Reason.COUNTEREXAMPLE
+        searches, end = [Search(query) for query in self.queries(i)], begun + limits.time_limit - spent
+        reason, bound = Reason.COUNTEREXAMPLE, np.inf
+        if found is None:
+            late = time.perf_counter() >= end
+            answer = _ask(searches, begun + FIRST_LOOK * (end - begun), min(limits.node_limit, 1))
+            if answer.reason not in (Reason.PROVED, Reason.COUNTEREXAMPLE) and not late:
+                found = self.stronger(i, restarts)
+                answer = answer if found is not None else _ask(searches, end, limits.node_limit)
+            reason, bound = Reason.COUNTEREXAMPLE if found is not None else answer.reason, answer.bound
+            found = answer.counterexample if found is None else found
         nodes = sum(len(search.tree) for search in searches)
         trees = tuple(search.tree for search in searches)
         seconds = spent + time.perf_counter() - begun
@@ -244,9 +234,9 @@ class _Problem:
         """The interval that the verdict stands for: [radius, inf) proved, or an upper end found."""
         assert self.margin is not None
         ball, x, radii = self.ball_of(i), self.x[i], RADII[self.ball.norm]
-        y, target = int(self.margin.y[i]), None if self.margin.target is None else int(self.margin.target[i])
+        y, target = self.asked(i)
         gap = Limits.from_options(ball.norm).gap
-        itself = Margin.from_labels(self.net, x[None], [y], None if target is None else [target]).value(x[None])[0]
+        itself = self.margin.take(np.array([i])).value(x[None])[0]
         if found is not None and itself > 0:  # perhaps by less than rounding, where the counterexample is another point
             found = x
         wrong = found is x
@@ -274,3 +264,13 @@ class _Problem:
             radius=radius,
             tree=tree if found is None else Tree(1),
         )
+
+
+def _ask(searches: Sequence[Search], deadline: float, node_limit: float) -> Outcome:
+    """The outcome of the searches, of which all must end in a proof, with the largest bound of those asked."""
+    outcomes = []
+    for search in searches:
+        outcomes.append(search.run(deadline, node_limit))
+        if not outcomes[-1].proved:
+            break
+    return replace(outcomes[-1], bound=max(outcome.bound for outcome in outcomes))

@@ -17,11 +17,11 @@ import numpy as np
 from attacks.proofs.condense import condensed, without_inactive
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution, intervals, upper_bound
-from minigrad.bounds.optimised import Multipliers, optimise_rows
+from minigrad.bounds.optimised import Multipliers, optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-ROOT_STEPS = 10  # of `optimise_rows` at the root; with 30 as many neurons are unstable, with 5 a few more
+ROOT_STEPS = 10  # of `optimise_bounds` at the root; with 30 as many neurons are unstable, with 5 a few more
 RATE = 0.3  # the first step of the slopes; 0.5 is as good
 
 
@@ -67,14 +67,6 @@ class Rows:
     found: Substitution
 
 
-def unit_rows(neurons: Array, width: int) -> Array:
-    """`e`, (1, 2 w, width): the rows +z of the neurons, then their rows -z."""
-    e = np.zeros((1, 2 * len(neurons), width))
-    e[0, np.arange(len(neurons)), neurons] = 1
-    e[0, np.arange(len(neurons), 2 * len(neurons)), neurons] = -1
-    return e
-
-
 def unstable(known: Region, k: int) -> Array:
     """Which neurons of hidden layer `k` of one set may still have either sign, (w,) int."""
     return np.flatnonzero(known.lines[k].free[0])
@@ -91,9 +83,9 @@ def refined(known: Region, steps: int, *, from_pixels: bool = False) -> tuple[Re
         if not len(neurons):
             continue
         part = known.before(k)
-        at = k, unit_rows(neurons, known.l[k].shape[1])
+        at = k, unit_rows(neurons[None], known.l[k].shape[1])
         start = Multipliers.start(part, 2 * len(neurons))
-        found, mult = optimise_rows(part, None, start, at, steps=steps, rate=RATE)
+        found, mult = optimise_bounds(part, None, start, at, steps=steps, rate=RATE)
         upper, lower = np.split(found.bound[0], 2)
         l, u = known.l[k].copy(), known.u[k].copy()  # noqa: E741
         u[0, neurons] = np.minimum(u[0, neurons], upper)

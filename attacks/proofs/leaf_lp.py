@@ -37,8 +37,8 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
     ends = leaf.ball(query).segments(query.x)
     if ends is None:
         for rate in RATES:  # where no point has these signs beta is unbounded: it must be able to get far
-            bound, mult = optimise_bounds(known, leaf.c, leaf.multipliers(), steps=STEPS, rate=rate)
-            leaf = leaf.with_multipliers(bound[:, 0], mult)
+            found, mult = optimise_bounds(known, leaf.c, leaf.multipliers(), steps=STEPS, rate=rate)
+            leaf = leaf.with_multipliers(found.bound[:, 0], mult)
             if leaf.bound[0] < 0:
                 break
         return leaf, None

@@ -84,13 +84,13 @@ def optimised(query: Query, nodes: Nodes) -> Nodes:
     """The nodes whose bound stays at or above 0, with pixels decided by it."""
     if not len(nodes):
         return nodes
-    bound, mult = optimise_bounds(nodes.region(query), nodes.c, nodes.multipliers(), steps=STEPS)
-    nodes = nodes.with_multipliers(bound[:, 0], mult)
-    nodes = nodes.take(np.flatnonzero(nodes.bound >= 0))
+    found, mult = optimise_bounds(nodes.region(query), nodes.c, nodes.multipliers(), steps=STEPS)
+    nodes = nodes.with_multipliers(found.bound[:, 0], mult)
+    left = np.flatnonzero(nodes.bound >= 0)
+    nodes = nodes.take(left)
     if not len(nodes) or not undecided(query.ball, query.x).any():
         return nodes
-    known, _, found = bounded(query, nodes)
-    inside, outside = decide_pixels(known, found.bound[:, 0], found.A[:, 0])
+    inside, outside = decide_pixels(nodes.region(query), found.bound[left, 0], found.A[left, 0])
     nodes = replace(nodes, inside=nodes.inside | inside, outside=nodes.outside | outside)
     fits = np.count_nonzero(nodes.inside, axis=1) <= query.ball.radius
     return nodes.take(np.flatnonzero(fits & ~(nodes.inside & nodes.outside).any(axis=1)))
@@ -102,11 +102,11 @@ def bounded(query: Query, nodes: Nodes) -> tuple[Region, Multipliers, Substituti
     return known, mult, bound_rows(known, nodes.c, mult)
 
 
-def first_counterexample(query: Query, small: Query, known: Region, found: Substitution) -> Array | None:
+def first_counterexample(query: Query, small: Query, known: Region, A: Array) -> Array | None:
     """The first maximiser of a bound that is adversarial, as a point (d,) of the whole image, or None.
 
-    `small` is `query` condensed; `known` and `found` are of its nodes.
+    `small` is `query` condensed; `known` is of its nodes, and `A` (n, d) their bounds' coefficients on the pixels.
     """
-    points = small.whole(small.ball.apply(small.x, known.ball.maximize(small.x, found.A[:, 0])))
+    points = small.whole(small.ball.apply(small.x, known.ball.maximize(small.x, A)))
     taken = query.adversarial(points)
     return points[np.argmax(taken)] if taken.any() else None

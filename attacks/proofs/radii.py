@@ -104,6 +104,13 @@ def size(ball: Ball, s: Array) -> float:
     return float(ball.distance(s)[0]) * (1 + gamma_n(s.shape[-1] + 8) * (not ball.counts))
 
 
+def inside(ball: Ball, x: Array, point: Array) -> bool:
+    """Whether `point` is in the ball about `x`, and in its box to the bit."""
+    lo, hi = ball.box
+    s = (point - x)[None]
+    return bool(((lo <= point) & (point <= hi)).all() and ball.contains(x[None], s)[0])
+
+
 def in_words(norm: str, lower: float, upper: float) -> str:
     """The interval of a certified minimum in words, each end rounded outwards, exactly, to 6 digits.
 

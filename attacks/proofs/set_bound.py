@@ -50,9 +50,9 @@ def refuted(
     known = replace(known, sign=tuple(np.zeros_like(low) for low in known.l))
     mult, gamma = Multipliers.start(known), tuple(np.ones((len(image), 2, low.shape[1])) for low in known.l)
     for _ in range(ROUNDS):
-        bound, mult = optimise_bounds(known, c, mult, steps=STEPS)
-        if (bound < 0).any():
-            return _alone(int(np.argmin(bound[:, 0])), len(image))
+        found, mult = optimise_bounds(known, c, mult, steps=STEPS)
+        if (found.bound < 0).any():
+            return _alone(int(np.argmin(found.bound[:, 0])), len(image))
         known, contradiction = _share_pixels(known, c, mult)
         if contradiction is not None:
             return _alone(contradiction, len(image))

@@ -27,15 +27,12 @@ from attacks.proofs.query import Query
 from attacks.proofs.sensitivity import split_scores
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers, optimise_rows
+from minigrad.bounds.optimised import Multipliers, optimise_bounds
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-# Steps of `optimise_rows` for intervals and margins, at the root and at the other nodes.
-STEPS = 4
-ROOT_MARGIN_STEPS, MARGIN_STEPS = 20, 20
+STEPS = 4  # of `optimise_bounds` for the intervals of a node that is not the root
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other
-MARGIN_RATE = 0.2
 
 Split = tuple[int, int]  # a layer (or PIXEL) and an index
 
@@ -80,10 +77,6 @@ class SharedNode:
     def total(self) -> float:
         """What is still to be refuted, over all rivals."""
         return float(np.sum(self.bound))
-
-    def points(self, query: Query) -> Array:
-        """The maximisers of the bounds, as points of the condensed image, (r, d)."""
-        return query.ball.apply(query.x, self.known.ball.maximize(query.x, self.A))
 
     def candidates(self, query: Query) -> list[Split]:
         """The best neuron to split, and the best pixel where pixels are counted; none where nothing is left."""
@@ -139,7 +132,7 @@ def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
     if new is None:
         return query, None
     start = Multipliers.start(new, len(node.rows))
-    return query, _evaluated(query, new, node.rows, start, (node.inside, node.outside), rows, ROOT_MARGIN_STEPS)
+    return query, _evaluated(query, new, node.rows, start, (node.inside, node.outside), rows)
 
 
 def children(query: Query, node: SharedNode, split: Split) -> list[SharedNode | None]:
@@ -172,7 +165,7 @@ def _child(query: Query, node: SharedNode, split: Split, side: int) -> SharedNod
     new, rows = refined(known, STEPS, from_pixels=layer == PIXEL)
     if new is None:
         return None
-    child = _evaluated(query, new, node.rows, node.mult, (inside, outside), rows, MARGIN_STEPS)
+    child = _evaluated(query, new, node.rows, node.mult, (inside, outside), rows)
     return child if child is None else _no_worse(node, child)
 
 
@@ -189,12 +182,11 @@ def _evaluated(
     mult: Multipliers,
     pixels: tuple[Array, Array],
     layers: dict[int, Rows] | None,
-    steps: int = MARGIN_STEPS,
 ) -> SharedNode | None:
     """The node with the margins of `rows` bounded, None if all are refuted.  `layers` None: without scores."""
-    found, mult = optimise_rows(known, query.c[None, rows], mult.astype(np.float64), steps=steps, rate=MARGIN_RATE)
+    found, mult = optimise_bounds(known, query.c[None, rows], mult.astype(np.float64))
     left = np.flatnonzero(found.bound[0] >= 0)
-    if isinstance(pixels[0], np.ndarray) and undecided(known.ball, query.x).any():
+    if undecided(known.ball, query.x).any():
         left, pixels = _decided(query, known, found, left, pixels)
         known = replace(known, ball=query.ball.restrict(*pixels))
     if not len(left):

@@ -16,7 +16,7 @@ from attacks.proofs.certificate_file import fingerprint
 from attacks.result import AttackResult
 from attacks.saliency import saliency_map
 from minigrad.bounds.relaxation import lines
-from minigrad.inputs import Array, as_images
+from minigrad.inputs import Array, as_images, as_number
 from minigrad.margin import Margin
 from minigrad.mlp import MLP, check_layers
 
@@ -56,11 +56,11 @@ class Limits:
         if not isinstance(norm, str) or norm not in BALLS:
             raise ValueError(f"norm: expected one of {', '.join(BALLS)}, got {norm!r}")
         least, usual = (0.0, 0.0) if BALLS[norm].counts else (LEAST_GAP, 0.01)
-        gap = usual if gap is None else _number(gap, "gap", least)
+        gap = usual if gap is None else as_number(gap, "gap", least)
         if gap >= 1:
             raise ValueError(f"gap: expected a number below 1, got {gap}")
-        time_limit = _number(time_limit, "time_limit", 0.0)
-        return cls(gap, time_limit, np.inf if node_limit is None else _number(node_limit, "node_limit", 0.0))
+        time_limit = as_number(time_limit, "time_limit", 0.0)
+        return cls(gap, time_limit, np.inf if node_limit is None else as_number(node_limit, "node_limit", 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +104,7 @@ class Task:
         target: ArrayLike | None = None,
     ) -> Task:
         """Check everything before any work.  Arguments and errors as in `certified_minimum`."""
-        check_layers(net)
-        for layer in net.layers[1::2]:
-            lines(layer, np.zeros(1), np.zeros(1))  # raises if an activation has no relaxation
+        check_provable(net)
         x = as_images(x, net.sizes[0])
         ball = BALLS[norm](1, box=box, mask=mask)
         ball.check(x)
@@ -129,14 +127,14 @@ class Task:
         return part
 
 
+def check_provable(net: Any) -> None:
+    """Raise ValueError unless `net` is an MLP whose activations have lines."""
+    check_layers(net)
+    for layer in net.layers[1::2]:
+        lines(layer, np.zeros(1), np.zeros(1))
+
+
 def check_callback(value: Any, name: str) -> None:
     """Raise ValueError unless `value` is None or can be called."""
     if value is not None and not callable(value):
         raise ValueError(f"{name}: expected a function, got {type(value).__name__}")
-
-
-def _number(value: Any, name: str, least: float) -> float:
-    """`value` as a float of at least `least`, or ValueError."""
-    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not value >= least:
-        raise ValueError(f"{name}: expected a number of at least {least:g}, got {value!r}")
-    return float(value)

@@ -12,7 +12,7 @@ from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate import EXTRA, Certificate, CertificateError
 from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.query import Query
-from attacks.proofs.radii import RADII
+from attacks.proofs.radii import RADII, inside
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, query_of
 from attacks.result import Reason
@@ -74,13 +74,11 @@ class Verdict:
         ValueError
             A time limit that is negative or no number.
         """
-        if not as_number(time_limit, "time_limit") >= 0:
-            raise ValueError(f"time_limit: expected a number of at least 0, got {time_limit!r}")
+        deadline = time.perf_counter() + as_number(time_limit, "time_limit", 0)
         if self.status == "open":
             return
         if self.status not in ("robust", "fooled"):
             raise CertificateError(f"verdict: expected robust, fooled or open, got {self.status!r}")
-        deadline = time.perf_counter() + time_limit
         if fingerprint(net) != self.network:
             raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
         if self.unsafe is None:
@@ -115,10 +113,3 @@ class Verdict:
             raise CertificateError(f"verdict: its certificate proves {c.lower}, not {wanted[1]}")
         c.check(net, time_limit=time_limit, replay=self.status == "fooled")  # of a robust image the caller replays it
         return [Query.from_image(net, self.x, c.y, ball, c.target)], (c.tree,)
-
-
-def inside(ball: Ball, x: Array, point: Array) -> bool:
-    """Whether `point` is in the ball about `x`, and in its box to the bit."""
-    lo, hi = ball.box
-    s = (point - x)[None]
-    return bool(((lo <= point) & (point <= hi)).all() and ball.contains(x[None], s)[0])

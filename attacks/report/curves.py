@@ -54,7 +54,7 @@ def proof_curve(r: Results) -> ProofCurve | None:
     many = np.repeat(x[None], len(eps), axis=0)
     try:
         known = intervals(net, many, query.ball)
-        bound, _ = optimise_bounds(known, np.repeat(query.c, len(eps), axis=0))  # (k, 1)
+        bound = optimise_bounds(known, np.repeat(query.c, len(eps), axis=0))[0].bound  # (k, 1)
     except OverflowError:
         return None
     margin = Margin.from_labels(net, many, np.zeros(len(eps), int))

@@ -91,23 +91,6 @@ def optimise_bounds(
     *,
     steps: int = 20,
     rate: float = 0.2,
-) -> tuple[Array, Multipliers]:
-    """The smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and the multipliers that gave them.
-
-    As `optimise_rows`, for those who need no more of the substitution than its bound.
-    """
-    found, mult = optimise_rows(known, c, mult, at, steps=steps, rate=rate)
-    return found.bound, mult
-
-
-def optimise_rows(
-    known: Region,
-    c: Array | None,
-    mult: Multipliers | None = None,
-    at: tuple[int, Array] | None = None,
-    *,
-    steps: int = 20,
-    rate: float = 0.2,
 ) -> tuple[Substitution, Multipliers]:
     """The substitution with the smallest bounds found of `e . z_k + gamma c . (N - t)`, (n, m), and its multipliers.
 
@@ -149,6 +132,18 @@ def optimise_rows(
             break
     mult = Multipliers.from_list(best).astype(np.float64)
     return bound_rows(known, c, mult, at), mult
+
+
+def unit_rows(neurons: Array, width: int, real: Array | bool = True) -> Array:
+    """`e`, (p, 2 w, width), for `neurons` (p, w): the rows +z of each set's neurons, then their rows -z.
+
+    Rows of 0 where `real` (p, w) is False.
+    """
+    p, w = neurons.shape
+    e = np.zeros((p, 2, w, width))
+    e[np.arange(p)[:, None], 0, np.arange(w), neurons] = real
+    e[np.arange(p)[:, None], 1, np.arange(w), neurons] = -1.0 * np.asarray(real)
+    return e.reshape(p, 2 * w, width)
 
 
 class Descent:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minigrad.bounds.optimised import Multipliers, optimise_bounds
+from minigrad.bounds.optimised import Multipliers, optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
@@ -104,11 +104,11 @@ def constrain_intervals(
     curved = known.lines[k].upper_slope != known.lines[k].lower_slope
     curved |= known.lines[k].free
     for part in parts_of(curved):
-        e = part.unit_rows(l.shape[1])
-        bound, best = optimise_bounds(
+        e = unit_rows(part.neurons, l.shape[1], part.real)
+        found, best = optimise_bounds(
             known.take(part.sets), c[part.sets], part.multipliers(mult, gamma), (k, e), steps=steps
         )
-        upper, lower = np.split(bound, 2, axis=1)  # (p, w) each, the second of -z
+        upper, lower = np.split(found.bound, 2, axis=1)  # (p, w) each, the second of -z
         where = part.where
         u[where] = np.minimum(u[where], upper[part.real])
         l[where] = np.maximum(l[where], -lower[part.real])
@@ -141,14 +141,6 @@ class Part:
     def rows(self) -> tuple[Array, Array, Array]:
         """The rows as an index, of shape (p, 2, w), of an (n, 2, d_k) array."""
         return self.sets[:, None, None], np.arange(2)[:, None], self.neurons[:, None, :]
-
-    def unit_rows(self, d_k: int) -> Array:
-        """`e`, (p, 2 w, d_k): +1 at the neuron of each upper bound, -1 at that of each lower one."""
-        p, w = self.neurons.shape
-        e = np.zeros((p, 2, w, d_k))
-        e[np.arange(p)[:, None], 0, np.arange(w), self.neurons] = self.real
-        e[np.arange(p)[:, None], 1, np.arange(w), self.neurons] = -1.0 * self.real
-        return e.reshape(p, 2 * w, d_k)
 
     def multipliers(self, mult: Multipliers, gamma: Array) -> Multipliers:
         """Where the rows begin: the margin's alpha, `gamma` (n, 2, d_k), and gamma times the margin's beta."""

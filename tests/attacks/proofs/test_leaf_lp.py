@@ -31,7 +31,7 @@ def test_the_programs_beta_closes_a_leaf_that_steps_leave_open(norm):
     """
     net = MLP.from_arrays([([[1.0, 100.0], [1.0, 100.0]], [0.0, -10.0]), ([[1.0], [0.0]], [-0.11])])
     query, leaf = leaf_of(net, np.zeros(2), 1.0, (1, -1), norm)  # a <= 0.1 where b <= 0: m <= -0.01
-    bound, _ = optimise_bounds(leaf.region(query), leaf.c, leaf.multipliers(), steps=0)
+    bound = optimise_bounds(leaf.region(query), leaf.c, leaf.multipliers(), steps=0)[0].bound
     assert bound[0, 0] > 0.5
     closed, point = solve_leaf(query, leaf)
     assert -0.01 - 1e-9 <= closed.bound[0] < 0

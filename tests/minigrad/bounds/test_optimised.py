@@ -89,7 +89,8 @@ def test_tighter_never_loosens_and_no_point_is_above(case, activation, seed):
     c = rng.normal(size=(len(x), 2))
     known = intervals(net, x, ball)
     plain = upper_bound(known, c[:, None])
-    bound, mult = optimise_bounds(known, c, steps=8)
+    best, mult = optimise_bounds(known, c, steps=8)
+    bound = best.bound
     assert (bound <= plain).all()
     assert all(((a >= 0) & (a <= 1)).all() for a in mult.alpha)
     assert (mult.gamma == 1).all()
@@ -106,7 +107,8 @@ def test_with_given_signs_beta_stays_feasible_and_so_does_the_bound(case, seed):
     points = feasible(ball, x, rng, 20)
     known = with_signs(intervals(net, x, ball), points[-1], rng)
     c = rng.normal(size=(len(x), 2))
-    bound, mult = optimise_bounds(known, c, steps=8)
+    best, mult = optimise_bounds(known, c, steps=8)
+    bound = best.bound
     assert (bound <= substitute(known, c[:, None]).bound).all()
     assert all((b >= 0).all() and (b[:, 0][s == 0] == 0).all() for b, s in zip(mult.beta, known.sign, strict=True))
     for point in points:
@@ -124,7 +126,8 @@ def test_rows_of_a_neuron_hold_over_the_points_with_a_margin_above_0(case, k, se
     known, c = intervals(net, x, ball), rng.choice([-1.0, 1.0], (len(x), 1))
     w = known.l[k].shape[1]
     e = np.broadcast_to(np.concatenate([np.eye(w), -np.eye(w)]), (len(x), 2 * w, w))
-    bound, mult = optimise_bounds(known, c, Multipliers.start(known, 2 * w), (k, e), steps=8)
+    best, mult = optimise_bounds(known, c, Multipliers.start(known, 2 * w), (k, e), steps=8)
+    bound = best.bound
     assert (mult.gamma >= 0).all()
     assert np.array_equal(bound_rows(known, c, mult, (k, e)).bound, bound)
     for point in feasible(ball, x, rng, 40):
@@ -166,13 +169,15 @@ def test_every_row_is_optimised_by_itself(case, r, seed):
     """To the last bit: whatever the other rows of the same set are.  (Another number of rows would round otherwise.)"""
     ball, x, _ = case
     known, c, (k, e), mult = gradient_case(ball, x, seed, 1)
-    bound, found = optimise_bounds(known, c, mult, (k, e), steps=4)
+    best, found = optimise_bounds(known, c, mult, (k, e), steps=4)
+    bound = best.bound
     other = random_multipliers(known, 3, np.random.default_rng(seed + 1))
     for mine, kept in zip(other.arrays(), mult.arrays(), strict=True):
         mine[:, r] = kept[:, r]
     rows = -e
     rows[:, r] = e[:, r]
-    again, there = optimise_bounds(known, c, other, (k, rows), steps=4)
+    there_best, there = optimise_bounds(known, c, other, (k, rows), steps=4)
+    again = there_best.bound
     assert np.array_equal(again[:, r], bound[:, r])
     for mine, kept in zip(there.arrays(), found.arrays(), strict=True):
         assert np.array_equal(mine[:, r], kept[:, r])
@@ -187,7 +192,8 @@ def test_the_answer_is_the_best_of_all_steps(reference, mnist49, monkeypatch):
         return tried[-1]
 
     monkeypatch.setattr("minigrad.bounds.optimised.bound_rows", recorded)
-    bound, _ = optimise_bounds(intervals(reference, x, LInf(0.03)), np.ones((12, 1)), steps=10, rate=20.0)  # overshoots
+    known = intervals(reference, x, LInf(0.03))
+    bound = optimise_bounds(known, np.ones((12, 1)), steps=10, rate=20.0)[0].bound  # overshoots
     steps = np.array([found.bound for found in tried[:-1]])  # the last is the answer itself
     assert (steps[-1] > steps.min(axis=0) + 1e-3).any()
     np.testing.assert_allclose(bound, steps.min(axis=0), rtol=1e-4)  # looked for in single precision
@@ -198,6 +204,6 @@ def test_the_reference_bound_gains(reference, mnist49):
     x = x[(y == 0) & (reference.predict(x) == 0)][:12].astype(float)
     known, c = intervals(reference, x, LInf(0.03)), np.ones((12, 1))
     plain = upper_bound(known, c[:, None])
-    bound, _ = optimise_bounds(known, c)
+    bound = optimise_bounds(known, c)[0].bound
     assert (bound < plain).all()
     assert np.mean((plain - bound) / np.abs(plain)) > 0.01
