@@ -1,6 +1,8 @@
 """Training: mini-batches, and one optimiser step on one flat vector that holds every weight and bias.
 
-`fit` checks and repeats `one_epoch`, which repeats a step: `backprop` on one batch, weight decay, the optimiser.
+`fit` checks and repeats `one_epoch`, which repeats a step: the loss of one batch and its gradient, weight decay, the
+optimiser.  What the loss is, an `Objective` says (minigrad/objective.py): plain `backprop`, or the batch's images or
+loss replaced (attacks/defend/).
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_number
-from minigrad.layers import Dense, Layer, forward
+from minigrad.layers import forward
 from minigrad.losses import LOSSES
 from minigrad.mlp import MLP, check_layers
+from minigrad.objective import Batch, Objective, PlainLoss, Weights, count_right
 from minigrad.optimisers import SGD, Adam
 
 History = dict[str, list[float]]
@@ -40,6 +43,7 @@ def fit(
     dtype: DTypeLike = np.float32,
     rng: Seed = None,
     callback: Callable[[int, dict[str, float]], Any] | None = None,
+    objective: Objective | None = None,
 ) -> tuple[MLP, History]:
     """Minimise the mean loss over the images; returns a new network and the history of training.
 
@@ -67,13 +71,15 @@ def fit(
     rng : seed or Generator
     callback : f(epoch, record)
         Called after each epoch, counted from 1, with that epoch's entries of the history.
+    objective : Objective, optional
+        What the loss of a batch and its gradient are; `loss` then only measures what was set aside.
 
     Returns
     -------
     net : MLP
     history : dict of lists, one entry per epoch
         "loss" and "accuracy" (means over the epoch's batches, each before its step), "lr" (at the last step), and
-        "validation_loss", "validation_accuracy" if a share was set aside.
+        "validation_loss", "validation_accuracy" if a share was set aside; and what an objective adds.
 
     Raises
     ------
@@ -99,19 +105,27 @@ def fit(
     options = Options(k, epochs, batch, lr, optimizer, momentum, schedule, weight_decay, loss, validation)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback: expected a function of the epoch and its record, got {callback!r}")
+    objective = PlainLoss(loss) if objective is None else objective
+    if not (callable(getattr(objective, "step", None)) and callable(getattr(objective, "after_epoch", None))):
+        raise ValueError(f"objective: expected step(...) and after_epoch(...), got {type(objective).__name__}")
     x = as_images(x, net.sizes[0], dtype=kind)
     y, rng = as_labels(y, len(x), max(k, 2)), as_generator(rng)
-    (x, y), (x_held, y_held) = _set_aside(x, y, validation, rng)
+    rows, held = _set_aside(len(x), validation, rng)
+    x_held, y_held = x[held], y[held]
     weights, history = Weights.from_network(net, kind), History()
     rule = Adam(weights.theta) if optimizer == "adam" else SGD(weights.theta, momentum)
     for epoch in range(1, epochs + 1):
         try:
-            record = one_epoch(weights, rule, x, y, options, epoch, rng)
+            record = one_epoch(weights, rule, (x, y, rows), options, epoch, rng, objective)
+            record |= objective.after_epoch(weights)
         except FloatingPointError as error:
             raise FloatingPointError(f"epoch {epoch}: {error}; a smaller lr than {lr} may help") from error
         if len(x_held):
             N = forward(weights.layers, x_held)[-1] - weights.threshold
-            record |= {"validation_loss": LOSSES[loss](N, y_held)[0], "validation_accuracy": _hits(N, y_held) / len(N)}
+            record |= {
+                "validation_loss": LOSSES[loss](N, y_held)[0],
+                "validation_accuracy": count_right(N, y_held) / len(N),
+            }
         for name, value in record.items():
             history.setdefault(name, []).append(value)
         if callback:
@@ -156,94 +170,44 @@ class Options:
         return self.lr * (1 + np.cos(np.pi * t / total)) / 2 if self.schedule == "cosine" else self.lr
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A network in training: all its weights and biases in one vector, and their gradient in another, cut alike."""
-
-    theta: Array  # (parameters,)
-    gradient: Array  # (parameters,)
-    layers: list[Layer]  # those of the network, each W and b a view of theta
-    slots: list[tuple[Array, Array]]  # dL/dW and dL/db of each dense layer, views of gradient
-    threshold: Any
-
-    @classmethod
-    def from_network(cls, net: MLP, dtype: np.dtype[Any]) -> Weights:
-        """Raises ValueError if a weight is too large for `dtype`."""
-        parameters = [array for layer in net.dense for array in (layer.W, layer.b)]
-        theta = np.concatenate([array.ravel() for array in parameters])
-        if np.abs(theta).max() > np.finfo(dtype).max:
-            raise ValueError(f"net: expected weights that {dtype} can hold, got one of size {np.abs(theta).max():.3g}")
-        theta = theta.astype(dtype)
-        gradient = np.zeros_like(theta)
-        ends = np.cumsum([array.size for array in parameters])  # where each array ends in theta
-
-        def cut(vector: Array) -> list[tuple[Array, Array]]:
-            views = [vector[end - a.size : end].reshape(a.shape) for end, a in zip(ends, parameters, strict=True)]
-            return list(zip(views[::2], views[1::2], strict=True))
-
-        dense = iter(Dense(W, b) for W, b in cut(theta))
-        layers = [next(dense) if isinstance(layer, Dense) else layer for layer in net.layers]
-        return cls(theta, gradient, layers, cut(gradient), dtype.type(net.threshold))
-
-    @property
-    def dense(self) -> list[Dense]:
-        return [layer for layer in self.layers if isinstance(layer, Dense)]
-
-
 def one_epoch(
-    weights: Weights, rule: Adam | SGD, x: Array, y: Array, options: Options, epoch: int, rng: np.random.Generator
+    weights: Weights,
+    rule: Adam | SGD,
+    images: tuple[Array, Array, Array],
+    options: Options,
+    epoch: int,
+    rng: np.random.Generator,
+    objective: Objective,
 ) -> dict[str, float]:
-    """A step for each batch of the images, in a new random order; mean loss and accuracy, and the last rate."""
-    order, starts = rng.permutation(len(x)), range(0, len(x), options.batch)
-    summed, right, rate = 0.0, 0, options.lr
+    """A step for each batch, in a new random order; mean loss and accuracy, and the last rate.
+
+    `images` are x (n, d), y (n,) and the rows to train on.
+    """
+    x, y, rows = images
+    n = len(rows)
+    order, starts = rng.permutation(n), range(0, n, options.batch)
+    summed, right, rate, total = 0.0, 0, options.lr, options.epochs * len(starts)
     for t, start in enumerate(starts, (epoch - 1) * len(starts)):
-        index = order[start : start + options.batch]
-        value, hits = backprop(weights, x.take(index, axis=0), y[index], options.loss)
+        index = rows[order[start : start + options.batch]]
+        value, hits = objective.step(weights, Batch(x.take(index, axis=0), y[index], index, t / total))
+        if not np.isfinite(value):
+            raise FloatingPointError(f"the loss is {value}")
         summed, right = summed + value * len(index), right + hits
-        rate = options.rate(t, options.epochs * len(starts))
+        rate = options.rate(t, total)
         if options.weight_decay:
             for layer in weights.dense:
                 np.multiply(layer.W, x.dtype.type(1 - rate * options.weight_decay), out=layer.W)
         rule.step(weights.gradient, rate)
-    return {"loss": summed / len(x), "accuracy": right / len(x), "lr": float(rate)}
+    return {"loss": summed / n, "accuracy": right / n, "lr": float(rate)}
 
 
-def backprop(weights: Weights, x: Array, y: Array, loss: str) -> tuple[float, int]:
-    """Leave the gradient of the batch's mean loss in `weights.gradient`; that loss, and how many images are right.
-
-    The derivative g = dL/dN is pulled back layer by layer, and each dense layer leaves dL/dW, dL/db in its slot.
-    """
-    values = forward(weights.layers, x)
-    N = values[-1] - weights.threshold
-    value, g = LOSSES[loss](N, y)
-    if not np.isfinite(value):
-        raise FloatingPointError(f"the loss is {value}")
-    remaining = list(weights.slots)
-    for layer, entered in zip(reversed(weights.layers), reversed(values[:-1]), strict=True):
-        if isinstance(layer, Dense):
-            layer.gradients(entered, g, out=remaining.pop())
-        if remaining:  # the pixels themselves need no derivative in training
-            g = layer.vjp(entered, g)
-    return value, _hits(N, y)
-
-
-def _hits(N: Array, y: Array) -> int:
-    """How many rows of the logits, threshold at 0, say y."""
-    predicted = N[:, 0] > 0 if N.shape[1] == 1 else N.argmax(axis=1)
-    return int(np.count_nonzero(predicted == y))
-
-
-def _set_aside(
-    x: Array, y: Array, share: float, rng: np.random.Generator
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Images and labels to train on, and a random share of them, which may be none, to measure only."""
-    held = round(share * len(x))
-    if held == len(x):
-        raise ValueError(f"validation: expected an image left to train on, got a share of {share} of {len(x)}")
-    if not held:
-        return (x, y), (x[:0], y[:0])
-    order = rng.permutation(len(x))
-    return (x[order[held:]], y[order[held:]]), (x[order[:held]], y[order[:held]])
+def _set_aside(n: int, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Which of n images to train on, and a random share of them, which may be none, to measure only."""
+    held = round(share * n)
+    if held == n:
+        raise ValueError(f"validation: expected an image left to train on, got a share of {share} of {n}")
+    order = rng.permutation(n) if held else np.arange(n)
+    return order[held:], order[:held]
 
 
 def _float_type(dtype: DTypeLike) -> np.dtype[Any]:
