@@ -29,7 +29,7 @@ from attacks.proofs.shared_nodes import SharedNode, children, fall, shared_root
 from attacks.proofs.tree import Replay, Tree
 from attacks.result import Reason
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers
+from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

@@ -29,7 +29,8 @@ from attacks.proofs.pixels import undecided
 from attacks.proofs.query import Query
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers, optimise_bounds, relaxed_forward
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import optimise_bounds, relaxed_forward
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

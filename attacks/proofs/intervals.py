@@ -10,14 +10,16 @@ intervals, and 56 after ten steps.  Neurons that turn out to be off are left out
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from attacks.proofs.condense import condensed, without_inactive
+from attacks.proofs.neuron_rows import NeuronRows
 from attacks.proofs.query import Query
-from minigrad.bounds.crown import Substitution, intervals, upper_bound
-from minigrad.bounds.optimised import Multipliers, optimise_bounds, unit_rows
+from minigrad.bounds.crown import intervals, upper_bound
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
@@ -48,36 +50,17 @@ def at_root(query: Query, known: Region) -> tuple[Query, Region | None]:
     return (query, None) if new is None else without_inactive(query, new)
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """The two bounds of each unstable neuron of one hidden layer, as a substitution of 2 w rows, of one set.
-
-    Attributes
-    ----------
-    neurons : (w,) int
-    known : Region
-        What is before the layer.
-    mult, found
-        The rows' multipliers and substitution: w upper bounds, then w lower ones, of -z.
-    """
-
-    neurons: Array
-    known: Region
-    mult: Multipliers
-    found: Substitution
-
-
 def unstable(known: Region, k: int) -> Array:
     """Which neurons of hidden layer `k` of one set may still have either sign, (w,) int."""
     return np.flatnonzero(known.lines[k].free[0])
 
 
-def refined(known: Region, steps: int, *, from_pixels: bool = False) -> tuple[Region | None, dict[int, Rows]]:
+def refined(known: Region, steps: int, *, from_pixels: bool = False) -> tuple[Region | None, dict[int, NeuronRows]]:
     """The set with new intervals, None if one is empty; and the rows that bound them.
 
     Those of the first layer are exact for their set, so they are new only where the pixels are.
     """
-    rows: dict[int, Rows] = {}
+    rows: dict[int, NeuronRows] = {}
     for k in range(0 if from_pixels else 1, len(known.l)):
         neurons = unstable(known, k)
         if not len(neurons):
@@ -94,5 +77,5 @@ def refined(known: Region, steps: int, *, from_pixels: bool = False) -> tuple[Re
             return None, rows
         known = replace(known, l=(*known.l[:k], l, *known.l[k + 1 :]), u=(*known.u[:k], u, *known.u[k + 1 :]))
         if k:
-            rows[k] = Rows(neurons, part, mult, found)
+            rows[k] = NeuronRows(neurons, part, mult, found)
     return known, rows

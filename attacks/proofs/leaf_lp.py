@@ -21,7 +21,8 @@ import numpy as np
 from attacks.balls.linear_program import largest_least
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
-from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import bound_rows, optimise_bounds
 from minigrad.inputs import Array
 
 STEPS = 150  # where there is no program; half and double change nothing on digits, where such leaves are rare

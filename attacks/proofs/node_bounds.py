@@ -21,7 +21,8 @@ from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import bound_rows, optimise_bounds
 from minigrad.bounds.output_constraint import constrain_layer
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array

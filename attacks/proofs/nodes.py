@@ -16,7 +16,7 @@ from attacks.proofs.condense import condensed
 from attacks.proofs.query import Query
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import intervals
-from minigrad.bounds.optimised import Multipliers
+from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

@@ -28,14 +28,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from attacks.proofs.intervals import Rows
+from attacks.proofs.neuron_rows import NeuronRows
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers, relaxed_forward
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import relaxed_forward
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
 
-def split_scores(known: Region, rows: Mapping[int, Rows], mult: Multipliers, found: Substitution) -> list[Array]:
+def split_scores(known: Region, rows: Mapping[int, NeuronRows], mult: Multipliers, found: Substitution) -> list[Array]:
     """The estimated fall of the margins' bounds, summed over the margins, by a split of each neuron: (d_k,) a layer.
 
     Parameters

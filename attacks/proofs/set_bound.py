@@ -18,7 +18,8 @@ from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.set_weights import Rows, weigh
 from attacks.uap.image_set import ImageSet
 from minigrad.bounds.crown import intervals
-from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import bound_rows, optimise_bounds
 from minigrad.bounds.output_constraint import constrain_layer
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array

@@ -25,7 +25,8 @@ import numpy as np
 
 from attacks.balls.base import Ball
 from attacks.uap.image_set import ImageSet
-from minigrad.bounds.optimised import Descent, Multipliers, bound_rows, gradient
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import Descent, bound_rows, gradient
 from minigrad.bounds.region import Region
 from minigrad.bounds.rounding import gamma_n
 from minigrad.inputs import Array

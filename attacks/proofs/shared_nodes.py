@@ -20,14 +20,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attacks.balls.base import gains
-from attacks.proofs.intervals import ROOT_STEPS, Rows, at_root, plain, refined
+from attacks.proofs.intervals import ROOT_STEPS, at_root, plain, refined
+from attacks.proofs.neuron_rows import NeuronRows
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
 from attacks.proofs.sensitivity import split_scores
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.optimised import Multipliers, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import optimise_bounds
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
@@ -181,7 +183,7 @@ def _evaluated(
     rows: Array,
     mult: Multipliers,
     pixels: tuple[Array, Array],
-    layers: dict[int, Rows] | None,
+    layers: dict[int, NeuronRows] | None,
 ) -> SharedNode | None:
     """The node with the margins of `rows` bounded, None if all are refuted.  `layers` None: without scores."""
     found, mult = optimise_bounds(known, query.c[None, rows], mult.astype(np.float64))

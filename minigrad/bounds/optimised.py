@@ -28,12 +28,10 @@ et al. 2023.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minigrad.bounds.crown import Substitution, maximiser, substitute
+from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 from minigrad.layers import times
@@ -46,35 +44,6 @@ REFUTED = 0.01  # bounds below 0 by more than this share of the first refute the
 FALL = 0.1  # the last step of a run, as a share of the first
 SMALL = 1e-30  # added to the size of a gradient, where 0 / 0 would be no direction; below any size that matters
 MEMORY = 0.9, 0.99  # decay of Adam's moments: the second is shorter than its usual 0.999, since runs have 5 to 20 steps
-
-
-@dataclass(frozen=True, eq=False)
-class Multipliers:
-    """alpha in [0, 1] and beta >= 0, one (n, m, d_k) array per hidden layer; gamma >= 0, (n, m)."""
-
-    alpha: tuple[Array, ...]
-    beta: tuple[Array, ...]
-    gamma: Array
-
-    @classmethod
-    def start(cls, known: Region, m: int = 1) -> Multipliers:
-        """The slopes of smaller area, no beta, gamma = 1, for m rows."""
-        slopes = tuple(np.repeat(at.lower_slope[:, None, :], m, axis=1) for at in known.lines)
-        return cls(slopes, tuple(np.zeros_like(a) for a in slopes), np.ones((len(slopes[0] if slopes else known.x), m)))
-
-    def arrays(self) -> list[Array]:
-        """All of them in one list: each alpha, each beta, gamma."""
-        return [*self.alpha, *self.beta, self.gamma]
-
-    def astype(self, dtype: DTypeLike) -> Multipliers:
-        """A copy in another precision."""
-        return Multipliers.from_list([a.astype(dtype) for a in self.arrays()])
-
-    @classmethod
-    def from_list(cls, arrays: list[Array]) -> Multipliers:
-        """The inverse of `arrays`."""
-        K = len(arrays) // 2
-        return cls(tuple(arrays[:K]), tuple(arrays[K : 2 * K]), arrays[-1])
 
 
 def bound_rows(known: Region, c: Array | None, mult: Multipliers, at: tuple[int, Array] | None = None) -> Substitution:

@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minigrad.bounds.optimised import Multipliers, optimise_bounds, unit_rows
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

@@ -13,7 +13,8 @@ from regions import feasible, random_net
 from attacks.proofs.pixels import decide_pixels, forced, undecided
 from minigrad import MLP
 from minigrad.bounds.crown import intervals
-from minigrad.bounds.optimised import Multipliers, bound_rows, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import bound_rows, optimise_bounds
 from minigrad.bounds.region import Region
 
 SEEDS = st.integers(0, 2**32 - 1)

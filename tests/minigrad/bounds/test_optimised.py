@@ -11,7 +11,8 @@ from regions import feasible, has_signs, random_net, with_signs
 
 from attacks import LInf
 from minigrad.bounds.crown import intervals, substitute, upper_bound
-from minigrad.bounds.optimised import Multipliers, bound_rows, gradient, optimise_bounds, relaxed_forward
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import bound_rows, gradient, optimise_bounds, relaxed_forward
 from minigrad.layers import forward
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -13,7 +13,8 @@ from strategies import ACTIVATIONS
 from attacks import L0, L1, L2, LInf
 from minigrad import MLP
 from minigrad.bounds.crown import intervals
-from minigrad.bounds.optimised import Multipliers, optimise_bounds
+from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.optimised import optimise_bounds
 from minigrad.bounds.output_constraint import constrain_intervals, constrain_layer
 from minigrad.layers import forward
 
