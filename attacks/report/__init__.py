@@ -6,7 +6,7 @@ experiments `one_image`, `image_sets`, `glasses` and `detection`, which do not k
 proofs that run beside them.  Then what a reader sees, made of the records alone: `results`, the numbers of
 `results.json`; `figures` and `curves`, drawn by `plots` and `panels`; `wording`, `tables` and `formats`, which `page`
 puts into `template.html`; `play` with `play.html`; `write`, the folder.  Last the commands: `cli`, where all of these
-meet, `summary`, what it prints, and `prove`; `workers` with `pool`, `interrupt` and `progress` serve both.  This wing
-may import every other one, `data` too, and nothing may import this wing.  Only `plots` loads matplotlib, so it is
-imported inside the functions that draw.
+meet, `summary`, what it prints, `prove_options`, and `prove` and `decisions`, which do not know each other; `workers`
+with `pool`, `interrupt` and `progress` serve all.  This wing may import every other one, `data` too, and nothing may
+import this wing.  Only `plots` loads matplotlib, so it is imported inside the functions that draw.
 """

@@ -1,4 +1,4 @@
-"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: see prove.py.
+"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: see prove.py, decisions.py.
 
 The parts of the report do not know each other; they meet here.
 """
@@ -15,7 +15,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from attacks.report import prove
+from attacks.report import decisions, prove, prove_options
 from attacks.report.detection import detect
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupted."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["prove"]:
-        return prove.main(arguments[1:])
+        return prove_or_decide(arguments[1:])
     p = parser()
     if arguments and not arguments[0].startswith("-"):
         meant = "; prove?" if get_close_matches(arguments[0].lower(), ["prove"]) else ""
@@ -95,6 +95,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted: no file is half-written", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def prove_or_decide(arguments: Sequence[str]) -> int:
+    """`python -m attacks prove`: the exit status of `main`, or that of an answer to `--vnnlib`."""
+    o = prove_options.parser().parse_args(arguments)
+    try:
+        if o.vnnlib is not None:
+            return decisions.answer(o)
+        if o.eps is not None:
+            say(decisions.in_words(decisions.run(o)))
+            return 0
+        text = prove.table(prove.run(o))
+        say(f"{text}\n\nsee {o.out / 'attack_against_proof.png'}, {o.out / 'certificates.jsonl'} holds the proofs")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     return 0
 

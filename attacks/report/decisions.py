@@ -7,9 +7,8 @@ one query of the verification competitions.
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +20,19 @@ from attacks.proofs.task import Limits
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
 from attacks.report.formats import csv_bytes, json_bytes
 from attacks.report.progress import StatusLine, say
-from attacks.report.setup import Network
+from attacks.report.prove_options import check_numbers, network_and_images, reserved
 from attacks.report.workers import workers
 from minigrad import MLP
 from minigrad.inputs import Array
-from minigrad.io.files import alone, write_whole
+from minigrad.io.files import write_whole
 from minigrad.io.npz import npz_bytes
 
 if TYPE_CHECKING:
     from attacks.proofs.verdict import Verdict
 
-HELP = """With --eps R: is each image robust at radius R?  Writes table.csv, summary.json, model.npz and a
-certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown; the exit
-status is 0, 10 or 20, and 2 for bad input."""
 EXITS = {"unsat": 0, "sat": 10, "unknown": 20}  # as SAT solvers have it: 10 is "satisfiable"; 2 is bad input here
 READERS: dict[str, Callable[[Path], MLP]] = {".onnx": MLP.from_onnx, ".nnet": MLP.from_nnet, ".npz": MLP.load}
 SHOWN = ("status", "reason", "bound", "nodes", "seconds")
-
-
-def add_options(p: ArgumentParser) -> None:
-    """Those that ask for a decision."""
-    p.add_argument("--eps", type=float, metavar="R", help="decide robustness at this radius of the norm instead")
-    p.add_argument("--vnnlib", type=Path, metavar="FILE", help="a query of VNN-COMP; --model is .onnx, .nnet or .npz")
 
 
 def check_question(o: Namespace) -> None:
@@ -57,17 +47,32 @@ def check_question(o: Namespace) -> None:
         raise ValueError("vnnlib: expected --model beside it, and neither --eps nor --gap: the file says what is asked")
 
 
-def decide(o: Namespace, network: Network, x: Array, number: Array, held: ExitStack | None) -> dict[str, Any]:
-    """A verdict of each image x (n, d) of class 0, written to the folder `o.out`; returns the summary.
+def run(o: Namespace) -> dict[str, Any]:
+    """A verdict of each image at radius `o.eps`, written to the folder `o.out`; returns the summary.
 
-    `number` (n,) names the test images: the certificate of image 7 is certificates/7.npz, and there is none where it is
-    open.  `held` is to keep the lock of the folder, if that was not there yet.
+    The certificate of test image 7 is certificates/7.npz, and there is none where it is open.
+
+    Raises
+    ------
+    ValueError, OSError, RuntimeError
+        Bad options; a folder that cannot be written, or that another run is writing to; a worker that died.
     """
-    o.out.mkdir(parents=True, exist_ok=True)
-    if held is not None:
-        held.enter_context(alone(o.out))
-    write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
-    line, done = StatusLine(), list[int]()
+    check_numbers(o)
+    Limits.from_options(o.norm, o.gap, o.time_limit)
+    check_question(o)
+    line = StatusLine()
+    with reserved(o.out) as make_folder:
+        network, images = network_and_images(o, line)
+        make_folder()
+        write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
+        results = decide_all(o, network.net, images.test[: o.count], images.number[: o.count], line)
+    line.end()
+    return results
+
+
+def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine) -> dict[str, Any]:
+    """The verdicts of the images x (n, d) of class 0, written down; `number` (n,) names the test images."""
+    done = list[int]()
 
     def tell(_: object) -> None:
         done.append(1)
@@ -77,7 +82,7 @@ def decide(o: Namespace, network: Network, x: Array, number: Array, held: ExitSt
     futures = []
     with workers(o.workers if o.workers > 1 else 0) as executor:
         for row in x:
-            futures.append(executor.submit(decide_one, network.net.to_arrays(), row, **asked))
+            futures.append(executor.submit(decide_one, net.to_arrays(), row, **asked))
             futures[-1].add_done_callback(tell)
         verdicts = [future.result() for future in futures]
     results = summary(verdicts, asked)
@@ -89,7 +94,6 @@ def decide(o: Namespace, network: Network, x: Array, number: Array, held: ExitSt
             verdict.certificate.save(path)
     write_whole(o.out / "table.csv", csv_bytes(number, verdicts, SHOWN))
     write_whole(o.out / "summary.json", json_bytes(results))
-    line.end()
     return results
 
 

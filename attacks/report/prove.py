@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from attacks.balls import BALLS
 from attacks.proofs.campaign import Progress, campaign
 from attacks.proofs.campaign_log import SHOWN, read
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
-from attacks.report import decisions
 from attacks.report.formats import ceiled, csv_bytes, floored, json_bytes
-from attacks.report.interrupt import INTERRUPTED
-from attacks.report.progress import Clock, StatusLine, say
-from attacks.report.setup import Images, Network, Options, load, prepare
+from attacks.report.progress import StatusLine
+from attacks.report.prove_options import check_numbers, network_and_images, reserved
 from attacks.report.wording import why_open
 from attacks.report.workers import workers
-from minigrad.inputs import Array, as_count
-from minigrad.io.files import alone, check_writable, write_whole
+from minigrad.inputs import Array
+from minigrad.io.files import write_whole
 from minigrad.io.npz import npz_bytes
 
-DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUNT correctly classified test images of
-digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
-run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz."""
 UNIT = {"l0": "pixels", "linf": "eps", "l1": "|s|_1", "l2": "|s|_2"}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the command."""
-    p = argparse.ArgumentParser(prog="python -m attacks prove", description=DESCRIPTION, epilog=decisions.HELP)
-    p.add_argument("--norm", choices=list(BALLS), default="l0", help="how perturbations are measured (default: l0)")
-    p.add_argument("--count", type=int, default=100, help="images to certify (default: 100)")
-    p.add_argument("--workers", type=int, default=1, help="processes, one image each at a time (default: 1)")
-    p.add_argument("--out", type=Path, default=Path("proofs"), help="folder to write to (default: proofs)")
-    p.add_argument("--time-limit", type=float, default=60.0, help="seconds an image (default: 60)")
-    p.add_argument("--gap", type=float, help="stop at lower >= (1 - gap) upper (default: 0 for l0, else 0.01)")
-    decisions.add_options(p)
-    p.add_argument(
-        "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
-    )
-    p.add_argument("--model", type=Path, help="a network saved by MLP.save, instead of training one")
-    p.add_argument("--data", type=Path, help="a folder with four IDX files, or an .npz file with x and y")
-    p.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
-    p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
-    return p
-
-
-def run(o: argparse.Namespace) -> dict[str, Any]:
+def run(o: Namespace) -> dict[str, Any]:
     """Certify, draw, write; returns the summary.
 
     Raises
@@ -62,60 +33,31 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     ValueError, OSError, RuntimeError
         Bad options; a folder that cannot be written, or that another run is writing to; a worker that died.
     """
-    out = Path(o.out)
-    for name in ("count", "workers", "epochs"):
-        as_count(getattr(o, name), name)
-    as_count(o.seed, "seed", least=0)
+    check_numbers(o)
     limits = Limits.from_options(o.norm, o.gap, o.time_limit)
-    decisions.check_question(o)
-    check_writable(out)
-    with ExitStack() as held:
-        there = out.exists()
-        if there:
-            held.enter_context(alone(out))  # before a network is trained for nothing
-        return _run(o, limits, None if there else held)
+    log, line = o.out / "certificates.jsonl", StatusLine()
+    with reserved(o.out) as make_folder:
+        network, images = network_and_images(o, line)
+        x, y = images.test[: o.count], np.zeros(o.count, int)
+        trained = None if o.model else {"seed": o.seed, "epochs": o.epochs}
+        task = Task.from_images(network.net, x, y, norm=o.norm, limits=limits)
+        read(log, task, trained)  # refuses a folder of another question
+        if make_folder():
+            read(log, task, trained)
+        write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
 
+        def tell(p: Progress) -> None:
+            left = "" if np.isnan(p.left) else f", about {p.left:.0f} s left"
+            line(f"prove {o.norm}: {p.done} of {p.done + p.open} images done{left}")
 
-def _run(o: argparse.Namespace, limits: Limits, held: ExitStack | None) -> dict[str, Any]:
-    """The rest of `run`; `held` is to keep the lock of the folder, if that is not there yet."""
-    out, log = Path(o.out), Path(o.out) / "certificates.jsonl"
-    line = StatusLine()
-    network, images = _prepare(o, Clock(line))
-    if o.count > len(images.test):
-        raise ValueError(f"count: expected at most {len(images.test)}, the images it gets right, got {o.count}")
-    x, y = images.test[: o.count], np.zeros(o.count, int)
-    if o.eps is not None:
-        return decisions.decide(o, network, x, images.number[: o.count], held)
-    trained = None if o.model else {"seed": o.seed, "epochs": o.epochs}
-    task = Task.from_images(network.net, x, y, norm=o.norm, limits=limits)
-    read(log, task, trained)  # refuses a folder of another question
-    out.mkdir(parents=True, exist_ok=True)
-    if held is not None:
-        held.enter_context(alone(out))
-        read(log, task, trained)  # another run may have been faster
-    write_whole(out / "model.npz", npz_bytes(network.original.to_arrays()))
-
-    def tell(p: Progress) -> None:
-        left = "" if np.isnan(p.left) else f", about {p.left:.0f} s left"
-        line(f"prove {o.norm}: {p.done} of {p.done + p.open} images done{left}")
-
-    with workers(o.workers) as executor:
-        asked: dict[str, Any] = {"norm": o.norm, "gap": o.gap, "time_limit": o.time_limit, "note": trained}
-        certificates = campaign(network.net, x, y, log, executor=executor, on_progress=tell, **asked)
-    results = summary(certificates)
-    for name, content in files(certificates, images.number[: o.count], results).items():
-        write_whole(out / name, content)
+        with workers(o.workers) as executor:
+            asked: dict[str, Any] = {"norm": o.norm, "gap": o.gap, "time_limit": o.time_limit, "note": trained}
+            certificates = campaign(network.net, x, y, log, executor=executor, on_progress=tell, **asked)
+        results = summary(certificates)
+        for name, content in files(certificates, images.number[: o.count], results).items():
+            write_whole(o.out / name, content)
     line.end()
     return results
-
-
-def _prepare(o: argparse.Namespace, clock: Clock) -> tuple[Network, Images]:
-    """The network and its images; a resumed run finds the network it trained in its own folder."""
-    model = o.model
-    if model is None and (o.out / "certificates.jsonl").exists() and (o.out / "model.npz").exists():
-        model = o.out / "model.npz"
-    options = Options(digits=tuple(o.digits), seed=o.seed, epochs=o.epochs, model=model, data=o.data)
-    return prepare(options, load(options, clock), clock)
 
 
 def summary(certificates: list[Certificate]) -> dict[str, Any]:
@@ -179,24 +121,3 @@ def table(r: dict[str, Any]) -> str:
         ("  seconds an image", f"median {r['median_seconds']:.2f}, largest {r['largest_seconds']:.1f}"),
     ]
     return "\n".join(f"{name:34s} {text}" for name, text in rows)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Exit status 0; 2 for bad options or files, 1 for a worker that died, 130 when interrupted."""
-    options = parser().parse_args(arguments)
-    try:
-        if options.vnnlib is not None:
-            return decisions.answer(options)
-        results = run(options)
-        last = f"see {options.out / 'attack_against_proof.png'}, {options.out / 'certificates.jsonl'} holds the proofs"
-        say(f"{table(results)}\n\n{last}" if options.eps is None else decisions.in_words(results))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same command again to go on", file=sys.stderr)
-        return INTERRUPTED
-    return 0

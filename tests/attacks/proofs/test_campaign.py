@@ -14,7 +14,7 @@ from paths import NETS
 import attacks.proofs.campaign
 from attacks import Certificate, certified_minimum
 from attacks.proofs.campaign import campaign
-from attacks.report.prove import main
+from attacks.report.cli import main
 from attacks.report.workers import workers
 from attacks.result import Reason
 from minigrad import MLP
@@ -222,7 +222,7 @@ def test_two_runs_at_once_are_refused(task, tmp_path):
 
 def test_two_proves_in_one_folder_are_refused_before_any_work(tmp_path, capsys):
     with alone(tmp_path):
-        assert main(["--out", str(tmp_path), "--count", "1"]) == 2
+        assert main(["prove", "--out", str(tmp_path), "--count", "1"]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
     assert sentence == f"error: {tmp_path}: another run is writing to this folder: wait for its end, or name another"
     assert not list(tmp_path.iterdir())
@@ -244,7 +244,7 @@ def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
         (["--norm", "linf", "--gap", "0"], "gap: expected a number of at least 1e-09"),
         (["--gap", "nan"], "gap: expected a number of at least 0"),
     ):
-        assert main([*model, *wrong]) == 2
+        assert main(["prove", *model, *wrong]) == 2
         assert sentence in capsys.readouterr().err
         assert not (tmp_path / "p").exists()
     for options, sentence in (
@@ -260,7 +260,7 @@ def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
 
 def test_a_refused_run_leaves_the_network_of_the_proofs(tmp_path, capsys):
     model, other = (str(NETS / f"784-{name}-1.npz") for name in ("32", "64-32"))
-    command = ["--count", "2", "--out", str(tmp_path / "p")]
+    command = ["prove", "--count", "2", "--out", str(tmp_path / "p")]
     assert main([*command, "--model", model]) == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
     for wrong in (["--model", other], ["--model", model, "--norm", "linf"]):

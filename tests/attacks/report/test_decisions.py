@@ -8,7 +8,7 @@ import pytest
 from paths import NETS
 
 from attacks import Certificate
-from attacks.report import prove
+from attacks.report.cli import main
 from minigrad import MLP
 
 NET = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
@@ -31,7 +31,7 @@ def asked(tmp_path, capsys, *boxes, least="0.0", model=None):
     if model is None:
         model = tmp_path / "net.npz"
         NET.save(model)
-    status = prove.main(["--model", str(model), "--vnnlib", vnnlib(tmp_path / "p.vnnlib", *boxes, least=least)])
+    status = main(["prove", "--model", str(model), "--vnnlib", vnnlib(tmp_path / "p.vnnlib", *boxes, least=least)])
     return status, capsys.readouterr().out
 
 
@@ -68,7 +68,7 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
     command = ["--count", "3", "--model", SMALL, "--norm", "linf", "--out", str(tmp_path / "p"), "--eps"]
     found = {}
     for eps, only in ((0.001, "robust"), (0.3, "fooled")):  # the second run replaces the first
-        assert prove.main([*command, str(eps)]) == 0
+        assert main(["prove", *command, str(eps)]) == 0
         said = capsys.readouterr()
         assert f"3 test images, linf at {eps:g}: " in said.out and "3 of 3 images done" in said.err
         summary = json.loads((tmp_path / "p" / "summary.json").read_text())
@@ -82,7 +82,7 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
             certificate.check(MLP.load(tmp_path / "p" / "model.npz"))
     assert all(c.lower == 0.001 for c in found["robust"]) and all(c.upper <= 0.3 for c in found["fooled"])
     (tmp_path / "p" / "certificates.jsonl").write_text("")
-    assert prove.main([*command, "0.1"]) == 2 and "certified minima" in capsys.readouterr().err
+    assert main(["prove", *command, "0.1"]) == 2 and "certified minima" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
 )  # fmt: skip
 def test_bad_options_are_one_sentence_and_nothing_is_written(options, words, tmp_path, capsys):
     norm = [] if "--norm" in options else ["--norm", "linf"]
-    assert prove.main([*options, *norm, "--out", str(tmp_path / "p")]) == 2
+    assert main(["prove", *options, *norm, "--out", str(tmp_path / "p")]) == 2
     said = capsys.readouterr()
     assert said.err.startswith("error: ") and words in said.err and len(said.err.splitlines()) == 1 and not said.out
     assert not (tmp_path / "p").exists()
