@@ -4,7 +4,8 @@ The files of this folder are the homework: `saliency.py` (few pixels; `sparse_se
 `sign_gradient.py` (small changes), `minimum_norm.py` (the smallest), `eight_bit.py` (among the bytes).  They stand on
 `balls/` (the perturbation sets), `problem.py` and `result.py` (what goes in, what comes out).  The wings go beyond,
 each standing on those before it: `uap/` (one perturbation for all images), `patch/` (glasses), `detect/` (can one
-tell?), `proofs/` (nothing smaller works: proved), `report/` (all as a page).  Conventions: `minigrad/__init__.py`.
+tell?), `proofs/` (nothing smaller works: proved), `defend/` (training against them), `report/` (all as a page).
+Conventions: `minigrad/__init__.py`.
 
 One rule for all calls: what has a radius takes a ball, what looks for a radius takes `norm=`; every option is
 keyword-only.  A name below is imported when it is first used, so `import attacks` costs little more than NumPy.
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from attacks.balls.l1 import L1
     from attacks.balls.l2 import L2
     from attacks.balls.linf import LInf
+    from attacks.defend.accuracy import RobustAccuracy, robust_accuracy, robust_curve
+    from attacks.defend.comparison import Comparison, compare
+    from attacks.defend.training import fit_robust
     from attacks.minimum_norm import smallest_eps
     from attacks.patch.attack import Accessory, accessory
     from attacks.patch.masks import glasses_mask, place
@@ -48,6 +52,9 @@ HOME = {  # where each public name lives
     "Verdict": "attacks.proofs.verdict",
     **dict.fromkeys(("any_filling", "smallest_mask"), "attacks.proofs.mask_minimum"),
     "certified_minimum": "attacks.proofs.minimum",
+    **dict.fromkeys(("RobustAccuracy", "robust_accuracy", "robust_curve"), "attacks.defend.accuracy"),
+    **dict.fromkeys(("Comparison", "compare"), "attacks.defend.comparison"),
+    "fit_robust": "attacks.defend.training",
     **dict.fromkeys(("UniversalMinimum", "universal_minimum"), "attacks.proofs.set_minimum"),
 }
 
@@ -59,8 +66,10 @@ __all__ = [
     "AttackResult",
     "Certificate",
     "CertificateError",
+    "Comparison",
     "LInf",
     "Reason",
+    "RobustAccuracy",
     "Trace",
     "UniversalMinimum",
     "UniversalResult",
@@ -69,11 +78,15 @@ __all__ = [
     "any_filling",
     "certified_minimum",
     "certify",
+    "compare",
     "fgsm",
+    "fit_robust",
     "glasses_mask",
     "load_png",
     "pgd",
     "place",
+    "robust_accuracy",
+    "robust_curve",
     "saliency_map",
     "smallest_eps",
     "smallest_mask",

@@ -28,8 +28,18 @@ MAY = {  # wing: the wings it may import from, beside itself
     "attacks.patch": {"minigrad", "minigrad.io", *ATTACKS},
     "attacks.detect": {"minigrad", *ATTACKS},
     "attacks.proofs": {*MINIGRAD, *ATTACKS, "attacks.refine", "attacks.uap", "attacks.patch"},
+    "attacks.defend": {*MINIGRAD, *ATTACKS, "attacks.uap", "attacks.patch", "attacks.detect", "attacks.proofs"},
     "attacks.old": {"attacks.detect", "attacks.proofs", "attacks"},
-    "attacks.report": {*MINIGRAD, *ATTACKS, "attacks.uap", "attacks.patch", "attacks.detect", "attacks.proofs", "data"},
+    "attacks.report": {
+        *MINIGRAD,
+        *ATTACKS,
+        "attacks.uap",
+        "attacks.patch",
+        "attacks.detect",
+        "attacks.proofs",
+        "attacks.defend",
+        "data",
+    },
     "data": {"minigrad.io"},  # the one reader of `.npz`, inside the function that reads anybody's images
 }
 OPTIONAL = {

@@ -100,6 +100,11 @@ class Ball:
         """`h_S(g)`, (...): what `maximize` earns."""
         return np.sum(g * self.maximize(x, g), axis=-1)
 
+    def ascend(self, x: Array, now: Array, g: Array, share: float) -> Array:
+        """The image after a step of steepest ascent from `now` = x + s: the maximiser over the ball of share * radius
+        around it, projected back onto S.  (..., d)"""
+        return self.apply(x, self.project(x, now - x + self.scaled(share).maximize(now, g)))
+
     def maximize_jointly(self, x: Array, A: Array) -> tuple[Array, Array] | None:
         """The s (d,) of this one set that maximises  sum_i A_i . (clip(x_i + s) - x_i),  and what each pixel earns.
 

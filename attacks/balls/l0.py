@@ -88,6 +88,13 @@ class L0(Ball):
         s[move] = np.where(g[move] > 0, up, down)
         return s
 
+    def ascend(self, x: Array, now: Array, g: Array, share: float) -> Array:
+        """Of the pixels that have moved and the best share * radius of the others, the k of largest gain, each at its
+        best end: projecting would keep the longest moves, and lose a better pixel that has less room."""
+        gain, moved = gains(*self.room(x), g), now != x
+        new = largest(gain * ~moved, self.scaled(share).left())
+        return self.apply(x, self.maximize(x, g * (moved | new)))
+
     def support(self, x: Array, g: Array) -> Array:
         """The sum of the k largest gains (and of all that are in), without the pixels that earn them: no full sort."""
         gain = gains(*self.room(x), g)

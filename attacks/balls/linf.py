@@ -35,6 +35,19 @@ class LInf(Ball):
         s = s * np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 inf would be NaN
         return np.clip(s, down, up, out=s)
 
+    def ascend(self, x: Array, now: Array, g: Array, share: float) -> Array:
+        """Every constraint is an end of an interval, so both clips are one:  clip(now + share r sign(g), low, high)."""
+        r = np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # (..., 1)
+        step = np.sign(g)  # (..., d)
+        step *= x.dtype.type(share) * r
+        step += now
+        if self.mask is not None:
+            r = r * self.mask
+        lo, hi = (end.astype(x.dtype, copy=False) for end in self.box)
+        for end, within, box in ((x - r, np.maximum, lo), (x + r, np.minimum, hi)):
+            within(step, within(end, box, out=end), out=step)
+        return step
+
     def support(self, x: Array, g: Array) -> Array:
         """`g . middle + |g| . half`, what `maximize` earns."""
         middle, half = self._centre(x)

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigrad.inputs import Array
+from minigrad.io.agreement import check_same_logits, random_rows
 from minigrad.io.chain import Chain
-from minigrad.io.compare import check_same_logits, random_rows
 from minigrad.io.npz import briefly
 from minigrad.io.pairs import Pair
 

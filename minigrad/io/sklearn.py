@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.inputs import Array
-from minigrad.io.compare import random_rows
+from minigrad.io.agreement import random_rows
 from minigrad.io.npz import briefly
 from minigrad.io.pairs import Pair, as_numbers, merged_layers
 

@@ -3,7 +3,7 @@
 torch is not imported: whoever has a module has loaded it.  A layer is known by its class, which must be torch's own:
 one that inherits from it, or only bears its name as in LoRA and in quantised networks, may compute something else.
 Layers are read in the order in which they are called; one that is called twice comes twice.  At the end the module and
-the network must give the same logits of random rows (minigrad/io/compare.py).
+the network must give the same logits of random rows (minigrad/io/agreement.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.inputs import Array
+from minigrad.io.agreement import check_same_logits, random_rows
 from minigrad.io.arrays import check_activation
-from minigrad.io.compare import check_same_logits, random_rows
 from minigrad.io.npz import briefly
 from minigrad.io.pairs import Pair, as_numbers, merged_layers
 from minigrad.io.state_dict import state_pairs
