@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ class MLP:
 
     # ------------------------------------------------------------------ its parts
 
-    @property
+    @cached_property  # the proofs of a network of 80 layers ask for it 100,000 times
     def dense(self) -> tuple[Dense, ...]:
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
 

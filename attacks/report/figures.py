@@ -25,10 +25,15 @@ COLUMNS, PAIRS = 8, 3  # images in a strip; strips without s, each above one wit
 
 def draw(r: Results, executor: Executor) -> dict[str, bytes]:
     """`file name -> PNG` for every figure, every second one drawn by `executor`."""
-    jobs = _overview(r) | _one_image(r) | _sets(r) | _glasses(r) | _detection(r)
-    there = {name: executor.submit(work) for name, work in list(jobs.items())[::2]}
-    here = {name: work() for name, work in jobs.items() if name not in there}
-    return {name: here[name] if name in here else there[name].result() for name in jobs}
+    work = jobs(r)
+    there = {name: executor.submit(job) for name, job in list(work.items())[::2]}
+    here = {name: job() for name, job in work.items() if name not in there}
+    return {name: here[name] if name in here else there[name].result() for name in work}
+
+
+def jobs(r: Results) -> dict[str, Job]:
+    """`file name -> what draws it` for every figure."""
+    return _overview(r) | _one_image(r) | _sets(r) | _glasses(r) | _detection(r)
 
 
 def _overview(r: Results) -> dict[str, Job]:

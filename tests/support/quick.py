@@ -1,16 +1,23 @@
-"""A report in seconds: fewer sets, heights, places and adaptive attacks.  The experiments have tests of their own."""
+"""A report in seconds: a smaller network, fewer sets, heights, places and adaptive attacks, short searches for sets.
 
-from functools import partialmethod
+The experiments have tests of their own.
+"""
+
+from functools import partial, partialmethod
 
 from matplotlib.figure import Figure
 
+import attacks.proofs.set_minimum
 import attacks.report.detection
 import attacks.report.glasses
 import attacks.report.image_sets
 import attacks.report.proof_jobs
+import attacks.report.setup
 import attacks.uap.linear_program
 
 QUICK = {
+    attacks.report.setup: {"REFERENCE": (32, 16, 1)},
+    attacks.proofs.set_minimum: {"universal": partial(attacks.universal, steps=4, passes=1)},
     attacks.report.image_sets: {
         "FEW": 4, "FEW_EPS": (0.05, 0.1), "UNIVERSAL_EPS": (0.05, 0.1), "MIXED_EPS": (0.3,), "PIXELS": 4
     },

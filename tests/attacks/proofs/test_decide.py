@@ -24,6 +24,7 @@ LIMITS = {"time_limit": 1e6, "node_limit": 2000, "restarts": 2}
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", NORMS)
 def test_verdicts_against_every_linear_piece(norm):
     """1 to 4 classes, targets, masks, boxes, a radius an image: on either side of the exact minimum, and at it."""
@@ -55,6 +56,7 @@ def test_verdicts_against_every_linear_piece(norm):
     assert seen["robust"] and seen["fooled"]
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", ["linf", "l1"])
 def test_three_hidden_layers_whose_rivals_share_a_tree(norm):
     for seed in (0, 1):
@@ -68,6 +70,7 @@ def test_three_hidden_layers_whose_rivals_share_a_tree(norm):
             verdict.check(net)
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", NORMS)
 def test_it_agrees_with_the_certified_minimum_and_is_monotone(norm):
     for seed in (0, 1):

@@ -56,6 +56,7 @@ def check_claims(net, cert, norm, truth):
 # ---------------------------------------------------------------- exact minima
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", NORMS)
 def test_exact_against_every_linear_piece(norm):
     """Untargeted and targeted, 1 to 3 classes, every box and mask; binary fractions, so ties do occur.
@@ -92,6 +93,7 @@ def test_exact_against_every_linear_piece(norm):
     assert seen["none"] > 0
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", ["l0", "l1", "linf"])
 @pytest.mark.parametrize("k", [1, 3])
 def test_exact_against_mixed_integer_programs(norm, k):
@@ -110,6 +112,7 @@ def test_exact_against_mixed_integer_programs(norm, k):
         assert cert.optimal and cert.reason == Reason.PROVED
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", ["l0", "l1", "linf"])
 def test_a_target_that_must_beat_two_rivals_against_mixed_integer_programs(norm):
     """Neither rival alone decides: only leaves, whose programs weigh the rivals, can close such a proof."""
@@ -126,6 +129,7 @@ def test_a_target_that_must_beat_two_rivals_against_mixed_integer_programs(norm)
         assert cert.optimal and cert.reason == Reason.PROVED
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", NORMS)
 @settings(max_examples=30)
 @given(affine_cases(logits=st.integers(1, 3), images=st.just(1)))
@@ -207,6 +211,7 @@ def test_smooth_activations_give_true_intervals(norm, data):
 # ---------------------------------------------------------------- limits
 
 
+@pytest.mark.usefixtures("short_attack")
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("limit", [{"time_limit": 0}, {"node_limit": 0}], ids=str)
 def test_no_time_and_no_nodes_still_give_true_intervals(norm, limit):
