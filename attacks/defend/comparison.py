@@ -102,6 +102,20 @@ class Comparison:
         wide = max(len(text) for _, texts in lines for text in texts)
         return "\n".join(f"{label:20s}" + "".join(f"  {text:>{wide}s}" for text in texts) for label, texts in lines)
 
+    def curves(self) -> tuple[Array, dict[str, tuple[Array, Array]]]:
+        """The radii, rising, and each network's shares proved and not fooled: for `attacks.report.plots.robust_curves`.
+
+        A radius of 0, the accuracy itself, comes first.
+        """
+        order = np.argsort(self.radii)
+        found = {}
+        for name, row in self.rows.items():
+            ends = [(row.robust[j].lower, row.robust[j].upper) for j in order]
+            right = row.robust[0].accuracy
+            lower, upper = zip((right, right), *ends, strict=True)
+            found[name] = np.array(lower), np.array(upper)
+        return np.concatenate([[0.0], np.array(self.radii)[order]]), found
+
     def numbers(self) -> dict[str, Any]:
         """All of it as JSON values; None where something was not measured."""
         return {
@@ -158,7 +172,7 @@ def compare(
     Returns
     -------
     Comparison
-        `print` shows the table; `attacks.report.plots.robust_curves` draws it.
+        `print` shows the table; `plots.robust_curves(*comparison.curves())` of attacks/report/plots.py draws it.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from attacks.report import decisions, prove, prove_options
+from attacks.report import compare_command, decisions, prove, prove_options
 from attacks.report.detection import detect
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
@@ -34,7 +34,8 @@ from attacks.report.write import check_folder, write_report
 DESCRIPTION = """Train a network that tells two digits apart, then turn one into the other in three ways: with as few
 pixels as possible, with changes too small to see, and with one perturbation for all images.  Writes index.html (open
 it in a browser), PNG figures, results.json and model.npz."""
-PROVE = "To certify the smallest perturbation of a whole set of images: python -m attacks prove --help"
+PROVE = """To certify the smallest perturbation of a whole set of images: python -m attacks prove --help.  To compare
+networks: python -m attacks compare --help"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,10 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["prove"]:
         return prove_or_decide(arguments[1:])
+    if arguments[:1] == ["compare"]:
+        return compare_command.main(arguments[1:])
     p = parser()
     if arguments and not arguments[0].startswith("-"):
-        meant = "; prove?" if get_close_matches(arguments[0].lower(), ["prove"]) else ""
-        p.error(f"expected options, or the command prove and its options, got {arguments[0]!r}{meant}")
+        meant = "".join(f"; {word}?" for word in get_close_matches(arguments[0].lower(), ["prove", "compare"]))
+        p.error(f"expected options, or one of the commands prove and compare, got {arguments[0]!r}{meant}")
     options = p.parse_args(arguments)
     names = tuple(options.names) if options.names else None
     try:

@@ -216,6 +216,19 @@ def rate_curve(radius: Array, most: Array, rates: dict[str, tuple[Array, Array]]
 
 
 @plain
+def robust_curves(radii: Array, curves: dict[str, tuple[Array, Array]]) -> bytes:
+    """The share that stays right as eps grows, `name -> (proved, not fooled)`: what lies between is not known."""
+    figure, axes = _axes("eps", "share right on the whole ball")
+    for (name, (lower, upper)), colour in zip(curves.items(), (GREY, BLUE, VERMILION, GREEN) * 9, strict=False):
+        axes.fill_between(radii, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(radii, lower, "o-", color=colour, label=f"{name}: proved", markersize=4)
+        axes.plot(radii, upper, "--", color=colour, linewidth=1)
+    axes.set(ylim=(0, 1.02), xlim=(0, None))
+    axes.legend(fontsize=9, loc="lower left")
+    return _png(figure)
+
+
+@plain
 def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     """Detections against false alarms, `name -> (false alarms, detections)`; false alarms on a logarithmic scale."""
     figure, axes = _axes("share of clean images called attacked (left edge: none)", "share of attacked images found")

@@ -7,8 +7,7 @@ checks that nothing else was read than was given.  `onnx.py`, with `onnx_nodes.p
 `onnx_write.py` for the way back, and `nnet.py` read networks from files; `chain.py` makes layers of what they list.
 `rescale.py` makes a network for pixels in another range, `png.py` is for pictures.  `import minigrad.io as io` loads
 none of them: `io.torch` is imported when it is first asked for, so that `MLP` stands below its converters.  They may
-import
-`minigrad.inputs`, `minigrad.layers` and each other, and of `MLP` only the name, for types; no torch and no
+import `minigrad.inputs`, `minigrad.layers` and each other, and of `MLP` only the name, for types; no torch and no
 scikit-learn, which the caller has loaded, and the package onnx only inside functions, to parse its files.
 """
 

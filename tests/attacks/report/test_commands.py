@@ -79,13 +79,20 @@ def test_a_terminal_gets_one_line_a_step(tmp_path, columns):
 
 @pytest.mark.parametrize(
     ("word", "end"),
-    [("porve", "got 'porve'; prove?"), ("Prove", "got 'Prove'; prove?"), ("report", "got 'report'")],
+    [
+        ("porve", "got 'porve'; prove?"),
+        ("Prove", "got 'Prove'; prove?"),
+        ("report", "got 'report'"),
+        ("comapre", "got 'comapre'; compare?"),
+    ],
 )
 def test_a_word_that_is_no_command(capsys, word, end):
     with pytest.raises(SystemExit) as stop:
         main([word, "--count", "3"])
     assert stop.value.code == 2
-    assert capsys.readouterr().err.rstrip().endswith(f"expected options, or the command prove and its options, {end}")
+    assert (
+        capsys.readouterr().err.rstrip().endswith(f"expected options, or one of the commands prove and compare, {end}")
+    )
 
 
 def test_the_version(capsys):
