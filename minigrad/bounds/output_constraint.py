@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from minigrad.bounds.crown import Substitution
 from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.optimised import optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
@@ -101,20 +102,26 @@ def constrain_intervals(
     steps : int
         As in `optimise_bounds`.
     """
-    l, u, gamma = known.l[k].copy(), known.u[k].copy(), gamma.copy()  # noqa: E741
-    curved = known.lines[k].upper_slope != known.lines[k].lower_slope
-    curved |= known.lines[k].free
-    for part in parts_of(curved):
-        e = unit_rows(part.neurons, l.shape[1], part.real)
-        found, best = optimise_bounds(
-            known.take(part.sets), c[part.sets], part.multipliers(mult, gamma), (k, e), steps=steps
-        )
+    l, u, best = known.l[k].copy(), known.u[k].copy(), gamma.copy()  # noqa: E741
+    for part, found, multipliers in constrained_rows(known, k, c, mult, gamma, steps=steps):
         upper, lower = np.split(found.bound, 2, axis=1)  # (p, w) each, the second of -z
         where = part.where
         u[where] = np.minimum(u[where], upper[part.real])
         l[where] = np.maximum(l[where], -lower[part.real])
-        gamma[part.rows] = np.maximum(best.gamma.reshape(len(e), 2, -1), LEAST_GAMMA)
-    return ConstrainedIntervals(l, u, gamma, np.any(l > u, axis=1))
+        best[part.rows] = np.maximum(multipliers.gamma.reshape(len(part.sets), 2, -1), LEAST_GAMMA)
+    return ConstrainedIntervals(l, u, best, np.any(l > u, axis=1))
+
+
+def constrained_rows(
+    known: Region, k: int, c: Array, mult: Multipliers, gamma: Array, *, steps: int = 6
+) -> Iterator[tuple[Part, Substitution, Multipliers]]:
+    """The same neurons in parts, with the substitution of their rows and its multipliers."""
+    curved = known.lines[k].upper_slope != known.lines[k].lower_slope
+    curved |= known.lines[k].free
+    for part in parts_of(curved):
+        e = unit_rows(part.neurons, curved.shape[1], part.real)
+        start = part.multipliers(mult, gamma)
+        yield part, *optimise_bounds(known.take(part.sets), c[part.sets], start, (k, e), steps=steps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,521 @@
+# mypy: ignore-errors
+"""Check a proof about a neural network in exact arithmetic:  python checker.py model.npz proof.npz
+
+This file needs NumPy and nothing else of this project, so that a mistake there cannot hide here.  It can be read in one
+sitting, and its docstring is the whole theory.
+
+What is claimed.  Of one image x, a ReLU network N (z_0 = x W_0 + b_0, a_k = max(z_k, 0), z_{k+1} = a_k W_{k+1} +
+b_{k+1}) and the set  S = { s : |s| <= radius,  lo <= x + s <= hi,  s = 0 off the mask }:  no s in S has m_j(x + s) > 0
+for a rival j; m_j is the rival's logit minus that of the image's class (one logit: +-(N - threshold)).  With a target
+among three classes or more, no s has all m_j > 0, the m_j being the target's logit minus each other one.  And of
+`x_adv`: it is such a point, in the box, and |x_adv - x| <= upper.
+
+What a proof is.  A tree of parts of S.  A part knows intervals l <= z <= u of all neurons, which hold at all its
+counterexamples, and, where pixels are counted (L0), pixels that all of them change and pixels that none changes.  It is
+split in two, at z_i <= c and z_i >= c or at a pixel that changes or does not, or by the rivals; each part without a
+split must be closed: all its rivals refuted, or an interval empty.  What a part knows comes from rows of multipliers.
+
+What a row proves.  Any of  +z_i, -z_i, 0  plus  sum_j gamma_j m_j,  gamma >= 0, is at most  A . v + const  where v are
+the logits or the neurons of a layer, and is pushed down layer by layer by inequalities that hold for all multipliers:
+
+    dense     A . z = (A W^T) . a + A . b
+    ReLU      a <= sigma z + max(max(l, 0) - sigma l, max(u, 0) - sigma u)     for any sigma in [0, 1]: convexity
+              a >= alpha z                                                     for any alpha in [0, 1]
+    interval  0 <= beta (z - l),  0 <= beta (u - z)                            for any beta >= 0
+    pixels    A . (x + s) <= A . x + h,   h >= max A . s over S, with a_i = |A_i| and cap_i the room in that direction:
+              Linf  each pixel at the end of its interval
+              L0    the a_i cap_i of the pixels known to change, and the largest of the others as far as `radius` goes
+              L1    lambda r + sum max(0, a_i - lambda) cap_i                             for any lambda >= 0
+              L2    mu r^2 / 2 + sum of  a_i^2 / (2 mu)  or  mu tau^2 / 2 + max(0, a_i - mu tau) cap_i,  any mu, tau:
+                    the t_i^2 add up to at most r^2, and  a t - mu t^2 / 2  is at most either, for all t in [0, cap]
+
+At a counterexample m_j > 0, so the row bounds +-z_i there; a row of the m_j alone with a bound below 0 refutes them;
+and so, where pixels are counted, does one whose bound falls below 0 once a pixel is kept out (then every counterexample
+changes it) or counted in (none does).  Multipliers need not be the best, so they are rounded as it suits the sums.
+
+Why the sums are exact.  All numbers are whole numbers held in float64 times a power of two.  A row is A 2^e with |A| <=
+2^b, and const 2^e; a weight is (65536 high + low) 2^w with |high|, |low| <= 2^15.  So the products A @ high and A @ low
+add n numbers of at most 2^(b + 15); b is chosen so that n 2^(b + 15) <= 2^53, and below 2^53 every product and every
+partial sum in float64 is exact, in whatever order.  Rounding is done on purpose and paid for: constants are rounded up;
+an entry of A that is rounded moves by at most 1, which costs at most |v|; so does a weight, times |A|.  Powers of two
+are exact, and where they underflow `up` rounds up.  No tolerance, no float sum that may be rounded, no division is
+trusted.
+
+The witness is measured in Python's integers.
+"""
+
+import hashlib
+import sys
+
+import numpy as np
+
+SLOPE = 14  # bits of alpha and sigma
+LEAF, PIXEL, RIVALS = -2, -1, -3  # instead of the layer of a split
+NEVER = -(10**6)
+POINT = 1100  # constants are Python's integers, times 2^-POINT: below the smallest float there is
+
+
+class Refused(Exception):
+    """The proof does not show what it claims; the message says where."""
+
+
+def require(fact, words):
+    if not fact:
+        raise Refused(words)
+
+
+# ---------------------------------------------------------------------------- whole numbers times powers of two
+
+
+def up(v, shift):
+    """The smallest whole numbers at or above v 2^shift."""
+    moved = np.ldexp(v, shift)
+    return np.ceil(moved) + ((moved == 0) & (v > 0))
+
+
+def lifted(v, shift):
+    """The whole number v, times 2^shift, as a constant; rounded up."""
+    return int(v) << shift + POINT if shift >= -POINT else -(-int(v) >> -shift - POINT)
+
+
+lift = np.frompyfunc(lifted, 2, 1)
+above = np.frompyfunc(lambda c: np.nextafter(c / (1 << POINT), np.inf), 1, 1)  # int / int rounds to the nearest float
+
+
+def exponent(v, axis=None):
+    """E with |v| < 2^E for all of v, or along an axis."""
+    return np.frexp(np.maximum(np.max(v, axis, initial=0), -np.min(v, axis, initial=0)))[1].astype(int)
+
+
+class Whole:
+    """A vector (d,) or matrix (d, n) of whole numbers of at most 2^30, times 2^unit, as two limbs side by side."""
+
+    def __init__(self, whole, unit):
+        self.whole, self.unit, high = whole, int(unit), np.rint(whole / 65536)
+        self.limbs = np.stack([high, whole - 65536 * high], axis=1).reshape(len(whole), -1)
+
+    @classmethod
+    def above(cls, *vectors):
+        """Each vector rounded up, all in one unit."""
+        unit = max(int(exponent(v)) for v in vectors) - 29
+        return [cls(up(v, -unit), unit) for v in vectors]
+
+
+def box(low, high):
+    """[low, high] rounded outward, one vector each."""
+    minus, high = Whole.above(-low, high)
+    return Whole(-minus.whole, minus.unit), high
+
+
+def times(A, v, e):
+    """A . v 2^e as constants (R,), rounded up, for whole numbers A (R, d)."""
+    high, low = (A @ v.limbs).T
+    return lift(high, v.unit + 16 + e) + lift(low, v.unit + e)
+
+
+def most(A, low, high, e):
+    """The maximum of A . v 2^e over low <= v <= high."""
+    return times(np.maximum(A, 0), high, e) + times(np.minimum(A, 0), low, e)
+
+
+def integers(v):
+    """A float array as Python's integers times 2^-q: (integers, q)."""
+    mantissa, power = np.frexp(v)
+    power = np.where(mantissa == 0, 0, power - 53)
+    q = max(-int(np.min(power, initial=0)), 0)
+    return (mantissa * 2.0**53).astype(np.int64).astype(object) << (power + q).astype(object), q
+
+
+# ---------------------------------------------------------------------------- network and set
+
+
+class Network:
+    """The network of a model.npz: the SHA-256 of its numbers, and its weights as whole numbers."""
+
+    def __init__(self, arrays):
+        depth = sum(name.startswith("W") for name in arrays)
+        names = ["threshold"] + [f"{kind}{k}" for k in range(1, depth + 1) for kind in "Wb"]
+        require(str(arrays["activation"]) == "relu" or depth == 1, "model: only ReLU is checked exactly")
+        values = [arrays["activation"]] + [real(arrays, name) for name in names]
+        digest = hashlib.sha256()
+        for name, value in zip(["activation", *names], values, strict=True):
+            digest.update(f"{name} {value.shape} {value.dtype.str}".encode() + value.tobytes())
+        self.name, self.threshold = digest.hexdigest(), values[1]
+        self.layers = list(zip(values[2::2], values[3::2], strict=True))
+        self.sizes = [len(self.layers[0][0])] + [len(b) for _, b in self.layers]
+        shapes = [W.shape == (d, len(b)) for d, (W, b) in zip(self.sizes[:-1], self.layers, strict=True)]
+        require(all(shapes), "model: shapes that do not follow each other")
+        self.bits = min(38 - (max(self.sizes) - 1).bit_length(), 30)
+        self.W, self.rough, self.b = [], [], [box(b, b) for _, b in self.layers]
+        for W, _ in self.layers:
+            unit = int(exponent(W)) - 30
+            scaled = np.ldexp(W, -unit)
+            whole = np.rint(scaled)
+            bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None))
+            even = max((bits & -bits).bit_length() - 1, 0)  # all are multiples of 2^even: a coarser unit will do
+            self.W.append(Whole(np.ldexp(whole, -even).T, unit + even))
+            self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any(axis=1))  # (d,) a weight was rounded
+
+    def logits(self, x):
+        """N(x) - threshold as Python's integers, times a power of two."""
+        a, q = integers(x)
+        for W, b in self.layers:
+            some = np.flatnonzero(a)
+            (W, p), b = integers(W[some]), integers(b)
+            z, q = aligned(a[some] @ W, q + p, *b)
+            a = np.maximum(z, 0)
+        return aligned(z, q, *integers(-self.threshold))[0]
+
+
+def aligned(a, q, b, r):
+    """The sum of a 2^-q and b 2^-r, and its q."""
+    return (a << max(r - q, 0)) + (b << max(q - r, 0)), max(q, r)
+
+
+class Set:
+    """The perturbations of one image, and the most that A . s can be over them: for each norm a function."""
+
+    def __init__(self, claim, bits):
+        self.norm, self.radius, x, (lo, hi) = str(claim["norm"]), claim["radius"], claim["x"], ends(claim)
+        require(self.norm in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {self.norm}")
+        require(0 < self.radius < np.inf and (self.norm != "l0" or self.radius % 1 == 0), "radius: no such radius")
+        require(((lo <= x) & (x <= hi)).all(), "x: expected pixels inside the box")
+        # a difference of two floats is rounded to the nearest, so the next one is above it
+        room = [np.where(a < b, np.nextafter(b - a, np.inf), 0.0) for a, b in ((lo, x), (x, hi))]
+        room = [np.minimum(r, self.radius) if self.norm == "linf" else r for r in room]
+        require(np.isfinite(room).all(), "box: expected ends whose difference is finite")
+        self.bits, self.x, (self.fall, self.rise) = bits, box(x, x), Whole.above(*room)
+        (self.reach,) = Whole.above(np.nextafter(np.abs(x) + np.maximum(*room), np.inf))
+        (self.length,) = Whole.above(np.array([self.radius]))
+
+    def linf(self, A, part, price, e):
+        return times(np.maximum(A, 0), self.rise, e) + times(np.maximum(-A, 0), self.fall, e)
+
+    def l1(self, A, part, price, e):
+        left = np.sign(A) * np.maximum(np.abs(A) - price, 0)
+        return times(price, self.length, e) + self.linf(left, part, price, e)
+
+    def l2(self, A, part, price, e):
+        a, step = np.abs(A), int(exponent(self.radius)) - 15  # mu is a multiple of 2^-step; floats choose which
+        mu = np.maximum(np.rint(price / np.ldexp(self.radius, -step)), 1)
+        cap = np.ldexp(np.where(A > 0, self.rise.whole, self.fall.whole), self.rise.unit - step)
+        free = a <= mu * cap
+        few = min((62 - a.shape[1].bit_length()) // 2, self.bits)  # bits of which the squares add up in int64
+        short = up(a * free, few - self.bits).astype(np.int64)
+        tau = np.where(free, 0, np.rint(np.minimum(cap, 2.0**15)))
+        left = np.sign(A) * np.where(free, 0, np.maximum(a - mu * tau, 0))
+        mu, square = mu[:, 0].astype(np.int64).astype(object), int(self.length.whole[0]) ** 2
+        ratio = -(-np.sum(short * short, axis=1).astype(object) // mu)
+        bent = lift(ratio, 2 * (self.bits - few) + step - 1 + e) + lift(np.sum(tau * tau, axis=1), step - 1 + e) * mu
+        return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)
+
+    def l0(self, A, part, price, e):
+        gain, unit, left = self.gains(A, part)
+        undecided = np.where(part.inside, 0, gain)
+        best = np.sort(undecided, axis=1)[:, A.shape[1] - left :]
+        return lift(np.sum(best, axis=1) + np.sum(gain - undecided, axis=1), unit + e)
+
+    def gains(self, A, part):
+        """|A_i| cap_i, whole numbers (R, d) of which `radius` add up exactly, their unit, and how many may be added."""
+        left = int(min(max(self.radius - np.count_nonzero(part.inside), 0), A.shape[1]))
+        coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)
+        cap = np.where(part.outside, 0, np.where(A > 0, up(self.rise.whole, -coarse), up(self.fall.whole, -coarse)))
+        return np.abs(A) * cap, self.rise.unit + coarse, left
+
+    def decided(self, A, rest, part, e):
+        """L0: the pixels without which  rest + h  is below 0, and those with which it is, (R, d) each."""
+        gain, unit, k = self.gains(A, part)
+        free = ~(part.inside | part.outside) & (k > 0)
+        undecided = np.where(free, gain, 0)
+        order = np.append(np.sort(undecided, axis=1)[:, ::-1], np.zeros((len(A), 1)), axis=1)
+        h = np.sum(gain * part.inside, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
+        last, after = order[:, max(k - 1, 0), None], order[:, k, None]
+        rest = np.clip(lift(rest, -unit - e - 2 * POINT), -(1 << 52), 1 << 52).astype(float)[:, None]
+        changes = h - np.where(undecided >= last, undecided - after, 0), h - np.maximum(last - undecided, 0)
+        return [free & (change + rest < 0) for change in changes]
+
+
+def ends(claim):
+    """Box and mask as one interval for each pixel."""
+    free = np.broadcast_to(claim["mask"], claim["x"].shape)
+    return [np.where(free, claim[end], claim["x"]) for end in ("lo", "hi")]
+
+
+def rivals(claim, classes):
+    """The rivals' margins as rows (r, classes) on the logits, and whether a counterexample has them all positive."""
+    y, target, eye = claim["y"], claim["target"], np.eye(classes)
+    require(0 <= y < max(classes, 2) and -1 <= target < max(classes, 2) and target != y, "y, target: no such class")
+    if classes == 1:
+        return np.array([[1.0 if y == 0 else -1.0]]), False
+    if target < 0 or classes == 2:
+        return np.delete(eye, y, axis=0) - eye[y], False
+    return eye[target] - np.delete(eye, target, axis=0), True
+
+
+# ---------------------------------------------------------------------------- parts of the set, and rows
+
+
+class Part:
+    """A part of the set: intervals of the neurons, pixels that change, pixels that do not, rivals not yet refuted."""
+
+    def __init__(self, l, u, inside, outside, alive):  # noqa: E741
+        self.l, self.u, self.inside, self.outside, self.open = l, u, inside, outside, alive
+
+    def copy(self):
+        l, u = [a.copy() for a in self.l], [a.copy() for a in self.u]  # noqa: E741
+        return Part(l, u, self.inside.copy(), self.outside.copy(), self.open.copy())
+
+    def closed(self, radius):
+        """Whether it holds no counterexample."""
+        empty = any((low > high).any() for low, high in zip(self.l, self.u, strict=True))
+        crossed = (self.inside & self.outside).any() or np.count_nonzero(self.inside) > radius
+        return bool(empty or crossed or not self.open.any())
+
+
+class Rows:
+    """Rows  A 2^e . v + const,  whole numbers A (R, d) with |A| <= 2^bits, and constants (R,)."""
+
+    def __init__(self, A, e, bits):
+        self.bits, self.const = bits, np.zeros(len(A), int).astype(object)
+        self.fit(A, e)
+
+    def fit(self, A, e, sizes=None, least=NEVER):
+        """Take A 2^e, rounded where it has more than `bits` bits: each entry by at most 1, times |v| <= sizes."""
+        shift = np.maximum(np.maximum(exponent(A, 1) - self.bits, least - e), 0)
+        self.A, self.e = np.rint(A * np.ldexp(1.0, -shift)[:, None]), e + shift
+        if sizes is not None:
+            self.const += lift((shift > 0) * np.sum(sizes.whole), sizes.unit + self.e)
+
+    def dense(self, net, k, sizes, least):
+        """From the coefficients on z_k to those on what enters dense layer k, of which |v| <= sizes."""
+        self.const += most(self.A, *net.b[k], self.e)
+        (rough,) = Whole.above(np.array([np.sum(sizes.whole[net.rough[k]])]))  # a weight was rounded by half at most
+        rough.unit += sizes.unit + net.W[k].unit - 1
+        self.const += times(np.sum(np.abs(self.A), axis=1)[:, None], rough, self.e)
+        high, low = np.split(self.A @ net.W[k].limbs, 2, axis=1)
+        self.fit(65536 * high + low, self.e + net.W[k].unit, sizes, least)
+
+    def relu(self, l, u, alpha, beta, joins):  # noqa: E741
+        """From the coefficients on a = max(z, 0) to those on z; `joins` (R, d) are added to them."""
+        (low, high), one, free = box(l, u), 1 << SLOPE, (l < 0) & (u > 0)
+        sigma = np.where(free, np.clip(np.rint(one * u / np.where(free, u - l, 1)), 0, one), one * (l >= 0))
+        ends = [np.maximum(end.whole, 0) * one - sigma * end.whole for end in (low, high)]
+        given = np.clip(np.rint(np.ldexp(beta, -self.e[:, None])), -(2.0**self.bits), 2.0**self.bits)
+        positive, negative = np.maximum(self.A, 0), np.minimum(self.A, 0)
+        self.const += times(positive, Whole(up(np.maximum(*ends), -SLOPE), high.unit), self.e)
+        if given.any():
+            self.const += times(np.maximum(given, 0), Whole(-low.whole, low.unit), self.e)
+            self.const += times(np.maximum(-given, 0), high, self.e)
+        A = positive * sigma + negative * np.where(free, alpha, sigma) + given * one
+        if joins is not None:
+            require((self.e <= SLOPE).all(), "gamma: too large beside its neuron")  # 1 is a whole number of units
+            A += joins * np.ldexp(1.0, SLOPE - self.e)[:, None]
+        self.fit(A, self.e - SLOPE, Whole(np.maximum(np.abs(low.whole), np.abs(high.whole)), high.unit))
+
+
+class Prover:
+    """What follows about the parts of one set."""
+
+    def __init__(self, net, claim):
+        self.net, self.set, (self.rivals, self.joint) = net, Set(claim, net.bits), rivals(claim, net.sizes[-1])
+        self.first = np.cumsum([0, *net.sizes[1:-1]])  # of each hidden layer's columns in alpha and beta
+
+    def whole(self):
+        d, *widths, _ = self.net.sizes
+        l, u = [np.full(m, -np.inf) for m in widths], [np.full(m, np.inf) for m in widths]  # noqa: E741
+        return Part(l, u, np.zeros(d, bool), np.zeros(d, bool), np.ones(len(self.rivals), bool))
+
+    def learn(self, part, layer, neuron, side, price, gamma, alpha, beta):
+        """What R rows show of the part: of +-z_neuron of hidden layer `layer`, or, one layer on, of the rivals."""
+        require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all() and (gamma >= 0).all(), "no such row")
+        last, used = layer == len(part.l), gamma > 0
+        if last:
+            require((used.sum(1) >= 1).all() and (self.joint or used.sum() == len(used)), "rows not of one rival")
+        elif used.any():
+            alone = self.joint or np.count_nonzero(part.open) == 1
+            require(alone and not used[:, ~part.open].any(), "a row uses a rival that is not the only one left")
+        total, decide = self.bound(part, layer, neuron, side, price, gamma, alpha, beta)
+        if not last:
+            value = above(total).astype(float)
+            np.minimum.at(part.u[layer], neuron[side > 0], value[side > 0])
+            np.maximum.at(part.l[layer], neuron[side < 0], -value[side < 0])
+            return
+        refuted = used[(total < 0).astype(bool)].any(axis=0)
+        part.open &= ~(refuted.any() if self.joint else refuted)
+        if self.set.norm == "l0" and part.open.any():
+            for known, decided in zip((part.inside, part.outside), self.set.decided(*decide), strict=True):
+                whose = decided[:, None] & (used | self.joint)[:, :, None]  # (R, rivals, d): it must hold for all open
+                known |= whose.any(axis=0)[part.open].all(axis=0)
+
+    def bound(self, part, layer, neuron, side, price, gamma, alpha, beta):
+        """The rows' bounds, constants (R,), and what `Set.decided` needs."""
+        K, first = len(part.l), self.first
+        begin = np.zeros((len(side), self.net.sizes[1:][layer]))
+        begin[np.arange(len(side)), neuron] = side
+        top, A, e = layer, begin, np.zeros(len(side), int)
+        if gamma.any():
+            top, e = K, exponent(gamma, 1) - 16
+            A = np.floor(np.ldexp(gamma, -e[:, None])) @ self.rivals
+        rows = Rows(A, e, self.net.bits)
+        if top == K:
+            rows.const += most(rows.A, *box(*[np.full(rows.A.shape[1], -self.net.threshold)] * 2), rows.e)
+        for k in range(top, -1, -1):
+            joins = top > layer == k - 1
+            if k == 0:
+                rows.dense(self.net, k, self.set.reach, NEVER)
+            else:
+                l, u, columns = part.l[k - 1], part.u[k - 1], slice(first[k - 1], first[k])  # noqa: E741
+                require(np.isfinite([l, u]).all(), "a row goes through neurons without an interval")
+                rows.dense(self.net, k, *Whole.above(np.maximum(u, 0)), -self.net.bits if joins else NEVER)
+                rows.relu(l, u, alpha[:, columns], beta[:, columns], begin if joins else None)
+        rows.const += most(rows.A, *self.set.x, rows.e)
+        price = np.clip(np.rint(np.ldexp(price, -rows.e)), 0, 2.0**38)[:, None]
+        h = getattr(self.set, self.set.norm)(rows.A, part, price, rows.e)
+        return rows.const + h, (rows.A, rows.const, part, rows.e)
+
+
+# ---------------------------------------------------------------------------- the tree, the witness, the claim
+
+
+def check_tree(prover, arrays):
+    """That every part of the tree without a split is closed by its rows."""
+    layer, index, child = whole(arrays, "tree")
+    cut, (owner, kind, start) = real(arrays, "cut"), whole(arrays, "groups")
+    inner = np.flatnonzero(layer != LEAF)
+    kids = [np.arange(child[i], child[i] + (len(prover.rivals) if layer[i] == RIVALS else 2)) for i in inner]
+    kids = np.sort(np.concatenate([*kids, np.zeros(1, int)]))
+    require(np.array_equal(kids, np.arange(len(layer))) and (child[inner] > inner).all(), "tree: is none")
+    rows = [whole(arrays, name) for name in ("neuron", "side")] + [real(arrays, name) for name in ("price", "gamma")]
+    alpha, (row, column), beta = whole(arrays, "alpha"), whole(arrays, "beta_place"), real(arrays, "beta")
+    require(((alpha >= 0) & (alpha <= 1 << SLOPE)).all(), "alpha: expected slopes between 0 and 1")
+    stop, marks = [*start[1:], len(alpha)], np.searchsorted(np.sort(owner), np.arange(1, len(layer)))
+    groups = np.split(np.argsort(owner, kind="stable"), marks)  # of each part
+    waiting = [(0, prover.whole())]
+    while waiting:
+        i, part = waiting.pop()
+        for g in groups[i]:
+            if not part.closed(prover.set.radius):
+                these, at = slice(start[g], stop[g]), slice(*np.searchsorted(row, [start[g], stop[g]]))
+                dense = np.zeros(alpha[these].shape)
+                dense[row[at] - start[g], column[at]] = beta[at]
+                prover.learn(part, int(kind[g]), *(each[these] for each in rows), alpha[these].astype(float), dense)
+        if not part.closed(prover.set.radius):
+            require(layer[i] != LEAF, f"part {i} of {len(layer)} is not refuted")
+            parts = split(prover, part, int(layer[i]), index[i], cut[i])
+            waiting += [(int(child[i]) + j, one) for j, one in enumerate(parts)]
+
+
+def split(prover, part, layer, index, cut):
+    """The parts that together are the part."""
+    parts = [part.copy() for _ in (prover.rivals if layer == RIVALS else "12")]
+    if layer == RIVALS:
+        require(not prover.joint, "a split by rivals that must all be beaten")
+        for j, one in enumerate(parts):
+            one.open &= np.arange(len(parts)) == j
+    elif layer == PIXEL:
+        require(prover.set.norm == "l0", "a split at a pixel where none are counted")
+        parts[0].inside[index] = parts[1].outside[index] = True
+    else:
+        require(0 <= layer < len(part.l), "a split at no neuron")
+        parts[0].l[layer][index] = max(part.l[layer][index], cut)
+        parts[1].u[layer][index] = min(part.u[layer][index], cut)
+    return parts
+
+
+def whole(arrays, name):
+    """An array of whole numbers as int64."""
+    value = arrays[name]
+    require(value.dtype.kind in "iu" and value.dtype.itemsize <= 4, f"{name}: expected whole numbers")
+    return value.astype(np.int64)
+
+
+def real(arrays, name, least=-np.inf):
+    """An array of finite numbers as float64."""
+    value = np.asarray(arrays[name])
+    require(value.dtype.kind in "iufb" and value.dtype.itemsize <= 8, f"{name}: expected numbers")
+    value = np.array(value, "<f8", order="C")
+    require(np.isfinite(value).all(), f"{name}: expected finite numbers")
+    return value
+
+
+def claim_of(arrays, d):
+    """What a proof's file claims of an image of d pixels."""
+    claim = {name: np.float64(arrays[name]) for name in ("lower", "upper", "radius")}
+    claim |= {"norm": str(arrays["norm"]), "y": int(arrays["y"]), "target": int(arrays["target"])}
+    claim |= {name: real(arrays, name) for name in ("x", "lo", "hi", "x_adv") if name in arrays}
+    claim["mask"] = arrays.get("mask", np.array(True))
+    require(claim["mask"].dtype == bool, "mask: expected booleans")
+    require({claim["x"].shape, claim.get("x_adv", claim["x"]).shape} == {(d,)}, f"x, x_adv: expected {d} pixels")
+    return claim
+
+
+def check_claim(net, claim):
+    """That `x_adv` is what it should be, and that `lower` follows once `radius` is refuted; whether that is needed."""
+    lower, upper, norm, x = claim["lower"], claim["upper"], claim["norm"], claim["x"]
+    require(0 <= lower <= upper, f"expected 0 <= lower <= upper, got [{lower}, {upper}]")
+    (lo, hi), point = ends(claim), claim.get("x_adv")
+    require(point is not None or upper == np.inf, "an upper bound without a counterexample")
+    if point is not None:
+        require(((lo <= point) & (point <= hi)).all(), "x_adv: outside the box, or changed off the mask")
+        require(adversarial(net, claim, point), "x_adv: not adversarial")
+        require(at_most(norm, [point], x, upper), "x_adv: farther than upper")
+    nothing = 1 if norm == "l0" else 0  # what is claimed where no radius is refuted: that x itself is none
+    if lower <= nothing:
+        require(lower == 0 or not adversarial(net, claim, x), "x: adversarial itself")
+    elif lower == np.inf:
+        require(at_most(norm, [lo, hi], x, claim["radius"]), "lower: inf, for a set that is not all")
+    else:
+        require(lower <= claim["radius"] + nothing, "lower: above what the refuted radius shows")
+    return lower > nothing
+
+
+def adversarial(net, claim, point):
+    """Whether a rival's margin is positive there (for a joint target: all are), exactly."""
+    rows, joint = rivals(claim, net.sizes[-1])
+    margins = rows.astype(int).astype(object) @ net.logits(point)
+    return all(margins > 0) if joint else any(margins > 0)
+
+
+def at_most(norm, points, x, radius):
+    """Whether |p - x| <= radius, exactly, where each pixel of p is the farthest from x among the points."""
+    if norm == "l0":
+        return np.count_nonzero(np.any([p != x for p in points], axis=0)) <= radius
+    (all_, q), (r, p) = integers(np.stack([*points, x])), integers(np.array([min(radius, 1e308)]))
+    s, power = np.max(np.abs(all_[:-1] - all_[-1]), axis=0), 2 if norm == "l2" else 1
+    size = max(s) if norm == "linf" else sum(s**power)
+    return radius == np.inf or size << (p * power) <= r[0] ** power << (q * power)
+
+
+def check(model, proof):
+    """Check the arrays of a proof against those of a model.  Returns what was proved, in a sentence; raises Refused."""
+    with np.errstate(all="ignore"):
+        net = Network(model)
+        require(str(proof["network"]) == net.name, "another network: the SHA-256 of its numbers differs")
+        claim = claim_of(proof, net.sizes[0])
+        if check_claim(net, claim):
+            check_tree(Prover(net, claim), {name[6:]: array for name, array in proof.items() if name[:6] == "proof_"})
+    return sentence(claim)
+
+
+def sentence(claim):
+    """What was proved, and what was found."""
+    what = f"class {claim['target']}" if claim["target"] >= 0 else f"anything but class {claim['y']}"
+    units = {"l0": "pixels", "linf": "a pixel"}.get(claim["norm"], f"in {claim['norm'].upper()}")
+    how = "at all" if claim["lower"] == np.inf else f"of less than {float(claim['lower'])!r} {units}"
+    found = f"; one of {float(claim['upper'])!r} does" if claim["upper"] < np.inf else ""
+    where = "" if claim["mask"].all() else ", within its mask,"
+    return f"proved: no change {how}{where} makes the network see {what} in this image{found}"
+
+
+def main(model, proof):
+    try:
+        with np.load(model) as weights, np.load(proof) as arrays:
+            print(check(dict(weights), dict(arrays)))
+        return 0
+    except Exception as error:  # whatever it is, nothing was shown
+        print(f"refused: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 3 else "usage: python checker.py model.npz proof.npz")

@@ -1,0 +1,177 @@
+"""Write a proof that `attacks/checker.py` can check: the multipliers of each bound, besides the tree.
+
+The tree of the certificate is gone through once more.  At each part the same bounds are looked for as in the search,
+and each is written down with its multipliers rounded, handed to the checker, and believed as far as the checker got.
+So rounding is made good where it happens; and where a part stays open that was closed in floats, more steps are made,
+and then more splits.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attacks import checker
+from attacks.proofs.branching import branch
+from attacks.proofs.certificate_file import arrays_of
+from attacks.proofs.exact_part import Learner, State, prover_of
+from attacks.proofs.intervals import ROOT_STEPS
+from attacks.proofs.leaf_lp import solve_leaf
+from attacks.proofs.node_bounds import NEURON_STEPS, PROGRESS, ROOT_ROUNDS, STEPS
+from attacks.proofs.query import Query
+from attacks.proofs.shared_nodes import STEPS as SHARED_STEPS
+from attacks.proofs.tree import LEAF
+from minigrad.bounds.optimised import bound_rows
+from minigrad.inputs import Array
+from minigrad.mlp import MLP
+
+if TYPE_CHECKING:
+    from attacks.proofs.certificate import Certificate
+
+HARDER = 30, 100  # steps, one after the other, for a part that rounding left open; half and double: as many parts
+PER_STEP = 5  # of them, those of the margin for one of its neurons
+MOST = 4  # times as many parts as the certificate's tree has, and `EXTRA`: more would not be worth checking
+EXTRA = 1000
+
+Split = tuple[int, int]  # a layer (or PIXEL, RIVALS) and an index
+
+
+class Unproved(Exception):
+    """The checker could not be convinced; the message says why."""
+
+
+def exact_proof(net: MLP, certificate: Certificate, *, time_limit: float = 600.0) -> dict[str, Array]:
+    """The arrays `proof_...` of a proof of `certificate.lower` that the checker accepts; none where it needs none.
+
+    Raises
+    ------
+    Unproved
+        The checker could not be convinced within the limit, or by any split; or the network is no ReLU network.
+    """
+    try:
+        model, arrays = net.to_arrays(), arrays_of(vars(certificate))
+        with np.errstate(all="ignore"):
+            claim = checker.claim_of(arrays, net.sizes[0])
+            if not checker.check_claim(checker.Network(model), claim):
+                return {}
+        walk = _Walk(net, certificate, prover_of(model, claim), time.perf_counter() + time_limit)
+        walk.run()
+    except (checker.Refused, ArithmeticError) as error:
+        raise Unproved(f"not proved exactly: {error}") from error
+    return walk.learner.writer.arrays(np.array(walk.tree).T, np.zeros(len(walk.tree)))
+
+
+class _Walk:
+    """The parts of the proof, depth first.
+
+    Attributes
+    ----------
+    tree : list of (layer, index, first child)
+        The proof's own.
+    """
+
+    def __init__(self, net: MLP, certificate: Certificate, prover: object, deadline: float) -> None:
+        ball = certificate.ball(certificate.radius)
+        self.query = Query.from_image(net, certificate.x, certificate.y, ball, certificate.target)
+        self.learner, self.given, self.deadline = Learner(self.query, prover), certificate.tree, deadline
+        self.most = MOST * len(self.given) + EXTRA
+        self.tree = [(LEAF, 0, 0)]
+        self.joint = self.query.joint is not None
+
+    def run(self) -> None:
+        """Learn what closes each part, or divide it."""
+        place = 0 if self.given.roots == 1 else None
+        if self.joint:  # the search went on with one of the rivals alone
+            place = int(np.argmax(np.array(self.given.layer[: self.given.roots]) != LEAF))
+        waiting = [State(0, self.learner.prover.whole(), place, None)]
+        while waiting:
+            state = waiting.pop()
+            if time.perf_counter() > self.deadline or len(self.tree) > self.most:
+                raise Unproved(f"not proved exactly within the limits: {len(self.tree)} parts")
+            self.work(state)
+            if not self.learner.closed(state):
+                waiting += self.divided(state)
+
+    def work(self, state: State) -> None:
+        """What the search did with the part."""
+        learner, layers = self.learner, range(len(state.part.l))
+        if state.node == 0:
+            learner.intervals(state, layers, ROOT_STEPS, everything=True)
+        elif not learner.alone(state):
+            learner.intervals(state, layers if self.query.ball.counts else layers[1:], SHARED_STEPS)
+        if learner.closed(state):
+            return
+        if not learner.alone(state):
+            learner.margins(state)
+            return
+        rounds, bound = ROOT_ROUNDS if state.hints is None else 1, learner.margin(state, STEPS)
+        for _ in range(rounds):
+            before = bound
+            if not learner.closed(state):
+                learner.constrain(state, NEURON_STEPS)
+            if not learner.closed(state):
+                bound = learner.margin(state, STEPS)
+            if bound > PROGRESS * before:
+                break
+
+    def divided(self, state: State) -> list[State]:
+        """The two parts of the split that the certificate's tree made, or of a new one; or a part for each rival."""
+        apart = self.given.roots > 1 and not self.joint and state.node == 0
+        given = None if apart else self.given_split(state)
+        hints = state.hints
+        if given is None and (apart or not self.learner.alone(state)):
+            split: Split | None = (checker.RIVALS, 0)
+            places = [j if apart else None for j in range(len(self.query.c))]
+            hints = None
+        elif given is None:
+            split, places = self.new_split(state), [None, None]
+        else:
+            assert state.place is not None
+            split, places = given, [self.given.child[state.place], self.given.child[state.place] + 1]
+        if split is None:
+            return []
+        parts, child = checker.split(self.learner.prover, state.part, *split, 0.0), len(self.tree)
+        self.tree[state.node] = (*split, child)
+        self.tree += [(LEAF, 0, 0)] * len(parts)
+        kids = [State(child + i, part, places[i], hints) for i, part in enumerate(parts)]
+        return [kid for kid in kids if not self.learner.closed(kid)]
+
+    def given_split(self, state: State) -> Split | None:
+        """The split of the certificate's tree at this part, past those that are decided already; None at its leaves."""
+        tree, part = self.given, state.part
+        while state.place is not None and tree.layer[state.place] != LEAF:
+            layer, index = tree.layer[state.place], tree.index[state.place]
+            if layer < 0:
+                first, second = part.inside[index], part.outside[index]
+            else:
+                first, second = part.l[layer][index] >= 0, part.u[layer][index] <= 0
+            if not (first or second):
+                return layer, index
+            state.place = tree.child[state.place] + (0 if first else 1)
+        state.place = None
+        return None
+
+    def new_split(self, state: State) -> Split | None:
+        """Where the certificate's tree has none: a harder look, then the split that the search would make.
+
+        None if the part is closed by then.
+        """
+        for steps in HARDER:
+            self.learner.constrain(state, steps // PER_STEP)
+            if not self.learner.closed(state):
+                self.learner.margin(state, steps)
+            if self.learner.closed(state):
+                return None
+        small, nodes = self.learner.node(state)
+        known, mult = nodes.region(small), nodes.multipliers()
+        split = branch(small, nodes, known, mult, bound_rows(known, nodes.c, mult), [None])
+        if len(split.node):
+            index = small.on_image(split.layer, split.index)
+            return int(split.layer[0]), int(index[0])
+        leaf, _ = solve_leaf(small, nodes)
+        self.learner.leaf(state, leaf, small, bound_rows(leaf.region(small), leaf.c, leaf.multipliers()))
+        if not self.learner.closed(state):
+            raise Unproved("not proved exactly: a part without a split stays open by rounding")
+        return None

@@ -1,0 +1,126 @@
+"""Rows of multipliers as a proof's file holds them: rounded, and shown to the checker.
+
+Any legal multipliers prove something (attacks/checker.py), so they are rounded to few bits, which makes files small:
+alpha to 14 bits and to 0 where no line is chosen, beta and gamma to 10 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attacks import checker
+from minigrad.inputs import Array
+
+Lines = tuple[list[Array], list[Array]]  # alpha and beta
+
+PRICED = "l1", "l2"  # norms of which the constraint on |s| has a multiplier; the others need none
+CLOSE = 1e-6  # relative step of the difference: 10 digits of it are left, of which the bound needs 5
+KEPT = 10  # bits of beta and gamma. 6: a twentieth of the leaves has to be proved anew; 14: files a quarter larger
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """R rows about one part, in floats.
+
+    Attributes
+    ----------
+    bound : (R,)
+    gamma : (R, rivals)
+    price : (R,)
+        How fast h grows with the radius (`prices`).
+    lines : (alpha, beta)
+        One (R, d_k) array for each of the first hidden layers each; beta signed: of z >= l where positive, of z <= u
+        where negative.
+    """
+
+    bound: Array
+    gamma: Array
+    price: Array
+    lines: Lines
+
+    def take(self, rows: Array) -> Shown:
+        """Some of the rows."""
+        alpha, beta = ([each[rows] for each in lines] for lines in self.lines)
+        return Shown(self.bound[rows], self.gamma[rows], self.price[rows], (alpha, beta))
+
+
+class Writer:
+    """The rows written so far.
+
+    Parameters
+    ----------
+    prover : checker.Prover
+    """
+
+    def __init__(self, prover: Any) -> None:
+        self.prover = prover
+        self.groups: list[tuple[int, int, tuple[Array, ...]]] = []
+
+    def learn(self, node: int, part: Any, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
+        """Show the checker R rows about the part, and write them down as those of `node`.
+
+        Parameters
+        ----------
+        layer : int
+            Hidden layer of the neurons bounded; the number of hidden layers for rows of the rivals alone.
+        ends : (neuron (R,), side (R,))
+        """
+        widths = [len(low) for low in part.l]
+        alpha, beta = (np.zeros((len(shown.bound), sum(widths))) for _ in range(2))
+        first = 0
+        for k, (a, b) in enumerate(zip(*shown.lines, strict=True)):
+            columns, free = slice(first, first + widths[k]), (part.l[k] < 0) & (part.u[k] > 0)
+            alpha[:, columns] = np.rint(np.clip(a, 0, 1) * (1 << checker.SLOPE)) * free
+            beta[:, columns] = rounded(b)
+            first += widths[k]
+        rows = *(end.astype(kind) for end, kind in zip(ends, (np.int32, np.int8), strict=True)), shown.price
+        rows += rounded(shown.gamma), alpha.astype(np.uint16), beta
+        with np.errstate(all="ignore"):
+            self.prover.learn(part, layer, *rows)
+        self.groups.append((node, layer, rows))
+
+    def forget(self) -> None:
+        """Strike the last rows: they taught the checker nothing."""
+        self.groups.pop()
+
+    def arrays(self, tree: Array, cut: Array) -> dict[str, Array]:
+        """The arrays of the file: the tree's rows (3, parts), the cuts of its splits, and all rows of multipliers."""
+        groups = sorted(self.groups, key=lambda group: group[0])  # stable: in the order of learning
+        columns = zip(*(group[2] for group in groups), strict=True)
+        neuron, side, price, gamma, alpha, beta = (np.concatenate(each) for each in columns)
+        start = np.cumsum([0, *(len(g[2][0]) for g in groups)])[:-1]
+        place = np.array(np.nonzero(beta))
+        found = {
+            "tree": tree.astype(np.int32),
+            "cut": cut,
+            "groups": np.array([[g[0] for g in groups], [g[1] for g in groups], start], np.int32),
+            "neuron": neuron,
+            "side": side,
+            "price": price,
+            "gamma": gamma,
+            "alpha": alpha,
+            "beta_place": place.astype(np.int32),
+            "beta": beta[tuple(place)],
+        }
+        return {f"proof_{name}": value for name, value in found.items()}
+
+
+def prices(ball: Any, x: Array, A: Array) -> Array:
+    """`d h_S(A) / d radius`, (n, m), for A (n, m, d): the multiplier of the constraint on |s|; 0 where none is used.
+
+    By a central difference: in L1 it is the slope of the pixel at which the radius is spent, in L2 mu times the radius.
+    """
+    if ball.norm not in PRICED:
+        return np.zeros(A.shape[:2])
+    ends = [ball.scaled(1 + sign * CLOSE).spread().support(x[:, None, :], A) for sign in (1, -1)]
+    price: Array = (ends[0] - ends[1]) / (2 * CLOSE * np.reshape(ball.radius, (-1, 1)))
+    return np.maximum(price, 0)
+
+
+def rounded(v: Array) -> Array:
+    """The numbers with `KEPT` bits."""
+    mantissa, power = np.frexp(np.clip(v, -1e300, 1e300))
+    return np.ldexp(np.rint(np.ldexp(mantissa, KEPT)), power - KEPT)
