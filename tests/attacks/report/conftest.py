@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import pytest
-from quick import make_quick
+from quick import make_network_small, make_quick
 
 from attacks.report import cli
 from attacks.report.records import Results
@@ -24,6 +24,7 @@ def written(tmp_path_factory):
     out, seen, real = tmp_path_factory.mktemp("main job") / "report", [], cli.run_experiments
     with pytest.MonkeyPatch.context() as patch:
         make_quick(patch)
+        make_network_small(patch)
         patch.setattr(cli, "run_experiments", lambda *given: seen.append(real(*given)) or seen[0])
         numbers = cli.make_report(Options(out=out, **options))
     return Written(out, numbers, seen[0], options)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from quick import make_figures_small, make_quick
+from quick import make_figures_small, make_network_small, make_quick
 
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores
 from attacks.detect.statistics import threshold
@@ -33,6 +33,7 @@ FIGURES = {
 def quick():
     with pytest.MonkeyPatch.context() as patch:
         make_quick(patch)
+        make_network_small(patch)
         yield
 
 
