@@ -118,12 +118,26 @@ def most(A, low, high, e):
     return times(np.maximum(A, 0), high, e) + times(np.minimum(A, 0), low, e)
 
 
+def fit(A, e, bits, least=NEVER):
+    """A 2^e in units in which |A| <= 2^bits: A and e, and by how much an entry may have moved, 0 or 1."""
+    shift = np.maximum(np.maximum(exponent(A, 1) - bits, least - e), 0)
+    return np.rint(A * np.ldexp(1.0, -shift)[:, None]), e + shift, 1 * (shift > 0)
+
+
 def integers(v):
     """A float array as Python's integers times 2^-q: (integers, q)."""
     mantissa, power = np.frexp(v)
     power = np.where(mantissa == 0, 0, power - 53)
     q = max(-int(np.min(power, initial=0)), 0)
     return (mantissa * 2.0**53).astype(np.int64).astype(object) << (power + q).astype(object), q
+
+
+def numbers(arrays, name, kinds="iufb", size=8):
+    """An array of finite numbers of a kind, as float64 or int64."""
+    value = np.asarray(arrays[name])
+    require(value.dtype.kind in kinds and value.dtype.itemsize <= size, f"{name}: not the kind of numbers expected")
+    require(np.isfinite(value).all(), f"{name}: expected finite numbers")
+    return np.array(value, "<f8" if "f" in kinds else np.int64, order="C")
 
 
 # ---------------------------------------------------------------------------- network and set
@@ -134,49 +148,43 @@ class Network:
 
     def __init__(self, arrays):
         depth = sum(name.startswith("W") for name in arrays)
-        names = ["threshold"] + [f"{kind}{k}" for k in range(1, depth + 1) for kind in "Wb"]
         require(str(arrays["activation"]) == "relu" or depth == 1, "model: only ReLU is checked exactly")
-        values = [arrays["activation"]] + [real(arrays, name) for name in names]
-        digest = hashlib.sha256()
+        names = ["threshold", *(f"{kind}{k}" for k in range(1, depth + 1) for kind in "Wb")]
+        values, digest = [arrays["activation"], *(numbers(arrays, name) for name in names)], hashlib.sha256()
         for name, value in zip(["activation", *names], values, strict=True):
             digest.update(f"{name} {value.shape} {value.dtype.str}".encode() + value.tobytes())
         self.name, self.threshold = digest.hexdigest(), values[1]
         self.layers = list(zip(values[2::2], values[3::2], strict=True))
-        self.sizes = [len(self.layers[0][0])] + [len(b) for _, b in self.layers]
-        shapes = [W.shape == (d, len(b)) for d, (W, b) in zip(self.sizes[:-1], self.layers, strict=True)]
-        require(all(shapes), "model: shapes that do not follow each other")
+        self.sizes = [len(W) for W, _ in self.layers] + [len(values[-1])]
+        shapes = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+        require([W.shape for W, _ in self.layers] == shapes, "model: shapes that do not follow each other")
         self.bits = min(38 - (max(self.sizes) - 1).bit_length(), 30)
         self.W, self.rough, self.b = [], [], [box(b, b) for _, b in self.layers]
         for W, _ in self.layers:
             unit = int(exponent(W)) - 30
-            scaled = np.ldexp(W, -unit)
-            whole = np.rint(scaled)
+            scaled, whole = np.ldexp(W, -unit), np.rint(np.ldexp(W, -unit))
             bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None))
             even = max((bits & -bits).bit_length() - 1, 0)  # all are multiples of 2^even: a coarser unit will do
             self.W.append(Whole(np.ldexp(whole, -even).T, unit + even))
-            self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any(axis=1))  # (d,) a weight was rounded
+            self.rough.append(int(((whole != scaled) | ((whole == 0) & (W != 0))).any()))  # by half a unit
 
     def logits(self, x):
         """N(x) - threshold as Python's integers, times a power of two."""
         a, q = integers(x)
         for W, b in self.layers:
             some = np.flatnonzero(a)
-            (W, p), b = integers(W[some]), integers(b)
-            z, q = aligned(a[some] @ W, q + p, *b)
+            (W, p), (b, r) = integers(W[some]), integers(b)
+            z, q = (a[some] @ W << max(r - q - p, 0)) + (b << max(q + p - r, 0)), max(q + p, r)
             a = np.maximum(z, 0)
-        return aligned(z, q, *integers(-self.threshold))[0]
-
-
-def aligned(a, q, b, r):
-    """The sum of a 2^-q and b 2^-r, and its q."""
-    return (a << max(r - q, 0)) + (b << max(q - r, 0)), max(q, r)
+        t, r = integers(self.threshold)
+        return (z << max(r - q, 0)) - (t << max(q - r, 0))
 
 
 class Set:
     """The perturbations of one image, and the most that A . s can be over them: for each norm a function."""
 
     def __init__(self, claim, bits):
-        self.norm, self.radius, x, (lo, hi) = str(claim["norm"]), claim["radius"], claim["x"], ends(claim)
+        self.norm, self.radius, x, (lo, hi) = claim["norm"], claim["radius"], claim["x"], ends(claim)
         require(self.norm in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {self.norm}")
         require(0 < self.radius < np.inf and (self.norm != "l0" or self.radius % 1 == 0), "radius: no such radius")
         require(((lo <= x) & (x <= hi)).all(), "x: expected pixels inside the box")
@@ -189,50 +197,37 @@ class Set:
         (self.length,) = Whole.above(np.array([self.radius]))
 
     def linf(self, A, part, price, e):
-        return times(np.maximum(A, 0), self.rise, e) + times(np.maximum(-A, 0), self.fall, e)
+        return times(np.maximum(A, 0), self.rise, e) + times(np.maximum(-A, 0), self.fall, e), None
 
     def l1(self, A, part, price, e):
         left = np.sign(A) * np.maximum(np.abs(A) - price, 0)
-        return times(price, self.length, e) + self.linf(left, part, price, e)
+        return times(price, self.length, e) + self.linf(left, part, price, e)[0], None
 
     def l2(self, A, part, price, e):
         a, step = np.abs(A), int(exponent(self.radius)) - 15  # mu is a multiple of 2^-step; floats choose which
         mu = np.maximum(np.rint(price / np.ldexp(self.radius, -step)), 1)
         cap = np.ldexp(np.where(A > 0, self.rise.whole, self.fall.whole), self.rise.unit - step)
-        free = a <= mu * cap
-        few = min((62 - a.shape[1].bit_length()) // 2, self.bits)  # bits of which the squares add up in int64
+        free, few = a <= mu * cap, min((62 - a.shape[1].bit_length()) // 2, self.bits)  # few: the squares fit in int64
         short = up(a * free, few - self.bits).astype(np.int64)
         tau = np.where(free, 0, np.rint(np.minimum(cap, 2.0**15)))
         left = np.sign(A) * np.where(free, 0, np.maximum(a - mu * tau, 0))
         mu, square = mu[:, 0].astype(np.int64).astype(object), int(self.length.whole[0]) ** 2
         ratio = -(-np.sum(short * short, axis=1).astype(object) // mu)
         bent = lift(ratio, 2 * (self.bits - few) + step - 1 + e) + lift(np.sum(tau * tau, axis=1), step - 1 + e) * mu
-        return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)
+        return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)[0], None
 
     def l0(self, A, part, price, e):
-        gain, unit, left = self.gains(A, part)
-        undecided = np.where(part.inside, 0, gain)
-        best = np.sort(undecided, axis=1)[:, A.shape[1] - left :]
-        return lift(np.sum(best, axis=1) + np.sum(gain - undecided, axis=1), unit + e)
-
-    def gains(self, A, part):
-        """|A_i| cap_i, whole numbers (R, d) of which `radius` add up exactly, their unit, and how many may be added."""
-        left = int(min(max(self.radius - np.count_nonzero(part.inside), 0), A.shape[1]))
-        coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)
+        """h, and what it is once a pixel is kept out, and once it is counted in: whole numbers (R, d), times 2^unit."""
+        coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)  # so that gains add up exactly
         cap = np.where(part.outside, 0, np.where(A > 0, up(self.rise.whole, -coarse), up(self.fall.whole, -coarse)))
-        return np.abs(A) * cap, self.rise.unit + coarse, left
-
-    def decided(self, A, rest, part, e):
-        """L0: the pixels without which  rest + h  is below 0, and those with which it is, (R, d) each."""
-        gain, unit, k = self.gains(A, part)
-        free = ~(part.inside | part.outside) & (k > 0)
-        undecided = np.where(free, gain, 0)
-        order = np.append(np.sort(undecided, axis=1)[:, ::-1], np.zeros((len(A), 1)), axis=1)
-        h = np.sum(gain * part.inside, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
-        last, after = order[:, max(k - 1, 0), None], order[:, k, None]
-        rest = np.clip(lift(rest, -unit - e - 2 * POINT), -(1 << 52), 1 << 52).astype(float)[:, None]
-        changes = h - np.where(undecided >= last, undecided - after, 0), h - np.maximum(last - undecided, 0)
-        return [free & (change + rest < 0) for change in changes]
+        gain, unit, k = np.abs(A) * cap, self.rise.unit + coarse + e, int(self.radius) - np.count_nonzero(part.inside)
+        undecided = np.where(part.inside, 0, gain)
+        order = np.append(-np.sort(-undecided, axis=1), np.zeros((len(A), 1)), axis=1)
+        k = min(k, A.shape[1])
+        h = np.sum(gain - undecided, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
+        last, after = order[:, k - 1 : k] if k else np.inf, order[:, k : k + 1]
+        kept_out = h - np.where(undecided >= last, undecided - after, 0)
+        return lift(h[:, 0], unit), (kept_out, h - np.maximum(last - undecided, 0), unit)
 
 
 def ends(claim):
@@ -272,47 +267,6 @@ class Part:
         return bool(empty or crossed or not self.open.any())
 
 
-class Rows:
-    """Rows  A 2^e . v + const,  whole numbers A (R, d) with |A| <= 2^bits, and constants (R,)."""
-
-    def __init__(self, A, e, bits):
-        self.bits, self.const = bits, np.zeros(len(A), int).astype(object)
-        self.fit(A, e)
-
-    def fit(self, A, e, sizes=None, least=NEVER):
-        """Take A 2^e, rounded where it has more than `bits` bits: each entry by at most 1, times |v| <= sizes."""
-        shift = np.maximum(np.maximum(exponent(A, 1) - self.bits, least - e), 0)
-        self.A, self.e = np.rint(A * np.ldexp(1.0, -shift)[:, None]), e + shift
-        if sizes is not None:
-            self.const += lift((shift > 0) * np.sum(sizes.whole), sizes.unit + self.e)
-
-    def dense(self, net, k, sizes, least):
-        """From the coefficients on z_k to those on what enters dense layer k, of which |v| <= sizes."""
-        self.const += most(self.A, *net.b[k], self.e)
-        (rough,) = Whole.above(np.array([np.sum(sizes.whole[net.rough[k]])]))  # a weight was rounded by half at most
-        rough.unit += sizes.unit + net.W[k].unit - 1
-        self.const += times(np.sum(np.abs(self.A), axis=1)[:, None], rough, self.e)
-        high, low = np.split(self.A @ net.W[k].limbs, 2, axis=1)
-        self.fit(65536 * high + low, self.e + net.W[k].unit, sizes, least)
-
-    def relu(self, l, u, alpha, beta, joins):  # noqa: E741
-        """From the coefficients on a = max(z, 0) to those on z; `joins` (R, d) are added to them."""
-        (low, high), one, free = box(l, u), 1 << SLOPE, (l < 0) & (u > 0)
-        sigma = np.where(free, np.clip(np.rint(one * u / np.where(free, u - l, 1)), 0, one), one * (l >= 0))
-        ends = [np.maximum(end.whole, 0) * one - sigma * end.whole for end in (low, high)]
-        given = np.clip(np.rint(np.ldexp(beta, -self.e[:, None])), -(2.0**self.bits), 2.0**self.bits)
-        positive, negative = np.maximum(self.A, 0), np.minimum(self.A, 0)
-        self.const += times(positive, Whole(up(np.maximum(*ends), -SLOPE), high.unit), self.e)
-        if given.any():
-            self.const += times(np.maximum(given, 0), Whole(-low.whole, low.unit), self.e)
-            self.const += times(np.maximum(-given, 0), high, self.e)
-        A = positive * sigma + negative * np.where(free, alpha, sigma) + given * one
-        if joins is not None:
-            require((self.e <= SLOPE).all(), "gamma: too large beside its neuron")  # 1 is a whole number of units
-            A += joins * np.ldexp(1.0, SLOPE - self.e)[:, None]
-        self.fit(A, self.e - SLOPE, Whole(np.maximum(np.abs(low.whole), np.abs(high.whole)), high.unit))
-
-
 class Prover:
     """What follows about the parts of one set."""
 
@@ -330,48 +284,63 @@ class Prover:
         require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all() and (gamma >= 0).all(), "no such row")
         last, used = layer == len(part.l), gamma > 0
         if last:
-            require((used.sum(1) >= 1).all() and (self.joint or used.sum() == len(used)), "rows not of one rival")
+            require(used.any(axis=1).all() and (self.joint or used.sum() == len(used)), "rows not of one rival")
         elif used.any():
             alone = self.joint or np.count_nonzero(part.open) == 1
             require(alone and not used[:, ~part.open].any(), "a row uses a rival that is not the only one left")
-        total, decide = self.bound(part, layer, neuron, side, price, gamma, alpha, beta)
+        const, h, changed = self.bound(part, layer, neuron, side, price, gamma, alpha, beta)
         if not last:
-            value = above(total).astype(float)
+            value = above(const + h).astype(float)
             np.minimum.at(part.u[layer], neuron[side > 0], value[side > 0])
             np.maximum.at(part.l[layer], neuron[side < 0], -value[side < 0])
             return
-        refuted = used[(total < 0).astype(bool)].any(axis=0)
+        refuted = used[(const + h < 0).astype(bool)].any(axis=0)
         part.open &= ~(refuted.any() if self.joint else refuted)
-        if self.set.norm == "l0" and part.open.any():
-            for known, decided in zip((part.inside, part.outside), self.set.decided(*decide), strict=True):
-                whose = decided[:, None] & (used | self.joint)[:, :, None]  # (R, rivals, d): it must hold for all open
-                known |= whose.any(axis=0)[part.open].all(axis=0)
+        if changed is not None and part.open.any():  # (R, rivals, d): it must hold for all that are open
+            rest = np.clip(lift(const, -changed[2] - 2 * POINT), -(1 << 52), 1 << 52).astype(float)[:, None]
+            whose, free = (used | self.joint)[:, :, None], ~(part.inside | part.outside)
+            for known, other in zip((part.inside, part.outside), changed, strict=False):
+                known |= (whose & (free & (other + rest < 0))[:, None]).any(axis=0)[part.open].all(axis=0)
 
     def bound(self, part, layer, neuron, side, price, gamma, alpha, beta):
-        """The rows' bounds, constants (R,), and what `Set.decided` needs."""
-        K, first = len(part.l), self.first
-        begin = np.zeros((len(side), self.net.sizes[1:][layer]))
-        begin[np.arange(len(side)), neuron] = side
-        top, A, e = layer, begin, np.zeros(len(side), int)
+        """The bounds of the rows as const + h, (R,) each, and what h is if a pixel is decided."""
+        bits, top, A, e = self.net.bits, layer, np.zeros((len(side), self.net.sizes[layer + 1])), 0 * side.astype(int)
+        A[np.arange(len(side)), neuron] = side
+        const, begin, one = 0 * e.astype(object), A, 1 << SLOPE
         if gamma.any():
-            top, e = K, exponent(gamma, 1) - 16
+            top, e = len(part.l), exponent(gamma, 1) - 16
             A = np.floor(np.ldexp(gamma, -e[:, None])) @ self.rivals
-        rows = Rows(A, e, self.net.bits)
-        if top == K:
-            rows.const += most(rows.A, *box(*[np.full(rows.A.shape[1], -self.net.threshold)] * 2), rows.e)
-        for k in range(top, -1, -1):
-            joins = top > layer == k - 1
-            if k == 0:
-                rows.dense(self.net, k, self.set.reach, NEVER)
-            else:
-                l, u, columns = part.l[k - 1], part.u[k - 1], slice(first[k - 1], first[k])  # noqa: E741
+            const = const + most(A, *box(*[np.full(A.shape[1], -self.net.threshold)] * 2), e)
+        for k in range(top, -1, -1):  # through dense layer k, and the ReLU before it
+            W, joins = self.net.W[k], top > layer == k - 1
+            if k:
+                l, u = part.l[k - 1], part.u[k - 1]  # noqa: E741
                 require(np.isfinite([l, u]).all(), "a row goes through neurons without an interval")
-                rows.dense(self.net, k, *Whole.above(np.maximum(u, 0)), -self.net.bits if joins else NEVER)
-                rows.relu(l, u, alpha[:, columns], beta[:, columns], begin if joins else None)
-        rows.const += most(rows.A, *self.set.x, rows.e)
-        price = np.clip(np.rint(np.ldexp(price, -rows.e)), 0, 2.0**38)[:, None]
-        h = getattr(self.set, self.set.norm)(rows.A, part, price, rows.e)
-        return rows.const + h, (rows.A, rows.const, part, rows.e)
+            (size,) = Whole.above(np.maximum(u, 0)) if k else (self.set.reach,)  # of what enters
+            const += most(A, *self.net.b[k], e)
+            const += lift(self.net.rough[k] * np.abs(A).sum(1), W.unit - 1 + size.unit + e) * int(size.whole.sum())
+            high, low = np.split(A @ W.limbs, 2, axis=1)
+            A, e, moved = fit(65536 * high + low, e + W.unit, bits, -bits if joins else NEVER)
+            const += lift(moved * size.whole.sum(), size.unit + e)
+            if k == 0:
+                break
+            (low, high), free, columns = box(l, u), (l < 0) & (u > 0), slice(self.first[k - 1], self.first[k])
+            sigma = np.where(free, np.clip(np.rint(one * u / np.where(free, u - l, 1)), 0, one), one * (l >= 0))
+            offset = np.maximum(*(np.maximum(end.whole, 0) * one - sigma * end.whole for end in (low, high)))
+            const += times(np.maximum(A, 0), Whole(up(offset, -SLOPE), high.unit), e)
+            given = np.clip(np.rint(np.ldexp(beta[:, columns], -e[:, None])), -(2.0**bits), 2.0**bits)
+            if given.any():
+                const += times(np.maximum(given, 0), Whole(-low.whole, low.unit), e)
+                const += times(np.maximum(-given, 0), high, e)
+            A = np.maximum(A, 0) * sigma + np.minimum(A, 0) * np.where(free, alpha[:, columns], sigma) + given * one
+            if joins:
+                require((e <= SLOPE).all(), "gamma: too large beside its neuron")  # 1 is a whole number of units
+                A += begin * np.ldexp(1.0, SLOPE - e)[:, None]
+            A, e, moved = fit(A, e - SLOPE, bits)
+            const += lift(moved * np.maximum(np.abs(low.whole), np.abs(high.whole)).sum(), high.unit + e)
+        const += most(A, *self.set.x, e)
+        price = np.clip(np.rint(np.ldexp(price, -e)), 0, 2.0**38)[:, None]
+        return const, *getattr(self.set, self.set.norm)(A, part, price, e)
 
 
 # ---------------------------------------------------------------------------- the tree, the witness, the claim
@@ -379,15 +348,16 @@ class Prover:
 
 def check_tree(prover, arrays):
     """That every part of the tree without a split is closed by its rows."""
-    layer, index, child = whole(arrays, "tree")
-    cut, (owner, kind, start) = real(arrays, "cut"), whole(arrays, "groups")
+    (layer, index, child), (owner, kind, start), (row, column) = (
+        numbers(arrays, name, "iu", 4) for name in ("tree", "groups", "beta_place")
+    )
+    cut, price, gamma, beta = (numbers(arrays, name) for name in ("cut", "price", "gamma", "beta"))
+    neuron, side, alpha = (numbers(arrays, name, "iu", 4) for name in ("neuron", "side", "alpha"))
+    require(((alpha >= 0) & (alpha <= 1 << SLOPE)).all(), "alpha: expected slopes between 0 and 1")
     inner = np.flatnonzero(layer != LEAF)
     kids = [np.arange(child[i], child[i] + (len(prover.rivals) if layer[i] == RIVALS else 2)) for i in inner]
     kids = np.sort(np.concatenate([*kids, np.zeros(1, int)]))
     require(np.array_equal(kids, np.arange(len(layer))) and (child[inner] > inner).all(), "tree: is none")
-    rows = [whole(arrays, name) for name in ("neuron", "side")] + [real(arrays, name) for name in ("price", "gamma")]
-    alpha, (row, column), beta = whole(arrays, "alpha"), whole(arrays, "beta_place"), real(arrays, "beta")
-    require(((alpha >= 0) & (alpha <= 1 << SLOPE)).all(), "alpha: expected slopes between 0 and 1")
     stop, marks = [*start[1:], len(alpha)], np.searchsorted(np.sort(owner), np.arange(1, len(layer)))
     groups = np.split(np.argsort(owner, kind="stable"), marks)  # of each part
     waiting = [(0, prover.whole())]
@@ -398,7 +368,8 @@ def check_tree(prover, arrays):
                 these, at = slice(start[g], stop[g]), slice(*np.searchsorted(row, [start[g], stop[g]]))
                 dense = np.zeros(alpha[these].shape)
                 dense[row[at] - start[g], column[at]] = beta[at]
-                prover.learn(part, int(kind[g]), *(each[these] for each in rows), alpha[these].astype(float), dense)
+                rows = (each[these] for each in (neuron, side, price, gamma))
+                prover.learn(part, int(kind[g]), *rows, alpha[these].astype(float), dense)
         if not part.closed(prover.set.radius):
             require(layer[i] != LEAF, f"part {i} of {len(layer)} is not refuted")
             parts = split(prover, part, int(layer[i]), index[i], cut[i])
@@ -422,27 +393,11 @@ def split(prover, part, layer, index, cut):
     return parts
 
 
-def whole(arrays, name):
-    """An array of whole numbers as int64."""
-    value = arrays[name]
-    require(value.dtype.kind in "iu" and value.dtype.itemsize <= 4, f"{name}: expected whole numbers")
-    return value.astype(np.int64)
-
-
-def real(arrays, name, least=-np.inf):
-    """An array of finite numbers as float64."""
-    value = np.asarray(arrays[name])
-    require(value.dtype.kind in "iufb" and value.dtype.itemsize <= 8, f"{name}: expected numbers")
-    value = np.array(value, "<f8", order="C")
-    require(np.isfinite(value).all(), f"{name}: expected finite numbers")
-    return value
-
-
 def claim_of(arrays, d):
     """What a proof's file claims of an image of d pixels."""
     claim = {name: np.float64(arrays[name]) for name in ("lower", "upper", "radius")}
     claim |= {"norm": str(arrays["norm"]), "y": int(arrays["y"]), "target": int(arrays["target"])}
-    claim |= {name: real(arrays, name) for name in ("x", "lo", "hi", "x_adv") if name in arrays}
+    claim |= {name: numbers(arrays, name) for name in ("x", "lo", "hi", "x_adv") if name in arrays}
     claim["mask"] = arrays.get("mask", np.array(True))
     require(claim["mask"].dtype == bool, "mask: expected booleans")
     require({claim["x"].shape, claim.get("x_adv", claim["x"]).shape} == {(d,)}, f"x, x_adv: expected {d} pixels")
@@ -453,13 +408,12 @@ def check_claim(net, claim):
     """That `x_adv` is what it should be, and that `lower` follows once `radius` is refuted; whether that is needed."""
     lower, upper, norm, x = claim["lower"], claim["upper"], claim["norm"], claim["x"]
     require(0 <= lower <= upper, f"expected 0 <= lower <= upper, got [{lower}, {upper}]")
-    (lo, hi), point = ends(claim), claim.get("x_adv")
+    (lo, hi), point, nothing = ends(claim), claim.get("x_adv"), int(norm == "l0")  # nothing: what no radius proves
     require(point is not None or upper == np.inf, "an upper bound without a counterexample")
     if point is not None:
         require(((lo <= point) & (point <= hi)).all(), "x_adv: outside the box, or changed off the mask")
         require(adversarial(net, claim, point), "x_adv: not adversarial")
         require(at_most(norm, [point], x, upper), "x_adv: farther than upper")
-    nothing = 1 if norm == "l0" else 0  # what is claimed where no radius is refuted: that x itself is none
     if lower <= nothing:
         require(lower == 0 or not adversarial(net, claim, x), "x: adversarial itself")
     elif lower == np.inf:
@@ -499,23 +453,25 @@ def check(model, proof):
 
 def sentence(claim):
     """What was proved, and what was found."""
+    norm, lower, upper = claim["norm"], float(claim["lower"]), float(claim["upper"])
     what = f"class {claim['target']}" if claim["target"] >= 0 else f"anything but class {claim['y']}"
-    units = {"l0": "pixels", "linf": "a pixel"}.get(claim["norm"], f"in {claim['norm'].upper()}")
-    how = "at all" if claim["lower"] == np.inf else f"of less than {float(claim['lower'])!r} {units}"
-    found = f"; one of {float(claim['upper'])!r} does" if claim["upper"] < np.inf else ""
+    form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, f"{norm} below {{!r}}")
+    how = "at all" if lower == np.inf else "of " + form.format(lower)
+    found = "" if upper == np.inf else f"; one of {upper:.0f} does" if norm == "l0" else f"; one of {upper!r} does"
     where = "" if claim["mask"].all() else ", within its mask,"
     return f"proved: no change {how}{where} makes the network see {what} in this image{found}"
 
 
-def main(model, proof):
-    try:
-        with np.load(model) as weights, np.load(proof) as arrays:
-            print(check(dict(weights), dict(arrays)))
-        return 0
-    except Exception as error:  # whatever it is, nothing was shown
-        print(f"refused: {error}")
-        return 1
+def main(model, *proofs):
+    status = 0
+    for proof in proofs:
+        try:
+            with np.load(model) as weights, np.load(proof) as arrays:
+                print(f"{proof}: {check(dict(weights), dict(arrays))}")
+        except Exception as error:  # whatever it is, nothing was shown
+            status = print(f"{proof}: refused: {error}") or 1
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 3 else "usage: python checker.py model.npz proof.npz")
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) > 2 else "usage: python checker.py model.npz proof.npz ...")

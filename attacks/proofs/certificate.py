@@ -7,11 +7,15 @@
 each leaf's bound is computed anew from the network's weights.  Replaying needs no search, so it is the cheaper half;
 where rounding on another machine leaves a leaf open, that leaf alone is split further.
 
+A replay runs the prover's own code.  `with_proof(net)` writes down the multipliers of every bound as well, and then
+attacks/checker.py checks the claim, a file that shares no line with this library and adds up without rounding.
+
 What is checked is what a file of the certificate would hold, float64 numbers and a tree of plain integers, whatever the
 arrays in memory are: pixels in float32 would have the bounds computed in single precision, which their rounding terms
 do not cover.
 
-Trusted, not verified: NumPy's float64 arithmetic (with the rounding terms of minigrad/bounds/crown.py), and this code.
+Trusted, not verified, by a replay: NumPy's float64 arithmetic (with the rounding terms of minigrad/bounds/crown.py),
+and this code.
 Only records: `seconds`; how many `nodes` beyond the tree's; what the `attack` found, as long as it is no less than
 `upper`; the `history`; and which of TIME, NODES and TIE ended a search.
 """
@@ -19,11 +23,12 @@ Only records: `seconds`; how many `nodes` beyond the tree's; what the `attack` f
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+import attacks.checker as checker
 from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
@@ -39,6 +44,7 @@ from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
 EXTRA = 1000  # nodes a replay may add beyond those recorded
+NO_ROWS = "proof_none"  # stands for the rows of a claim that needs none
 ENDINGS = (
     Reason.PROVED, Reason.MISCLASSIFIED, Reason.TIME, Reason.NODES, Reason.TIE, Reason.SMOOTH, Reason.BOUNDARY,
     Reason.RADIUS,
@@ -86,6 +92,8 @@ class Certificate:
     tree : Tree
     history : tuple of (seconds, lower, upper)
         The interval from the beginning on, whenever an end moved; a record.
+    proof : dict of arrays or None
+        The rows of multipliers, for attacks/checker.py.
     """
 
     norm: str
@@ -107,6 +115,7 @@ class Certificate:
     radius: float
     tree: Tree
     history: tuple[tuple[float, float, float], ...] = ()
+    proof: dict[str, Array] | None = None
 
     def __repr__(self) -> str:
         what = in_words(self.norm, self.lower, self.upper)
@@ -133,8 +142,28 @@ class Certificate:
 
     # ------------------------------------------------------------------ the replay
 
-    def check(self, net: MLP, *, time_limit: float = 600.0, replay: bool = True) -> None:
-        """Recompute the claim for `net`.  Returns None if it holds.
+    def with_proof(self, net: MLP, *, time_limit: float = 600.0) -> Certificate:
+        """The same with the multipliers of every bound: a proof that attacks/checker.py can check.
+
+        Takes about as long as the search did.
+
+        Raises
+        ------
+        CertificateError
+            The checker could not be convinced: a bound that rounding spoils, a network with another activation than
+            ReLU, too little time.
+        """
+        from attacks.proofs.exact_proof import Unproved, exact_proof
+
+        try:
+            return replace(self, proof=exact_proof(net, self, time_limit=time_limit) or {NO_ROWS: np.zeros(0)})
+        except Unproved as error:
+            raise CertificateError(f"certificate: {error}") from error
+
+    def check(self, net: MLP, *, time_limit: float = 600.0, replay: bool = True) -> str:
+        """Recompute the claim for `net`: exactly, if it carries its proof, else by a replay in floats.
+
+        Returns what was shown and how, in a sentence.
 
         Parameters
         ----------
@@ -156,8 +185,12 @@ class Certificate:
         try:
             plain = Certificate(**fields_of(arrays_of(vars(self))))
             plain._check(net)
+            if replay and plain.proof is not None:
+                return f"{exactly(net, plain)} (checked exactly)"
             if replay and plain.reason != Reason.MISCLASSIFIED:
                 plain._check_lower(net, deadline)
+            how = "replayed in floats" if replay else "its lower end not checked"
+            return f"{in_words(self.norm, self.lower, self.upper)} ({how})"
         except CertificateError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -234,12 +267,12 @@ class Certificate:
     # ------------------------------------------------------------------ files
 
     def to_bytes(self) -> bytes:
-        """An uncompressed `.npz` archive (attacks/proofs/certificate_file.py)."""
-        return npz_bytes(arrays_of(vars(self)))
+        """A `.npz` archive (attacks/proofs/certificate_file.py), compressed if it carries its proof."""
+        return npz_bytes(arrays_of(vars(self)), compressed=self.proof is not None)
 
-    def save(self, path: str | Path) -> None:
-        """Write a `.npz` without pickle.  Raises OSError."""
-        write_whole(path, self.to_bytes())
+    def save(self, path: str | Path, *, proof: MLP | None = None) -> None:
+        """Write a `.npz` without pickle, with `proof=net` after `with_proof(net)`.  Raises OSError or as that does."""
+        write_whole(path, (self if proof is None else self.with_proof(proof)).to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Certificate:
@@ -249,8 +282,16 @@ class Certificate:
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "certificate") -> Certificate:
         """What `to_bytes` made.  Raises ValueError for anything else."""
-        arrays = parse_npz(content, name)
+        arrays = parse_npz(content, name, compressed=True)
         try:
             return cls(**fields_of(arrays))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{name}: expected a certificate, got something else ({briefly(error)})") from error
+
+
+def exactly(net: MLP, certificate: Certificate) -> str:
+    """What attacks/checker.py says of it, or CertificateError."""
+    try:
+        return str(checker.check(net.to_arrays(), arrays_of(vars(certificate))))
+    except Exception as error:  # whatever foreign rows make of it: it is not shown
+        raise CertificateError(f"certificate: the exact checker refused it ({briefly(error)})") from error

@@ -15,6 +15,7 @@ from minigrad.inputs import Array, as_array, as_images
 from minigrad.mlp import MLP, check_layers
 
 NO_TARGET = -1
+PROOF = "proof_"  # begins the names of what attacks/checker.py alone reads
 NUMBERS = ("lower", "upper", "y", "gap", "optimal", "nodes", "seconds", "attack", "radius")
 RECORDS = ("gap", "nodes", "seconds", "attack", "radius")  # none is below 0
 WORDS = ("norm", "reason", "network")
@@ -28,7 +29,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
     arrays |= {"roots": tree.roots, "tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
     arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
-    arrays |= {"history": np.array(fields["history"], np.float64).reshape(-1, 3)}
+    arrays |= {"history": np.array(fields["history"], np.float64).reshape(-1, 3)} | (fields.get("proof") or {})
     return {name: as_array(value, name) for name, value in arrays.items()}
 
 
@@ -60,6 +61,7 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         "mask": mask,
         "target": None if target == NO_TARGET else target,
         "history": _history(arrays.get("history", np.zeros((0, 3)))),
+        "proof": {name: array for name, array in arrays.items() if name.startswith(PROOF)} or None,
         "tree": Tree.from_rows(_whole(arrays["roots"]), arrays["tree"]),
     }
 

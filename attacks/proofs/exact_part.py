@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from attacks import checker
+import attacks.checker as checker
 from attacks.proofs.condense import condensed
 from attacks.proofs.exact_rows import Lines, Shown, Writer, prices
 from attacks.proofs.nodes import Nodes

@@ -9,11 +9,11 @@ and then more splits.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from attacks import checker
+import attacks.checker as checker
 from attacks.proofs.branching import branch
 from attacks.proofs.certificate_file import arrays_of
 from attacks.proofs.exact_part import Learner, State, prover_of
@@ -27,9 +27,6 @@ from minigrad.bounds.optimised import bound_rows
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 
-if TYPE_CHECKING:
-    from attacks.proofs.certificate import Certificate
-
 HARDER = 30, 100  # steps, one after the other, for a part that rounding left open; half and double: as many parts
 PER_STEP = 5  # of them, those of the margin for one of its neurons
 MOST = 4  # times as many parts as the certificate's tree has, and `EXTRA`: more would not be worth checking
@@ -42,8 +39,14 @@ class Unproved(Exception):
     """The checker could not be convinced; the message says why."""
 
 
-def exact_proof(net: MLP, certificate: Certificate, *, time_limit: float = 600.0) -> dict[str, Array]:
+def exact_proof(net: MLP, certificate: Any, *, time_limit: float = 600.0) -> dict[str, Array]:
     """The arrays `proof_...` of a proof of `certificate.lower` that the checker accepts; none where it needs none.
+
+    Parameters
+    ----------
+    net : MLP
+    certificate : Certificate
+    time_limit : float, seconds
 
     Raises
     ------
@@ -72,7 +75,7 @@ class _Walk:
         The proof's own.
     """
 
-    def __init__(self, net: MLP, certificate: Certificate, prover: object, deadline: float) -> None:
+    def __init__(self, net: MLP, certificate: Any, prover: object, deadline: float) -> None:
         ball = certificate.ball(certificate.radius)
         self.query = Query.from_image(net, certificate.x, certificate.y, ball, certificate.target)
         self.learner, self.given, self.deadline = Learner(self.query, prover), certificate.tree, deadline

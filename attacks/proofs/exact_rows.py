@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from attacks import checker
+import attacks.checker as checker
 from minigrad.inputs import Array
 
 Lines = tuple[list[Array], list[Array]]  # alpha and beta

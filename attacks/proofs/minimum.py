@@ -72,7 +72,10 @@ def certified_minimum(
     >>> (proof,) = certified_minimum(net, x, [0], norm="linf", gap=0.01)
     >>> 0.99 * 0.125 <= proof.lower <= 0.125 <= proof.upper <= 1.01 * 0.125
     True
-    >>> proof.check(net)  # replays it, or says what is wrong
+    >>> proof.check(net)  # replays it, or raises CertificateError
+    'between 0.12375 and 0.125001 (replayed in floats)'
+    >>> proof.with_proof(net).check(net)  # by attacks/checker.py, which knows nothing of this library
+    'proved: no change of less than 0.12375... in each pixel makes the network see anything but...(checked exactly)'
     """
     check_callback(on_image, "on_image")
     limits = Limits.from_options(norm, gap, time_limit, node_limit)

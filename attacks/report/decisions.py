@@ -20,6 +20,7 @@ from attacks.proofs.task import Limits
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
 from attacks.report.formats import csv_bytes, json_bytes
 from attacks.report.progress import StatusLine, say
+from attacks.report.proof_files import write_proofs
 from attacks.report.prove_options import check_numbers, network_and_images, reserved
 from attacks.report.workers import workers
 from minigrad import MLP
@@ -85,7 +86,11 @@ def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine
             futures.append(executor.submit(decide_one, net.to_arrays(), row, **asked))
             futures[-1].add_done_callback(tell)
         verdicts = [future.result() for future in futures]
-    results = summary(verdicts, asked)
+        results = summary(verdicts, asked)
+        if o.proofs:
+            pairs = zip(number.tolist(), (verdict.certificate for verdict in verdicts), strict=True)
+            known = [(i, certificate) for i, certificate in pairs if certificate is not None]
+            results["exact"] = write_proofs(o.out, net, known, executor)
     (o.out / "certificates").mkdir(exist_ok=True)
     for i, verdict in zip(number, verdicts, strict=True):
         path = o.out / "certificates" / f"{i}.npz"

@@ -15,6 +15,7 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
 from attacks.report.formats import ceiled, csv_bytes, floored, json_bytes
 from attacks.report.progress import StatusLine
+from attacks.report.proof_files import FOLDER, write_proofs
 from attacks.report.prove_options import check_numbers, network_and_images, reserved
 from attacks.report.wording import why_open
 from attacks.report.workers import workers
@@ -53,7 +54,12 @@ def run(o: Namespace) -> dict[str, Any]:
         with workers(o.workers) as executor:
             asked: dict[str, Any] = {"norm": o.norm, "gap": o.gap, "time_limit": o.time_limit, "note": trained}
             certificates = campaign(network.net, x, y, log, executor=executor, on_progress=tell, **asked)
-        results = summary(certificates)
+            results = summary(certificates)
+            if o.proofs:
+                named = list(zip(images.number[: o.count].tolist(), certificates, strict=True))
+                results["exact"] = write_proofs(
+                    o.out, network.net, named, executor, lambda n: line(f"proofs for the checker: {n} of {len(x)} done")
+                )
         for name, content in files(certificates, images.number[: o.count], results).items():
             write_whole(o.out / name, content)
     line.end()
@@ -120,4 +126,7 @@ def table(r: dict[str, Any]) -> str:
         ("  least lower / upper", floored(r["least_ratio"])),
         ("  seconds an image", f"median {r['median_seconds']:.2f}, largest {r['largest_seconds']:.1f}"),
     ]
+    if "exact" in r:
+        how = f"check them: cd {FOLDER}; python checker.py model.npz image-*.npz"
+        rows.append(("  proved exactly, for the checker", f"{r['exact']['written']} of {r['images']}; {how}"))
     return "\n".join(f"{name:34s} {text}" for name, text in rows)

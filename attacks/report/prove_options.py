@@ -18,7 +18,8 @@ from minigrad.io.files import alone, check_writable
 
 DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUNT correctly classified test images of
 digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
-run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz."""
+run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz.  With --proofs
+also the folder exact: proofs that its checker.py, which needs NumPy alone, checks without rounding."""
 DECISIONS = """With --eps R: is each image robust at radius R?  Writes table.csv, summary.json, model.npz and a
 certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown; the exit
 status is 0, 10 or 20, and 2 for bad input."""
@@ -33,6 +34,12 @@ def parser() -> ArgumentParser:
     p.add_argument("--out", type=Path, default=Path("proofs"), help="folder to write to (default: proofs)")
     p.add_argument("--time-limit", type=float, default=60.0, help="seconds an image (default: 60)")
     p.add_argument("--gap", type=float, help="stop at lower >= (1 - gap) upper (default: 0 for l0, else 0.01)")
+    p.add_argument(
+        "--proofs",
+        action="store_true",
+        help="write each proof with its multipliers too, and beside them the checker, which needs NumPy alone (takes as "
+        "long again)",
+    )
     p.add_argument("--eps", type=float, metavar="R", help="decide robustness at this radius of the norm instead")
     p.add_argument("--vnnlib", type=Path, metavar="FILE", help="a query of VNN-COMP; --model is .onnx, .nnet or .npz")
     p.add_argument(

@@ -22,10 +22,10 @@ DEFLATE = 1032  # the most that one byte of a deflate stream can stand for: 258 
 BRIEF = 200  # characters of a foreign error quoted in ours: two lines of a terminal; not critical
 
 
-def npz_bytes(arrays: dict[str, Array]) -> bytes:
-    """An uncompressed `.npz` archive, the same bytes for the same arrays (no time stamps)."""
+def npz_bytes(arrays: dict[str, Array], *, compressed: bool = False) -> bytes:
+    """An `.npz` archive, the same bytes for the same arrays (no time stamps)."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    (np.savez_compressed if compressed else np.savez)(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 

@@ -1,0 +1,68 @@
+"""Proofs that somebody else can check, in a folder of their own: `python -m attacks prove --proofs`.
+
+The folder `exact` holds the network as it was proved about (its pixels between 0 and 1), a file for each image, and the
+checker itself, which needs nothing but NumPy:
+
+    cd proofs/exact; python checker.py model.npz image-*.npz
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import attacks.checker as checker
+from attacks.proofs.certificate import Certificate, CertificateError
+from minigrad.inputs import Array
+from minigrad.io.files import write_whole
+from minigrad.io.npz import npz_bytes
+from minigrad.mlp import MLP
+
+FOLDER = "exact"
+
+
+def write_proofs(
+    out: Path,
+    net: MLP,
+    named: Sequence[tuple[int, Certificate]],
+    executor: Executor,
+    tell: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Write the folder; returns how many proofs it holds, and why the others are missing.
+
+    Parameters
+    ----------
+    named : number of the test image, and its certificate
+    executor : concurrent.futures.Executor
+    tell : called with how many are done
+
+    Raises
+    ------
+    OSError
+    """
+    folder, model = out / FOLDER, net.to_arrays()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "model.npz", npz_bytes(model))
+    write_whole(folder / "checker.py", Path(checker.__file__).read_bytes())
+    futures = [(i, executor.submit(proof_of, model, certificate)) for i, certificate in named]
+    missing: dict[str, str] = {}
+    for done, (i, future) in enumerate(futures, 1):
+        content, why = future.result()
+        path = folder / f"image-{i}.npz"
+        path.unlink(missing_ok=True)  # of an earlier run, perhaps about another question
+        if content is None:
+            missing[str(i)] = why
+        else:
+            write_whole(path, content)
+        tell(done)
+    return {"written": len(named) - len(missing), "missing": missing}
+
+
+def proof_of(model: dict[str, Array], certificate: Certificate) -> tuple[bytes | None, str]:
+    """The file's bytes, or None and why there is none: what a worker does."""
+    try:
+        return certificate.with_proof(MLP.from_arrays(model)).to_bytes(), ""
+    except CertificateError as error:
+        return None, str(error)
