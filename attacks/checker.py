@@ -156,8 +156,9 @@ class Network:
         self.name, self.threshold = digest.hexdigest(), values[1]
         self.layers = list(zip(values[2::2], values[3::2], strict=True))
         self.sizes = [len(W) for W, _ in self.layers] + [len(values[-1])]
-        shapes = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
-        require([W.shape for W, _ in self.layers] == shapes, "model: shapes that do not follow each other")
+        shapes = [((d, m), (m,)) for d, m in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+        require([(W.shape, b.shape) for W, b in self.layers] == shapes, "model: shapes that do not follow each other")
+        require(self.threshold.shape == () and max(self.sizes) <= 1 << 20, "model: threshold no number, or too wide")
         self.bits = min(38 - (max(self.sizes) - 1).bit_length(), 30)
         self.W, self.rough, self.b = [], [], [box(b, b) for _, b in self.layers]
         for W, _ in self.layers:
@@ -185,7 +186,6 @@ class Set:
 
     def __init__(self, claim, bits):
         self.norm, self.radius, x, (lo, hi) = claim["norm"], claim["radius"], claim["x"], ends(claim)
-        require(self.norm in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {self.norm}")
         require(0 < self.radius < np.inf and (self.norm != "l0" or self.radius % 1 == 0), "radius: no such radius")
         require(((lo <= x) & (x <= hi)).all(), "x: expected pixels inside the box")
         # a difference of two floats is rounded to the nearest, so the next one is above it
@@ -281,6 +281,9 @@ class Prover:
 
     def learn(self, part, layer, neuron, side, price, gamma, alpha, beta):
         """What R rows show of the part: of +-z_neuron of hidden layer `layer`, or, one layer on, of the rivals."""
+        shape, each = (len(side),), (len(side), self.first[-1])
+        shapes = [neuron.shape, side.shape, price.shape, gamma.shape, alpha.shape, beta.shape]
+        require(shapes == [shape] * 3 + [(*shape, len(self.rivals)), each, each], "rows of other shapes")
         require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all() and (gamma >= 0).all(), "no such row")
         last, used = layer == len(part.l), gamma > 0
         if last:
@@ -395,12 +398,14 @@ def split(prover, part, layer, index, cut):
 
 def claim_of(arrays, d):
     """What a proof's file claims of an image of d pixels."""
-    claim = {name: np.float64(arrays[name]) for name in ("lower", "upper", "radius")}
-    claim |= {"norm": str(arrays["norm"]), "y": int(arrays["y"]), "target": int(arrays["target"])}
+    claim = {name: np.asarray(arrays[name])[()] for name in ("norm", "lower", "upper", "radius", "y", "target")}
     claim |= {name: numbers(arrays, name) for name in ("x", "lo", "hi", "x_adv") if name in arrays}
-    claim["mask"] = arrays.get("mask", np.array(True))
-    require(claim["mask"].dtype == bool, "mask: expected booleans")
-    require({claim["x"].shape, claim.get("x_adv", claim["x"]).shape} == {(d,)}, f"x, x_adv: expected {d} pixels")
+    claim |= {"mask": np.asarray(arrays.get("mask", True)), "y": int(claim["y"]), "target": int(claim["target"])}
+    ends, points = [claim[name].shape for name in ("lo", "hi", "mask")], [claim["x"], claim.get("x_adv", claim["x"])]
+    require(all(point.shape == (d,) for point in points), f"x, x_adv: expected {d} pixels")
+    require(claim["mask"].dtype == bool and {*ends} <= {(), (d,)}, "box, mask: expected one for all or each pixel")
+    require(all(isinstance(claim[name], np.float64) for name in ("lower", "upper", "radius")), "expected numbers")
+    require(claim["norm"] in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {claim['norm']!r}")
     return claim
 
 
@@ -458,8 +463,9 @@ def sentence(claim):
     form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, f"{norm} below {{!r}}")
     how = "at all" if lower == np.inf else "of " + form.format(lower)
     found = "" if upper == np.inf else f"; one of {upper:.0f} does" if norm == "l0" else f"; one of {upper!r} does"
-    where = "" if claim["mask"].all() else ", within its mask,"
-    return f"proved: no change {how}{where} makes the network see {what} in this image{found}"
+    box = f"pixels in [{claim['lo']}, {claim['hi']}]" if claim["lo"].shape == claim["hi"].shape == () else "its own box"
+    where = f"with {box}" + ("" if claim["mask"].all() else " and its mask")
+    return f"proved: {where}, no change {how} makes the network see {what} in this image{found}"
 
 
 def main(model, *proofs):

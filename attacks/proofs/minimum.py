@@ -75,7 +75,7 @@ def certified_minimum(
     >>> proof.check(net)  # replays it, or raises CertificateError
     'between 0.12375 and 0.125001 (replayed in floats)'
     >>> proof.with_proof(net).check(net)  # by attacks/checker.py, which knows nothing of this library
-    'proved: no change of less than 0.12375... in each pixel makes the network see anything but...(checked exactly)'
+    'proved: with pixels in [0.0, 1.0], no change of less than 0.12375... in each pixel makes...(checked exactly)'
     """
     check_callback(on_image, "on_image")
     limits = Limits.from_options(norm, gap, time_limit, node_limit)
