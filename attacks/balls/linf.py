@@ -60,8 +60,9 @@ class LInf(Ball):
         return np.sum(h, axis=-1)
 
     def segments(self, x: Array) -> tuple[Array, Array, float]:
-        middle, half = self._centre(x)
-        return middle - half, middle + half, np.inf
+        down, up = self.room(x)
+        r = np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)
+        return np.maximum(-r, down), np.minimum(r, up), np.inf
 
     def maximize_jointly(self, x: Array, A: Array) -> tuple[Array, Array]:
         return joint_moves(*self.room(x), A, -np.asarray(self.radius), self.radius)

@@ -21,7 +21,6 @@ import numpy as np
 
 from attacks.balls.base import Ball
 from minigrad.inputs import Array
-from minigrad.layers import product
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +47,25 @@ class Enclosure:
         """For images `x` (n, d) and their balls."""
         ends = ball.segments(x)
         if ends is not None and np.isinf(ends[2]):
-            low, high = ends[0].astype(x.dtype, copy=False), ends[1].astype(x.dtype, copy=False)
-            return cls(x, x + (high + low) / 2, (high - low) / 2, None)
+            mid, half = ends[1] + ends[0], ends[1] - ends[0]  # (n, d) each
+            mid *= 0.5
+            mid += x
+            half *= 0.5
+            return cls(x, mid, half, None)
         length = ball.box[1] - ball.box[0]
         return cls(x, x, None, replace(ball, box=(-length, length)))
-
-    def take(self, rows: Array) -> Enclosure:
-        """The sets `rows` of these."""
-        half = None if self.half is None else self.half[rows]
-        wide = None if self.wide is None else self.wide.take(rows, len(self.x))
-        return replace(self, x=self.x[rows], mid=self.mid[rows], half=half, wide=wide)
 
     def reach(self, W: Array) -> Array:
         """How far `(v - mid) W` may get over each set, (n, m), for `W` (d, m)."""
         if self.half is not None:
-            return product(self.half, np.abs(W))
+            return np.matmul(self.half, np.abs(W))
         s = self._points(W)  # (1 or n, m, d)
         return np.broadcast_to(np.einsum("nmd,dm->nm", s, W), (len(self.x), W.shape[1])).astype(W.dtype)
 
     def pull(self, W: Array, g: Array) -> Array:
         """dL/dW (d, m) of any L with dL/d reach = `g` (n, m)."""
         if self.half is not None:
-            return np.sign(W) * product(self.half.T, g)
+            return np.sign(W) * np.matmul(self.half.T, g)
         s = self._points(W)  # (1 or n, m, d)
         g = g.sum(axis=0, keepdims=True) if len(s) == 1 else g
         return np.einsum("nm,nmd->dm", g, s).astype(W.dtype)

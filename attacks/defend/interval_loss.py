@@ -34,10 +34,10 @@ import numpy as np
 from attacks.defend.enclosure import Enclosure
 from attacks.defend.margins import margin_rows
 from minigrad.inputs import Array
-from minigrad.layers import product
 from minigrad.objective import Weights
 
 Pair = tuple[Array, Array]
+quietly = np.errstate(invalid="ignore")  # as in minigrad.layers.product, once a pass instead of once a product
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class IntervalPass:
     N: Array
 
     @classmethod
+    @quietly
     def forward(cls, weights: Weights, enclosure: Enclosure, y: Array) -> IntervalPass:
         dense, activations = weights.dense, weights.layers[1::2]
         n = len(y)
@@ -79,7 +80,7 @@ class IntervalPass:
         z, l, u = [], [], []  # noqa: E741
         for k, activation in enumerate(activations):
             both = dense[k].forward(values[k])  # (2 n, d_k)
-            r = enclosure.reach(dense[0].W) if k == 0 else product(radii[-1], np.abs(dense[k].W))  # (n, d_k)
+            r = enclosure.reach(dense[0].W) if k == 0 else np.matmul(radii[-1], np.abs(dense[k].W))  # (n, d_k)
             z.append(both[:n])
             l.append(both[n:] - r)
             u.append(both[n:] + r)
@@ -89,24 +90,29 @@ class IntervalPass:
         N = dense[-1].forward(values[-1][:n]) - weights.threshold
         return cls(weights, enclosure, y, values, radii, z, l, u, N)
 
+    @quietly
     def margins(self) -> Array:
         """`B`, (n, m): no margin is above it on the set."""
-        last, n = self.weights.dense[-1], len(self.y)
-        R = margin_rows(last.W.shape[1], last.W.dtype)  # (classes, m, k)
-        B = product(last.b - self.weights.threshold, R.transpose(0, 2, 1))[self.y]  # (n, m)
-        for y, rows in _by_class(self.y):
-            T = product(last.W, R[y].T)  # (d, m)
-            mid, r = self._entering_last(n, T.shape[0])
-            B[rows] += product(mid[rows], T) + self._last_radius(r, T, rows)
-        return B
+        T, rows = self._margin_weights(), np.arange(len(self.y))
+        mid = np.matmul(self.values[-1][len(rows) :], T) + self._margin_biases()  # (n, classes m)
+        far = self.enclosure.reach(T) if not self.radii else np.matmul(self.radii[-1], np.abs(T))
+        return (mid + far).reshape(len(rows), len(self.rows), -1)[rows, self.y]
 
-    def _entering_last(self, n: int, d: int) -> tuple[Array, Array | None]:
-        return self.values[-1][n:], self.radii[-1] if self.radii else None
+    @property
+    def rows(self) -> Array:
+        """`R`, (classes, m, k)."""
+        W = self.weights.dense[-1].W
+        return margin_rows(W.shape[1], W.dtype)
 
-    def _last_radius(self, r: Array | None, T: Array, rows: Array) -> Array:
-        """What the rows T may move, (rows, m): of a network without hidden layers the set itself is asked."""
-        return self.enclosure.take(rows).reach(T) if r is None else product(r[rows], np.abs(T))
+    def _margin_weights(self) -> Array:
+        """The T of every class, side by side, (d, classes m): few columns, and no loop over classes."""
+        return np.matmul(self.weights.dense[-1].W, self.rows.reshape(-1, self.N.shape[1]).T)
 
+    def _margin_biases(self) -> Array:
+        """`(b - t) R^T`, (classes m,)."""
+        return np.matmul(self.rows.reshape(-1, self.N.shape[1]), self.weights.dense[-1].b - self.weights.threshold)
+
+    @quietly
     def pull(self, g_N: Array, G: Array | None, g_l: list[Array] | None = None, g_u: list[Array] | None = None) -> None:
         """Leave in `weights.gradient` the derivative of any L with dL/dN = g_N (n, k), dL/dB = G (n, m) or None, and
         dL/dl, dL/du of each hidden layer = g_l, g_u, lists of (n, d_k), where given."""
@@ -130,29 +136,22 @@ class IntervalPass:
             if k == 0:
                 dW += self.enclosure.pull(dense[0].W, g_r)
                 break
-            dW += np.sign(dense[k].W) * product(self.radii[k - 1].T, g_r)
-            below = product(both, dense[k].W.T)  # (2 n, d_{k-1})
-            g, g_mid, g_r = below[:n], below[n:], product(g_r, np.abs(dense[k].W).T)
+            dW += np.sign(dense[k].W) * np.matmul(self.radii[k - 1].T, g_r)
+            below = np.matmul(both, dense[k].W.T)  # (2 n, d_{k-1})
+            g, g_mid, g_r = below[:n], below[n:], np.matmul(g_r, np.abs(dense[k].W).T)
 
     def _pull_margins(self, G: Array) -> Pair:
         """dL/dmu and dL/dr of what enters the last layer, (n, d) each; its own gradient is added to its slot."""
-        last, n, (dW, db) = self.weights.dense[-1], len(self.y), self.weights.slots[-1]
-        R = margin_rows(last.W.shape[1], last.W.dtype)
-        mid, r = self._entering_last(n, last.W.shape[0])
-        g_mid, g_r = np.zeros_like(mid), np.zeros_like(mid)
-        for y, rows in _by_class(self.y):
-            T, g = product(last.W, R[y].T), G[rows]  # (d, m), (rows, m)
-            g_T = product(mid[rows].T, g)  # (d, m)
-            if r is None:
-                g_T += self.enclosure.take(rows).pull(T, g)
-            else:
-                g_T += np.sign(T) * product(r[rows].T, g)
-                g_mid[rows], g_r[rows] = product(g, T.T), product(g, np.abs(T).T)
-            dW += product(g_T, R[y])
-            db += product(g.sum(axis=0), R[y])
-        return g_mid, g_r
-
-
-def _by_class(y: Array) -> list[tuple[int, Array]]:
-    """Each class that occurs, and its rows."""
-    return [(int(label), np.flatnonzero(y == label)) for label in np.unique(y)]
+        R, T, n = self.rows, self._margin_weights(), len(self.y)
+        spread = np.zeros((n, *R.shape[:2]), G.dtype)
+        spread[np.arange(n), self.y] = G
+        g, flat = spread.reshape(n, -1), R.reshape(-1, R.shape[2])  # (n, classes m), (classes m, k)
+        mid, (dW, db) = self.values[-1][n:], self.weights.slots[-1]
+        g_T = np.matmul(mid.T, g)  # (d, classes m)
+        if self.radii:
+            g_T += np.sign(T) * np.matmul(self.radii[-1].T, g)
+        else:
+            g_T += self.enclosure.pull(T, g)
+        dW += np.matmul(g_T, flat)
+        db += np.matmul(g.sum(axis=0), flat)
+        return np.matmul(g, T.T), np.matmul(g, np.abs(T).T)

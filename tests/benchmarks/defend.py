@@ -1,0 +1,184 @@
+"""`make defend`: train the defended networks anew, measure them, and say what it took.  Results: docs/defend.md.
+
+    make defend                             the four networks of attacks/defend/nets, and their table
+    make defend ARGS='--only seeds'         accuracy, PGD and proved accuracy at eps 0.1 of five seeds of each method
+    make defend ARGS='--only digits'        ten digits, certified at 0.1
+    make defend ARGS='--only epochs'        the time of an epoch of each method beside a plain one
+    make defend ARGS='--only overfitting'   one step against many, epoch by epoch
+    make defend ARGS='--only pixels'        certified pixels of the first 100 fours (`few-pixels`)
+
+Times are CPU seconds of this process with one BLAS thread.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from attacks import L0, LInf, certified_minimum, compare, fit_robust, pgd, robust_accuracy
+from attacks.defend.adversarial import CatastrophicOverfitting
+from attacks.defend.nets import NAMES
+from data import load_mnist
+from minigrad import MLP, fit
+from minigrad.io.files import write_whole
+from minigrad.io.npz import npz_bytes
+
+NETS = Path(__file__).resolve().parents[2] / "attacks" / "defend" / "nets"
+EPS, PIXELS = 0.1, 6
+SIZES, DIGITS = [784, 128, 64, 1], [784, 128, 64, 10]
+
+
+def seconds() -> float:
+    return time.process_time()
+
+
+def trained(method: str, seed: int = 0, ball=None, sizes=SIZES, images=None, **options):
+    """A network, its history and its CPU seconds."""
+    x, y = images or load_mnist(digits=(4, 9))[:2]
+    begun, first = seconds(), MLP.init(sizes, rng=seed)
+    if method == "plain":
+        net, history = fit(first, x, y, epochs=10, rng=seed)
+    else:
+        net, history = fit_robust(first, x, y, ball or LInf(EPS), method=method, rng=seed, **options)
+    return net, history, seconds() - begun
+
+
+def attacked(net: MLP, x, y, steps: int = 100, restarts: int = 10, eps: float = EPS) -> float:
+    """The share that is right under PGD."""
+    result = pgd(net, x, y, LInf(eps), steps=steps, restarts=restarts, rng=0)
+    return net.accuracy(x, y) - float(result.success.mean())
+
+
+def rounded(net: MLP) -> MLP:
+    """The network whose weights are those of float32, as the file holds them."""
+    pairs = [(layer.W.astype(np.float32), layer.b.astype(np.float32)) for layer in net.dense]
+    return MLP.from_arrays(pairs, activation=net.activation, threshold=net.threshold)
+
+
+def make_nets(o: argparse.Namespace) -> None:
+    """The four networks, in float32, and the table of `compare`."""
+    NETS.mkdir(exist_ok=True)
+    nets = {}
+    for name, method, ball in (
+        ("plain", "plain", None),
+        ("adversarial", "adversarial", LInf(EPS)),
+        ("certified", "small-box", LInf(EPS)),
+        ("few-pixels", "interval", L0(PIXELS)),
+    ):
+        if name not in o.nets:
+            nets[name] = MLP.load(NETS / f"{name}.npz")
+            continue
+        net, _, took = trained(method, 0, ball)
+        nets[name] = rounded(net)
+        arrays = {key: a.astype(np.float32) if a.dtype.kind == "f" else a for key, a in net.to_arrays().items()}
+        write_whole(NETS / f"{name}.npz", npz_bytes(arrays))
+        print(f"{name}: {took:.0f} s", flush=True)
+    if not o.fast:
+        x_train, _, x, y = load_mnist(digits=(4, 9))
+        print(compare(nets, x, y, sample=o.sample, count=o.count, time_limit=o.time_limit, training=x_train))
+
+
+def seeds(o: argparse.Namespace) -> None:
+    """Mean and spread of each method's figures."""
+    _, _, x, y = load_mnist(digits=(4, 9))
+    for method in o.methods:
+        rows = []
+        for seed in range(o.seeds):
+            net, _, took = trained(method, seed)
+            proved = robust_accuracy(net, x, y, LInf(EPS), sample=o.sample, rng=1, time_limit=o.time_limit)
+            rows.append((net.accuracy(x, y), attacked(net, x, y, 40, 2), proved.lower, proved.upper, took))
+            print(f"{method} {seed}: " + " ".join(f"{v:.4f}" for v in rows[-1]), flush=True)
+        mean, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
+        print(f"{method}: " + "  ".join(f"{m:.4f} +- {s:.4f}" for m, s in zip(mean, spread, strict=True)), flush=True)
+
+
+def digits(o: argparse.Namespace) -> None:
+    """Ten digits, certified."""
+    x, y, x_test, y_test = load_mnist()
+    net, _, took = trained("small-box", 0, LInf(EPS), DIGITS, (x, y), epochs=o.epochs)
+    net.save(o.out)
+    print(f"ten digits: {took:.0f} s, accuracy {net.accuracy(x_test, y_test):.4f}", flush=True)
+    print(robust_accuracy(net, x_test, y_test, LInf(EPS), sample=o.sample, rng=1, time_limit=o.time_limit))
+
+
+def epochs(o: argparse.Namespace) -> None:
+    """One epoch of each method at the full radius, the least of three, beside a plain one."""
+    from attacks.defend.adversarial import Adversarial
+    from attacks.defend.certified import Certified
+    from attacks.defend.ramp import Ramp
+
+    now = Ramp(0, 0)
+    methods = {
+        "plain": "plain",
+        "interval": Certified(ramp=now),
+        "linear": Certified(beta=(1.0, 1.0), ramp=now),
+        "small-box": Certified(part=0.2, steps=4, ramp=now),
+        "adversarial, 7 steps": Adversarial(steps=7, ramp=now),
+        "adversarial, 4 steps": Adversarial(steps=4, ramp=now),
+    }
+    x, y = load_mnist(digits=(4, 9))[:2]
+    least: dict[str, float] = {}
+    for _ in range(2):
+        for name, method in methods.items():
+            begun, net = seconds(), MLP.init(SIZES, rng=0)
+            if name == "plain":
+                fit(net, x, y, epochs=4, rng=0)
+            else:
+                fit_robust(net, x, y, LInf(EPS), method=method, epochs=4, rng=0)
+            least[name] = min(least.get(name, np.inf), (seconds() - begun) / 4)
+    for name, took in least.items():
+        print(f"{name:22s} {took:.3f} s an epoch, {took / least['plain']:.2f} plain ones")
+
+
+def overfitting(o: argparse.Namespace) -> None:
+    """One step, at a radius where it collapses: the share that resists one step, and many, epoch by epoch."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", CatastrophicOverfitting)
+        _, history, _ = trained("single-step", 0, LInf(o.eps), epochs=o.epochs)
+    for epoch, (one, many) in enumerate(
+        zip(history["resist_one_step"], history["resist_many_steps"], strict=True), start=1
+    ):
+        print(f"epoch {epoch:2d}: {one:.3f} resist one step, {many:.3f} resist many")
+    print(*(f"warned: {warning.message}" for warning in said), sep="\n")
+
+
+def pixels(o: argparse.Namespace) -> None:
+    """Certified pixels of the first fours that the network gets right."""
+    _, _, x, y = load_mnist(digits=(4, 9))
+    net = MLP.load(NETS / "few-pixels.npz")
+    fours = x[(y == 0) & (net.predict(x) == 0)][: o.count]
+    found = certified_minimum(net, fours, np.zeros(len(fours), int), norm="l0", time_limit=o.time_limit)
+    lower, upper = (np.mean([getattr(c, end) for c in found]) for end in ("lower", "upper"))
+    print(f"few-pixels: accuracy {net.accuracy(x, y):.4f}, {len(fours)} fours: mean {lower:.2f} to {upper:.2f} pixels")
+
+
+def main() -> None:
+    parts = {f.__name__: f for f in (make_nets, seeds, digits, epochs, overfitting, pixels)}
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--only", choices=list(parts), default="make_nets")
+    p.add_argument("--nets", nargs="*", default=NAMES, help="which networks to train; the others are read")
+    p.add_argument("--fast", action="store_true", help="train the networks, and measure nothing")
+    p.add_argument("--methods", nargs="+", default=["adversarial", "small-box", "interval", "linear", "mixed"])
+    p.add_argument("--seeds", type=int, default=5)
+    p.add_argument("--sample", type=int, default=200)
+    p.add_argument("--count", type=int, default=10)
+    p.add_argument("--time-limit", type=float, default=1.0)
+    p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--eps", type=float, default=0.3)
+    p.add_argument("--out", type=Path, default=Path("digits.npz"))
+    o = p.parse_args()
+    begun = seconds()
+    parts[o.only](o)
+    print(f"{seconds() - begun:.0f} CPU seconds in all")
+
+
+if __name__ == "__main__":
+    main()
