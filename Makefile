@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact bench bench-proofs bench-shares bench-memory bench-outside mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact defend bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,9 +30,11 @@ more:
 	@echo "make soak           10,000 proofs of random networks against the truth, a hundred kills, tests with new examples"
 	@echo "make soak-exact     20,000 proofs where floats break, against the truth in rational numbers (an hour)"
 	@echo "make mutants        put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
+	@echo "make defend         train the four networks of attacks/defend/nets anew and compare them (half an hour)"
 	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
+	@echo "make check-proofs   proofs of 100 images in each norm, checked by attacks/checker.py alone (takes about half an hour)"
 	@echo "make bench-outside  networks of others: make bench-outside OUTSIDE=folder ARGS='--row queries'"
 	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make wheel          build dist/*.whl"
@@ -115,11 +117,17 @@ soak: .venv/test
 	$(IN_VENV) tests/robustness/killing.py
 	HYPOTHESIS_PROFILE=new OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) -m pytest --numprocesses auto --dist worksteal
 
+defend: .venv/run
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/defend.py $(ARGS)
+
 bench: .venv/run
 	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)
 
 bench-proofs: .venv/run
 	$(IN_VENV) tests/benchmarks/proofs.py $(ARGS)
+
+check-proofs: .venv/run
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/check_proofs.py $(ARGS)
 
 mutants: .venv/dev
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/mutants.py $(ARGS)
