@@ -200,19 +200,21 @@ class Set:
         return times(np.maximum(A, 0), self.rise, e) + times(np.maximum(-A, 0), self.fall, e), None
 
     def l1(self, A, part, price, e):
+        price = np.clip(np.rint(np.ldexp(price, -e)), 0, 2.0**38)[:, None]
         left = np.sign(A) * np.maximum(np.abs(A) - price, 0)
         return times(price, self.length, e) + self.linf(left, part, price, e)[0], None
 
     def l2(self, A, part, price, e):
-        a, step = np.abs(A), int(exponent(self.radius)) - 15  # mu is a multiple of 2^-step; floats choose which
-        mu = np.maximum(np.rint(price / np.ldexp(self.radius, -step)), 1)
+        grow, step = self.bits - exponent(A, 1), int(exponent(self.radius)) - 15
+        A, e = A * np.ldexp(1.0, grow)[:, None], e - grow  # mu is a multiple of 2^(e - step), whichever floats choose
+        a, mu = np.abs(A), np.clip(np.rint(np.ldexp(price / self.radius, step - e)), 0, 2.0**37)[:, None]
         cap = np.ldexp(np.where(A > 0, self.rise.whole, self.fall.whole), self.rise.unit - step)
         free, few = a <= mu * cap, min((62 - a.shape[1].bit_length()) // 2, self.bits)  # few: the squares fit in int64
         short = up(a * free, few - self.bits).astype(np.int64)
         tau = np.where(free, 0, np.rint(np.minimum(cap, 2.0**15)))
         left = np.sign(A) * np.where(free, 0, np.maximum(a - mu * tau, 0))
         mu, square = mu[:, 0].astype(np.int64).astype(object), int(self.length.whole[0]) ** 2
-        ratio = -(-np.sum(short * short, axis=1).astype(object) // mu)
+        ratio = -(-np.sum(short * short, axis=1).astype(object) // np.maximum(mu, 1))  # where mu is 0, short is, too
         bent = lift(ratio, 2 * (self.bits - few) + step - 1 + e) + lift(np.sum(tau * tau, axis=1), step - 1 + e) * mu
         return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)[0], None
 
@@ -284,7 +286,8 @@ class Prover:
         shape, each = (len(side),), (len(side), self.first[-1])
         shapes = [neuron.shape, side.shape, price.shape, gamma.shape, alpha.shape, beta.shape]
         require(shapes == [shape] * 3 + [(*shape, len(self.rivals)), each, each], "rows of other shapes")
-        require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all() and (gamma >= 0).all(), "no such row")
+        require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all(), "no such row")
+        require((gamma >= 0).all() and (price >= 0).all(), "a multiplier below 0")
         last, used = layer == len(part.l), gamma > 0
         if last:
             require(used.any(axis=1).all() and (self.joint or used.sum() == len(used)), "rows not of one rival")
@@ -342,7 +345,6 @@ class Prover:
             A, e, moved = fit(A, e - SLOPE, bits)
             const += lift(moved * np.maximum(np.abs(low.whole), np.abs(high.whole)).sum(), high.unit + e)
         const += most(A, *self.set.x, e)
-        price = np.clip(np.rint(np.ldexp(price, -e)), 0, 2.0**38)[:, None]
         return const, *getattr(self.set, self.set.norm)(A, part, price, e)
 
 

@@ -94,9 +94,11 @@ RADII: dict[str, Radii] = {"l0": PixelCounts(), "l1": Radii(), "l2": Radii(), "l
 
 
 def widest(ball: Ball, x: Array) -> float:
-    """A radius > 0 at which S is the whole box, for one image `x` (1, d)."""
+    """A radius > 0 at which S is the whole box, for one image `x` (1, d): the farthest corner's distance, rounded up."""
     down, up = ball.room(x)
-    return float(np.max(ball.distance(np.maximum(-down, up)))) or 1.0  # nothing can move: any radius
+    far = np.maximum(-down, up)
+    far = np.where(far > 0, np.nextafter(far, np.inf), 0)  # the difference lo - x was rounded, by half an ulp at most
+    return size(ball, far) or 1.0  # nothing can move: any radius
 
 
 def size(ball: Ball, s: Array) -> float:

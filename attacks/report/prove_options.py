@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
     p.add_argument(
         "--proofs",
         action="store_true",
-        help="write each proof with its multipliers too, and beside them the checker, which needs NumPy alone (takes as "
+        help="write each proof with its multipliers too, and beside them the checker, which needs only NumPy (takes as "
         "long again)",
     )
     p.add_argument("--eps", type=float, metavar="R", help="decide robustness at this radius of the norm instead")

@@ -10,15 +10,17 @@ small an adversarial perturbation can be.  Violated is any of
     lower   above the exact infimum of |s| over adversarial s
     x_adv   not adversarial in exact arithmetic, outside box or mask, or farther than upper
     check   of an honest certificate
+    proof   one that attacks/checker.py accepts of a radius beyond the truth
 
-A refusal (OverflowError, ValueError) is an answer, too: it is counted.
+How many lower ends can be proved exactly as well (`with_proof`, of every `PROOFS`-th case) is counted.  A refusal
+(OverflowError, ValueError) is an answer, too: it is counted.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -30,8 +32,11 @@ import numpy as np
 from soaks import command
 
 from attacks import certified_minimum
+from attacks.proofs.certificate import CertificateError
 from minigrad import MLP
 
+PROOFS = 20  # one case in so many is proved exactly, too, and a claim a little beyond the truth is tried
+SECONDS = 2.0  # for a proof of a few parts
 NORMS = "l0", "l1", "l2", "linf"
 REGIMES = "plain", "scales", "wide", "cancel", "ties", "deep", "tiny", "subnormal", "dead"
 
@@ -188,6 +193,29 @@ def violation(case, cert):
     return None
 
 
+def proved(cert, net):
+    """Whether the exact checker can be convinced."""
+    try:
+        with np.errstate(all="ignore"):
+            return cert.with_proof(net, time_limit=SECONDS).check(net).startswith("proved")
+    except CertificateError:
+        return False
+
+
+def false_proof(case, cert):
+    """A claim a little beyond the truth that the exact checker accepts, in words, or None."""
+    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    if truth is None or not 0 < truth < 1e300:
+        return None
+    power = 2 if case.norm == "l2" else 1
+    radius = float(truth) if case.norm == "l0" else float(truth) ** (1 / power) * (1 + 1e-9)
+    if Fraction(radius) ** power < truth or not 0 < radius < np.inf:
+        return None
+    lower = radius + (case.norm == "l0")
+    claim = replace(cert, radius=radius, lower=lower, upper=np.inf, x_adv=None, attack=np.inf, optimal=False)
+    return f"an exact proof of {lower!r} beyond the exact {float(truth)!r}" if proved(claim, case.net) else None
+
+
 def soak(count, seed=0, only=None, first=0):
     """(violations, outcomes): each violation as (index, regime, norm, words)."""
     found, outcomes = [], Counter()
@@ -204,11 +232,13 @@ def soak(count, seed=0, only=None, first=0):
             continue
         try:
             with np.errstate(all="ignore"):
-                words = violation(case, cert)
+                words = violation(case, cert) or (index % PROOFS == 0 and false_proof(case, cert))
         except exact.TooManyPieces:
             outcomes["too many pieces"] += 1
             continue
         outcomes[f"{case.regime}: {'closed' if cert.optimal else 'open'}"] += 1
+        if cert.lower > (case.norm == "l0") and index % PROOFS == 0:
+            outcomes[f"{case.regime}: {'proved' if proved(cert, case.net) else 'not proved'} exactly"] += 1
         if words:
             found.append((index, case.regime, case.norm, words))
     return found, outcomes
