@@ -205,7 +205,7 @@ class Set:
         return times(price, self.length, e) + self.linf(left, part, price, e)[0], None
 
     def l2(self, A, part, price, e):
-        grow, step = self.bits - exponent(A, 1), int(exponent(self.radius)) - 15
+        grow, step = np.maximum(self.bits - exponent(A, 1), 0), int(exponent(self.radius)) - 15
         A, e = A * np.ldexp(1.0, grow)[:, None], e - grow  # mu is a multiple of 2^(e - step), whichever floats choose
         a, mu = np.abs(A), np.clip(np.rint(np.ldexp(price / self.radius, step - e)), 0, 2.0**37)[:, None]
         cap = np.ldexp(np.where(A > 0, self.rise.whole, self.fall.whole), self.rise.unit - step)

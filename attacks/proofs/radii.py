@@ -94,7 +94,7 @@ RADII: dict[str, Radii] = {"l0": PixelCounts(), "l1": Radii(), "l2": Radii(), "l
 
 
 def widest(ball: Ball, x: Array) -> float:
-    """A radius > 0 at which S is the whole box, for one image `x` (1, d): the farthest corner's distance, rounded up."""
+    """A radius > 0 at which S is the whole box, for one image `x` (1, d): the farthest corner's, rounded up."""
     down, up = ball.room(x)
     far = np.maximum(-down, up)
     far = np.where(far > 0, np.nextafter(far, np.inf), 0)  # the difference lo - x was rounded, by half an ulp at most

@@ -80,7 +80,7 @@ def row(name: str, norm: str, count: int, limit: float, folder: Path) -> str:
     ratio = np.median([r[3] / r[0] for r in table])
     slow = max([r[3] for r, q in zip(table, quick, strict=True) if q], default=0.0)
     lines = [
-        f"{name} {norm}: {len(x)} images, {len(x) - open_} closed in floats, {len(table)} of them exactly, checked "
+        f"{name} {norm}: {len(x)} images, {len(x) - open_} closed in floats, {len(table)} exactly, checked "
         f"({open_} open at {limit:g} s)",
         f"    medians: made {seconds:.2f} s, proof written {write:.2f} s, checked {within:.3f} s ({ratio:.2f} of making; "
         f"alone, {check:.2f} s after its start), {size:.3f} MB",
