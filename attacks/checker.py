@@ -33,15 +33,14 @@ At a counterexample m_j > 0, so the row bounds +-z_i there; a row of the m_j alo
 and so, where pixels are counted, does one whose bound falls below 0 once a pixel is kept out (then every counterexample
 changes it) or counted in (none does).  Multipliers need not be the best, so they are rounded as it suits the sums.
 
-Why the sums are exact.  All numbers are whole numbers held in float64 times a power of two.  A row is A 2^e with |A| <=
-2^b, and const 2^e; a weight is (65536 high + low) 2^w with |high|, |low| <= 2^15.  So the products A @ high and A @ low
-add n numbers of at most 2^(b + 15); b is chosen so that n 2^(b + 15) <= 2^53, and below 2^53 every product and every
-partial sum in float64 is exact, in whatever order.  Rounding is done on purpose and paid for: constants are rounded up;
-an entry of A that is rounded moves by at most 1, which costs at most |v|; so does a weight, times |A|.  Powers of two
-are exact, and where they underflow `up` rounds up.  No tolerance, no float sum that may be rounded, no division is
-trusted.
-
-The witness is measured in Python's integers.
+Why the sums are exact.  A row is A 2^e, with whole numbers |A| <= 2^b held in float64; a weight is (65536 high + low)
+2^w with whole numbers |high|, |low| <= 2^15.  So the products A @ high and A @ low add n numbers of at most 2^(b + 15);
+b is chosen so that n 2^(b + 15) <= 2^53, and up to 2^53 every product and every partial sum in float64 is exact, in
+whatever order they are added.  Constants, and what the witness x_adv is measured by, are Python's integers, which are
+exact at any size.  Rounding is done on purpose and paid for: constants and the ends of intervals are rounded outward;
+an entry of A that is rounded moves by at most 1, which costs at most |v|, and a weight by half, times |A|.  Multiplying
+by a power of two is exact, and where it underflows `up` still rounds up.  No float sum that may be rounded is trusted,
+no division, and no tolerance is granted.
 """
 
 import hashlib

@@ -82,7 +82,7 @@ def row(name: str, norm: str, count: int, limit: float, folder: Path) -> str:
     lines = [
         f"{name} {norm}: {len(x)} images, {len(x) - open_} closed in floats, {len(table)} exactly, checked "
         f"({open_} open at {limit:g} s)",
-        f"    medians: made {seconds:.2f} s, proof written {write:.2f} s, checked {within:.3f} s ({ratio:.2f} of making; "
+        f"    medians: made {seconds:.2f} s, written {write:.2f} s, checked {within:.3f} s ({ratio:.2f} of making; "
         f"alone, {check:.2f} s after its start), {size:.3f} MB",
         f"    slowest check of those made in under 1 s: {slow:.2f} s; largest proof {max(r[4] for r in table):.2f} MB",
     ]
