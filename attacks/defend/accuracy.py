@@ -126,7 +126,7 @@ def robust_accuracy(
     >>> robust_accuracy(net, x, [0, 1, 0], LInf(0.2))
     RobustAccuracy(radius 0.2: 0.6667 to 0.6667 of 3 images)
     """
-    return _robust(net, x, y, ball, None, **options)[0]
+    return _robust(net, x, y, ball, None, Options(**options))[0]
 
 
 def robust_curve(
@@ -165,51 +165,57 @@ def robust_curve(
     """
     if np.ndim(radii) != 1 or not len(radii):
         raise ValueError(f"radii: expected a sequence of numbers, got {radii!r}")
-    return _robust(net, x, y, ball, radii, **options)
+    return _robust(net, x, y, ball, radii, Options(**options))
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `robust_curve`, under its names."""
+
+    time_limit: float = 1.0
+    node_limit: int | None = None
+    sample: int | None = None
+    restarts: int = RESTARTS
+    rng: Seed = 0
+    executor: Executor | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+    def for_certify(self, norm: str) -> dict[str, Any]:
+        """Those of `certify`.  Raises ValueError for what makes no sense."""
+        limits = Limits.from_options(norm, None, self.time_limit, self.node_limit)
+        check_callback(self.on_progress, "on_progress")
+        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
+            raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(self.executor).__name__}")
+        restarts = as_count(self.restarts, "restarts")
+        return {"time_limit": limits.time_limit, "node_limit": self.node_limit, "restarts": restarts}
 
 
 def _robust(
-    net: MLP,
-    x: ArrayLike,
-    y: ArrayLike,
-    ball: Ball,
-    radii: Sequence[float] | None,
-    *,
-    time_limit: float = 1.0,
-    node_limit: int | None = None,
-    sample: int | None = None,
-    restarts: int = RESTARTS,
-    rng: Seed = 0,
-    executor: Executor | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    net: MLP, x: ArrayLike, y: ArrayLike, ball: Ball, radii: Sequence[float] | None, o: Options
 ) -> list[RobustAccuracy]:
     """`radii` None: the ball's own."""
     check_provable(net)
     check_ball(ball)
     balls = [ball] if radii is None else [ball.with_radius(r) for r in radii]
-    limits = Limits.from_options(ball.norm, None, time_limit, node_limit)
-    check_callback(on_progress, "on_progress")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(executor).__name__}")
+    how = o.for_certify(ball.norm)
     x = as_images(x, net.sizes[0])
     for one in balls:
         one.check(x)
-    rows = _drawn(len(x), sample, rng)
+    rows = _drawn(len(x), o.sample, o.rng)
     margin = Margin.from_labels(net, x, as_array(y, "y"))
     order = np.argsort([float(np.max(one.radius)) for one in balls], kind="stable")
     begun = time.perf_counter()
     known = Decisions.start(margin.take(rows).value(x[rows]), len(balls))
-    how = {"time_limit": limits.time_limit, "node_limit": node_limit, "restarts": as_count(restarts, "restarts")}
     rising = [balls[i].take(rows, len(x)) for i in order]
     question = Question(net.to_arrays(), x[rows], margin.y[rows], rising, how)
-    _tell(known, begun, on_progress)
-    for some, states in _run(question, known, executor):
+    _tell(known, begun, o.on_progress)
+    for some, states in _run(question, known, o.executor):
         known.take_over(some, states)
-        _tell(known, begun, on_progress)
+        _tell(known, begun, o.on_progress)
     seconds = time.perf_counter() - begun
     place = np.argsort(order)
     return [
-        RobustAccuracy(one.take(rows, len(x)).radius, known.status(int(place[j])), rows, sample is not None, seconds)
+        RobustAccuracy(one.take(rows, len(x)).radius, known.status(int(place[j])), rows, o.sample is not None, seconds)
         for j, one in enumerate(balls)
     ]
 

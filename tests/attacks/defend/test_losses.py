@@ -14,6 +14,8 @@ from attacks.defend.interval_loss import IntervalPass
 from attacks.defend.linear_loss import LinearPass
 from attacks.defend.margins import count_proved, margin_rows, worst_case_loss
 from minigrad import MLP, taylor_rate
+from minigrad.bounds.crown import upper_bound
+from minigrad.bounds.region import Region
 from minigrad.layers import forward
 from minigrad.objective import Batch, Weights
 from minigrad.train import DEFAULT_LOSS
@@ -92,6 +94,16 @@ def test_where_no_neuron_bends_the_linear_bound_is_attained_and_inside_the_inter
         m = np.einsum("nk,nk->n", R[:, j], net.logits(linear.point[:, j]) - net.threshold)
         np.testing.assert_allclose(linear.B[:, j], m, atol=1e-9)
     assert (linear.B <= intervals.margins() + 1e-9).all()
+
+
+@pytest.mark.parametrize("sizes", SIZES[1:])
+@pytest.mark.parametrize("name", ["linf", "l2, mask", "l1, masks", "l0"])
+def test_the_linear_bound_is_the_one_that_proofs_begin_with(sizes, name):
+    net, x, y = problem(sizes)
+    ball = balls()[name]
+    intervals, linear = passes(net, x, y, ball)
+    known = Region(net, x, ball, tuple(intervals.l), tuple(intervals.u))
+    np.testing.assert_allclose(linear.B, upper_bound(known, margin_rows(sizes[-1], np.dtype(float))[y]), atol=1e-9)
 
 
 def test_interval_bounds_of_an_affine_network_are_exact():
