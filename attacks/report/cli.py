@@ -17,6 +17,7 @@ from typing import Any
 
 from attacks.report import compare_command, decisions, prove, prove_options
 from attacks.report.detection import detect
+from attacks.report.exact import seconds_of
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
 from attacks.report.image_sets import attack_sets, sets_to_bound
@@ -157,7 +158,7 @@ def make_report(options: Options) -> dict[str, Any]:
         results = run_experiments(setup, executor, clock)
         with clock("draw"):
             figures = draw(results, executor)
-    r = numbers(results) | {"seconds": clock.seconds | {"all": round(line.elapsed, 2)}}
+    r = numbers(results) | {"seconds": clock.seconds | seconds_of(results) | {"all": round(line.elapsed, 2)}}
     write_report(options.out, results, r, figures)
     line.end()
     return r

@@ -60,9 +60,9 @@ def write_proofs(
     return {"written": len(named) - len(missing), "missing": missing}
 
 
-def proof_of(model: dict[str, Array], certificate: Certificate) -> tuple[bytes | None, str]:
+def proof_of(model: dict[str, Array], certificate: Certificate, time_limit: float = 600.0) -> tuple[bytes | None, str]:
     """The file's bytes, or None and why there is none: what a worker does."""
     try:
-        return certificate.with_proof(MLP.from_arrays(model)).to_bytes(), ""
+        return certificate.with_proof(MLP.from_arrays(model), time_limit=time_limit).to_bytes(), ""
     except CertificateError as error:
         return None, str(error)

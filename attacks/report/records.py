@@ -144,6 +144,16 @@ class SetProof:
 
 
 @dataclass(frozen=True, eq=False)
+class ExactProof:
+    """A certificate's proof for attacks/checker.py."""
+
+    content: bytes | None  # of the file; None where there is none
+    says: str  # what the checker prints of it, or why there is none
+    seconds: float  # CPU seconds of the check
+    lower: float  # what it claims, which other proofs of the report may exceed
+
+
+@dataclass(frozen=True, eq=False)
 class Proofs:
     """What was proved; every bound with what the other proofs say of it."""
 
@@ -151,6 +161,7 @@ class Proofs:
     frame: Interval  # of the image shown: the fewest pixels of the glasses that are enough
     sets: dict[str, SetProof]  # "linf" and "l0" of the first few images; "mixed": of both digits, linf
     fillings: dict[int, list[Certificate]]  # height of the glasses: whether any filling flips each of the first images
+    exact: dict[str, ExactProof]  # norm: of the image shown, any pixel
 
 
 @dataclass(frozen=True, eq=False)

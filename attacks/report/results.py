@@ -16,6 +16,7 @@ from attacks.detect.detectors import DETECTORS
 from attacks.detect.statistics import FALSE_ALARMS, auc, auc_interval
 from attacks.patch.attack import Accessory
 from attacks.proofs.certificate import Certificate
+from attacks.report.exact import checker_lines, file_of, model_of
 from attacks.report.formats import confidence
 from attacks.report.records import (
     DetectionExperiment,
@@ -57,6 +58,7 @@ def numbers(r: Results) -> Json:
             "images": {"correct": len(r.setup.images.test), "already_misclassified": r.setup.images.wrong},
             "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
             "shown": _shown(r.images, r.proofs),
+            "exact": _exact(r),
             **_images(r.images),
             **_sets(r.sets, r.proofs.sets),
             "glasses": _glasses(r.glasses, r.proofs.fillings),
@@ -111,6 +113,15 @@ def _shown(e: ImageExperiment, proofs: Proofs) -> Json:
         },
         "frame_pixels_proved": _interval(proofs.frame),
     }
+
+
+def _exact(r: Results) -> Json:
+    """What of the image shown can be checked without this library."""
+    proofs = {
+        norm: {"file": file_of(norm) if e.content else None, "says": e.says, "lower": e.lower}
+        for norm, e in r.proofs.exact.items()
+    }
+    return {"model": model_of(r), "checker_lines": checker_lines(), "proofs": proofs}
 
 
 def _interval(i: Interval) -> Json:

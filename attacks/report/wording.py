@@ -91,6 +91,7 @@ def _eps(r: Json) -> dict[str, str]:
     shown = r["shown"]
     return {
         "eps_proved": eps_proved(shown["proved"]["linf"]),
+        "checked_exactly": checked_exactly(r),
         "eps_linearised": number(shown["linearised_eps_box_ignored"]),
         "eps_in_the_box": number(shown["linearised_eps_in_the_box"]),
         "eps_found": ceiled(shown["smallest_eps"]["distance"]),
@@ -109,6 +110,30 @@ def eps_proved(p: Json) -> str:
         return said
     where = "What lies above" if p["upper"] is None else "What lies between"
     return f"{said} {where} is not known: {why_open(p['reason'])}."
+
+
+def checked_exactly(r: Json) -> str:
+    """Paragraphs: who else has checked the proofs of the image shown, and how to do it once more."""
+    exact, names = r["exact"], {"l0": "pixels", "linf": "eps"}
+    written = {norm: p for norm, p in exact["proofs"].items() if p["file"]}
+    missing = [f"{names[norm]} ({escape(p['says'])})" for norm, p in exact["proofs"].items() if norm not in written]
+    if not written:
+        return f"<p>No proof is written down for others to check: {', '.join(missing)}.</p>"
+    took = [f"{names[norm]} in {r['seconds']['check ' + p['file']]:.1f} s" for norm, p in written.items()]
+    weaker = [
+        f" The file about {names[norm]} claims only what its own search proved."
+        for norm, p in written.items()
+        if p["lower"] != r["shown"]["proved"][norm]["lower"]
+    ]
+    without = f" There is no such file about {', '.join(missing)}." if missing else ""
+    files = " ".join([exact["model"], *(p["file"] for p in written.values())])
+    prints = "<br>".join(f"<code>{p['file']}: {escape(p['says'])}</code>" for p in written.values())
+    return (
+        f"<p><strong>Checked by {exact['checker_lines']} lines that know nothing of this library</strong>, in exact "
+        f"arithmetic: {', '.join(took)}.{''.join(weaker)}{without} In this folder, with NumPy alone:</p>\n"
+        f'<div class="scroll"><code>python checker.py {files}</code></div>\n'
+        f'<p class="where">It prints:<br>{prints}</p>'
+    )
 
 
 def _universal(r: Json) -> dict[str, str]:

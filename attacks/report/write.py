@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from attacks.balls import BALLS
+from attacks.report.exact import CHECKER, SHARES, exact_files, file_of
 from attacks.report.formats import json_bytes
 from attacks.report.page import page
 from attacks.report.play import play_page
@@ -12,7 +14,8 @@ from attacks.report.records import Results
 from minigrad.io.files import check_writable, write_whole
 from minigrad.io.npz import npz_bytes
 
-OTHER_FILES = "index.html", "play.html", "results.json", "model.npz"  # beside the figures
+EXACT_FILES = CHECKER, SHARES, *map(file_of, BALLS)  # for somebody who checks the proofs; not all of them each time
+OTHER_FILES = "index.html", "play.html", "results.json", "model.npz", *EXACT_FILES  # beside the figures
 
 
 def check_folder(out: Path) -> None:
@@ -41,15 +44,21 @@ def write_report(out: Path, results: Results, r: dict[str, Any], figures: dict[s
     OSError
         A file that cannot be written.
     """
-    files = figures | {
-        "model.npz": npz_bytes(results.setup.network.original.to_arrays()),
-        "results.json": json_bytes(r),
-        "play.html": _play(results).encode(),
-        "index.html": page(r, figures).encode(),
-    }
+    files = (
+        figures
+        | exact_files(results)
+        | {
+            "model.npz": npz_bytes(results.setup.network.original.to_arrays()),
+            "results.json": json_bytes(r),
+            "play.html": _play(results).encode(),
+            "index.html": page(r, figures).encode(),
+        }
+    )
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_whole(out / name, content)
+    for name in {*EXACT_FILES} - {*files}:  # of an earlier report, about another network perhaps
+        (out / name).unlink(missing_ok=True)
 
 
 def _play(r: Results) -> str:

@@ -42,7 +42,7 @@ sys.exit(main())
 """
 PROVE = "-m", "attacks", "prove", "--count", str(IMAGES), "--time-limit", "600", "--model", str(NET), "--out"
 REPORT = "-c", SMALLER, "--subset", "30", "--proof-seconds", "0", "--workers", "0", "--model", str(NET), "--out"
-ENDS = {".png": b"IEND\xaeB`\x82", ".html": b"</html>\n", ".csv": b"\n", ".json": b"}\n", ".jsonl": b""}
+ENDS = {".png": b"IEND\xaeB`\x82", ".html": b"</html>\n", ".csv": b"\n", ".json": b"}\n", ".jsonl": b"", ".py": b"\n"}
 
 
 def start(command, out, folder=None, **options):
@@ -102,7 +102,7 @@ def check_whole(folder):
         if name.endswith(".part"):
             continue
         if path.suffix == ".npz":
-            read_npz(path)
+            read_npz(path, compressed=True)
             continue
         assert content.endswith(ENDS[path.suffix]), name
         if path.suffix == ".json":

@@ -16,7 +16,7 @@ class Kept(Executor):
     """Does the work at once, and keeps the certificates and the options that were given."""
 
     def __init__(self):
-        self.done, self.options = [], []
+        self.done, self.exact, self.options = [], [], []
 
     def work(self, fn, *args, **kwargs):
         return fn(*args, **kwargs)
@@ -24,7 +24,9 @@ class Kept(Executor):
     def submit(self, fn, /, *args, **kwargs):
         future = Future()
         future.set_result(self.work(fn, *args, **kwargs))
-        self.done += future.result()
+        certificates, *exact = future.result() if isinstance(future.result(), tuple) else (future.result(),)
+        self.done += certificates
+        self.exact += exact
         self.options.append(kwargs)
         return future
 
