@@ -1,0 +1,229 @@
+"""What attacks/checker.py makes of a claim: networks, witnesses, distances, boxes; and what it prints."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from checker_cases import NORMS, claim_for, margin_row, prover_for, written
+
+from attacks import checker
+from attacks.proofs.certificate_file import fingerprint
+from minigrad import MLP
+
+NET = MLP.from_arrays([([[1.1], [0.57]], [-0.75])])  # adversarial where 1.1 p + 0.57 q > 0.75
+X = np.zeros(2)
+LEAST = {"linf": 0.75 / 1.67, "l1": 0.75 / 1.1, "l2": 0.75 / np.hypot(1.1, 0.57), "l0": 1}
+PRICE = {"linf": 0.0, "l0": 0.0, "l1": 1.1, "l2": np.hypot(1.1, 0.57)}
+
+
+def proof_of(norm, radius, net=NET, **claim):
+    claim = claim_for(net, X, 0, norm, radius, **claim)
+    return claim | written([(0, margin_row(prover_for(net, claim), 1.0, price=PRICE[norm]))])
+
+
+def refused(words, net, proof):
+    with pytest.raises(checker.Refused, match=words):
+        checker.check(net.to_arrays(), proof)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_an_affine_network_up_to_the_truth_and_not_beyond(norm):
+    far = MLP.from_arrays([([[0.6], [0.57]], [-0.75])])
+    if norm == "l0":  # one pixel is not enough there, two are
+        assert "fewer than 2 pixels" in checker.check(far.to_arrays(), proof_of(norm, 1, far))
+        refused("part 0", far, proof_of(norm, 2, far))
+        refused("part 0", NET, proof_of(norm, 1))
+        return
+    assert checker.check(NET.to_arrays(), proof_of(norm, LEAST[norm] * (1 - 1e-6)))
+    refused("part 0 of 1 is not refuted", NET, proof_of(norm, LEAST[norm] * (1 + 1e-9)))
+    refused("part 0", NET, proof_of(norm, LEAST[norm]) | {"lower": np.array(0.1)})  # the radius is what is refuted
+
+
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
+def test_box_and_mask_bound_what_a_pixel_may_do(norm):
+    short = {"box": (0.0, np.array([0.25, 1.0])), "lower": np.inf}  # 1.1 / 4 + 0.57 > 0.75
+    refused("part 0", NET, proof_of(norm, 2.0, **short))
+    nothing = {"lower": np.inf, "mask": np.array([False, True])}
+    proof = proof_of(norm, 2.0, **nothing) | {"proof_price": np.zeros(1)}
+    assert "no change at all" in checker.check(NET.to_arrays(), proof) and "mask" in checker.check(
+        NET.to_arrays(), proof
+    )
+    refused("inf, for a set that is not all", NET, proof_of(norm, 0.3, **nothing) | {"proof_price": np.zeros(1)})
+    assert checker.check(NET.to_arrays(), proof | {"hi": np.array([9.0, 1.0])})  # off the mask no box counts
+    refused("part 0", NET, proof | {"hi": np.array([1.0, 1.4])})
+    for low, high in [(0.5, 1.0), (-1.0, -0.5), (0.5, -0.5)]:
+        proof = proof_of(norm, 0.1) | {"lo": np.array(low), "hi": np.array(high)}
+        refused("x: expected pixels inside", NET, proof)
+
+
+def test_lower_follows_from_the_radius():
+    refused("above what the refuted radius", NET, proof_of("l1", 0.5, lower=np.nextafter(0.5, 1)))
+    assert checker.check(NET.to_arrays(), proof_of("l1", 0.5, lower=0.4))
+    far = MLP.from_arrays([([[0.6], [0.57]], [-0.75])])
+    refused("above what the refuted radius", far, proof_of("l0", 1, far, lower=2.5))
+    for lower in (np.nan, -1.0):
+        refused("expected 0 <= lower", NET, proof_of("l1", 0.5, lower=lower))
+    refused("expected 0 <= lower", NET, proof_of("l1", 0.5, upper=0.4))
+    for radius, words in [(np.inf, "no such radius"), (np.nan, "refuted radius"), (0.0, "refuted radius")]:
+        refused(words, NET, proof_of("l1", 0.5, lower=0.4) | {"radius": np.array(radius)})
+    refused("no such radius", far, proof_of("l0", 1, far, lower=1.5) | {"radius": np.array(1.5)})
+
+
+def test_nothing_is_claimed_below_one_pixel_but_of_the_image_itself():
+    on = np.array([1.0, 0.0])  # misclassified
+    bare = claim_for(NET, on, 0, "l0", 0.0, lower=1.0)
+    refused("x: adversarial itself", NET, bare)
+    assert checker.check(NET.to_arrays(), bare | {"lower": np.array(0.0)})
+    assert checker.check(NET.to_arrays(), bare | {"x": X})
+    refused(
+        "part|neuron|proof",
+        NET,
+        claim_for(NET, X, 0, "l0", 1.0, lower=1.5) | proof_of("l0", 1) | {"lower": np.array(1.5)},
+    )
+    with pytest.raises(KeyError):  # any other lower needs a proof
+        checker.check(NET.to_arrays(), claim_for(NET, X, 0, "l1", 0.5, lower=1e-300))
+
+
+def witness(norm, point, upper, **claim):
+    return claim_for(NET, X, 0, norm, 0.0, lower=0.0, upper=upper, x_adv=np.array(point), **claim)
+
+
+def test_the_witness_is_measured_exactly():
+    sure = {"l0": 2, "l1": 1.75, "l2": 1.25, "linf": 1.0}
+    for norm, size in sure.items():
+        assert checker.check(NET.to_arrays(), witness(norm, [1.0, 0.75], size))
+        refused("farther than upper", NET, witness(norm, [1.0, 0.75], np.nextafter(float(size), 0)))
+        assert checker.check(NET.to_arrays(), witness(norm, [1.0, 0.75], np.inf))
+    tiny = claim_for(NET, X, 1, "l2", 0.0, lower=0.0, upper=5e-324, x_adv=np.array([5e-324, 0.0]))
+    assert checker.check(NET.to_arrays(), tiny)
+    refused("farther", NET, tiny | {"x_adv": np.array([5e-324, 5e-324])})
+    refused("not adversarial", NET, witness("l1", [0.5, 0.25], 0.75))
+    refused("outside the box", NET, witness("l1", [1.25, 0.0], 1.25))
+    refused("outside the box", NET, witness("l1", [1.0, -0.25], 1.25))
+    refused("off the mask", NET, witness("l1", [1.0, 0.25], 1.25, mask=np.array([True, False])))
+    refused("without a counterexample", NET, claim_for(NET, X, 0, "l1", 0.0, lower=0.0, upper=1.0))
+
+
+def test_a_margin_of_zero_is_none_and_floats_do_not_decide():
+    even = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    for point, good in [([0.5, 0.5], False), ([0.5, np.nextafter(0.5, 1)], True)]:
+        for y in (0, 1):
+            claim = claim_for(even, X, y, "linf", 0.0, lower=0.0, upper=1.0, x_adv=np.array(point))
+            if good == (y == 0) and good:
+                assert checker.check(even.to_arrays(), claim)
+            else:
+                refused("not adversarial", even, claim)
+    huge = MLP.from_arrays([([[1e17, -1e17], [1.0, 0.0]], [0.0, 0.0]), ([[1.0], [1.0]], [-0.5])], threshold=0.25)
+    assert float(huge.logits(np.array([[0.0, 0.75]]))[0, 0]) == 0.25  # on the threshold
+    claim = claim_for(huge, X, 0, "linf", 0.0, lower=0.0, upper=1.0, x_adv=np.array([0.0, 0.75]))
+    refused("not adversarial", huge, claim)
+    assert checker.check(huge.to_arrays(), claim | {"x_adv": np.array([0.0, np.nextafter(0.75, 1)])})
+    deep = MLP.from_arrays([([[2.0**-600], [0.0]], [0.0]), ([[2.0**600]], [-0.5]), ([[-1e300]], [1e299])])
+    assert checker.check(deep.to_arrays(), claim_for(deep, X, 0, "linf", 0.0, lower=0.0, upper=1.0, x_adv=X + 0.5))
+    refused("not", deep, claim_for(deep, X, 0, "linf", 0.0, lower=0.0, upper=1.0, x_adv=np.array([0.75, 0.0])))
+
+
+def test_rivals_and_targets():
+    three = MLP.from_arrays([([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]], [0.6, 0.0, -0.5])])  # (0.6, p, 2 p - 0.5)
+    rows, joint = checker.rivals({"y": 0, "target": 2}, 3)
+    assert joint and rows.tolist() == [[-1, 0, 1], [0, -1, 1]]
+    rows, joint = checker.rivals({"y": 1, "target": -1}, 3)
+    assert not joint and rows.tolist() == [[1, -1, 0], [0, -1, 1]]
+    assert checker.rivals({"y": 0, "target": 1}, 2)[1] is False and checker.rivals({"y": 1, "target": 0}, 1)[0] == [
+        [-1]
+    ]
+    assert checker.rivals({"y": 0, "target": -1}, 1)[0] == [[1]]
+    for y, target in [(3, -1), (-1, -1), (0, 3), (0, 0), (0, -2)]:
+        with pytest.raises(checker.Refused, match="no such class"):
+            checker.rivals({"y": y, "target": target}, 3)
+    for p, target, good in [(0.65, -1, True), (0.65, 1, False), (0.65, 2, True), (0.58, 2, True), (0.52, -1, False)]:
+        claim = claim_for(three, X, 0, "linf", 0.0, lower=0.0, upper=1.0, x_adv=np.array([p, 0.0]), target=target)
+        if good:
+            assert f"{'class 2' if target == 2 else 'anything but class 0'}" in checker.check(three.to_arrays(), claim)
+        else:
+            refused("not adversarial", three, claim)
+
+
+def test_the_network_is_named_exactly():
+    assert checker.Network(NET.to_arrays()).name == fingerprint(NET)
+    arrays = NET.to_arrays()
+    for name in ("W1", "b1", "threshold"):
+        other = {**arrays, name: np.nextafter(arrays[name], 9)}
+        assert checker.Network(other).name != fingerprint(NET)
+        for bad in (np.nan, np.inf):
+            with pytest.raises(checker.Refused, match="finite"):
+                checker.Network({**arrays, name: np.full_like(arrays[name], bad, float)})
+    for name, shape in [
+        ("b1", (1, 1)),
+        ("b1", (2,)),
+        ("b1", ()),
+        ("W1", (2, 1, 1)),
+        ("threshold", (1,)),
+        ("W1", (1, 2)),
+    ]:
+        with pytest.raises((checker.Refused, ValueError, TypeError)):
+            checker.Network({**arrays, name: np.ones(shape)})
+    deep = MLP.from_arrays([([[1.0]], [0.0]), ([[1.0]], [0.0])], activation="tanh").to_arrays()
+    with pytest.raises(checker.Refused, match="only ReLU"):
+        checker.Network(deep)
+    with pytest.raises(checker.Refused, match="do not follow"):
+        checker.Network({**deep, "activation": np.array("relu"), "b1": np.zeros(2)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("norm", np.array("l2; proved: all")), ("norm", np.array(["l1"])), ("norm", np.array("l0 ")),
+        ("lower", np.array([0.0])), ("lower", np.array("0")), ("upper", np.array(1 + 0j)), ("radius", np.array([1.0])),
+        ("x", np.zeros((2, 1))), ("x", np.zeros(3)), ("x", np.array([np.nan, 0])), ("x", np.array(["0", "0"])),
+        ("lo", np.zeros((2, 2))), ("lo", np.zeros(1)), ("hi", np.ones(3)), ("hi", np.array(np.inf)),
+        ("mask", np.ones(2)), ("mask", np.ones((2, 2), bool)), ("x_adv", np.ones(3)), ("y", np.array([0, 1])),
+    ],
+)  # fmt: skip
+def test_a_claim_of_other_kinds_of_arrays_is_refused(name, value):
+    good = witness("l1", [1.0, 0.0], 1.0)
+    assert checker.check(NET.to_arrays(), good)
+    with pytest.raises((checker.Refused, TypeError, ValueError)):
+        checker.check(NET.to_arrays(), good | {name: value})
+
+
+def test_the_command_says_what_was_proved_and_needs_no_library(tmp_path):
+    NET.save(tmp_path / "net.npz")
+    good, bad = proof_of("l1", 0.5, upper=1.0, x_adv=np.array([1.0, 0.0])), proof_of("linf", 0.6)
+    np.savez(tmp_path / "good.npz", **good)
+    np.savez(tmp_path / "bad.npz", **bad)
+    (tmp_path / "none.npz").write_bytes(b"no archive")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+    def said(*names):
+        files = [str(tmp_path / name) for name in names]
+        run = subprocess.run([sys.executable, "-I", checker.__file__, *files], cwd=tmp_path, env=environment,
+                             capture_output=True, text=True, check=False)  # fmt: skip
+        return run.returncode, run.stdout, run.stderr
+
+    status, out, err = said("net.npz", "good.npz")
+    assert status == 0 and not err
+    assert (
+        "proved: with pixels in [0.0, 1.0], no change of l1 below 0.5 makes the network see anything but class 0" in out
+    )
+    assert out.rstrip().endswith("one of 1.0 does")
+    for names in (["none.npz", "missing.npz"], ["good.npz", "bad.npz"], ["bad.npz", "good.npz"]):
+        status, out, _ = said("net.npz", *names)
+        assert status == 1 and "refused" in out
+    assert said("net.npz")[0] == 1
+
+
+def test_the_sentence_names_norm_box_mask_and_distance():
+    base = claim_for(NET, X, 0, "linf", 0.25, upper=1.0, x_adv=X + 1)
+    said = checker.sentence(checker.claim_of(base, 2))
+    assert "less than 0.25 in each pixel" in said and said.endswith("one of 1.0 does") and "mask" not in said
+    said = checker.sentence(checker.claim_of(base | {"norm": np.array("l0"), "lower": np.array(3.0)}, 2))
+    assert "fewer than 3 pixels" in said and said.endswith("one of 1 does")
+    said = checker.sentence(checker.claim_of(base | {"lo": np.zeros(2), "mask": np.array([True, False])}, 2))
+    assert "its own box and its mask" in said
+    said = checker.sentence(checker.claim_of(base | {"lower": np.array(np.inf), "upper": np.array(np.inf)}, 2))
+    assert "no change at all" in said and said.endswith("in this image")
+    said = checker.sentence(checker.claim_of(base | {"target": np.array(1)}, 2))
+    assert "makes the network see class 1" in said

@@ -1,0 +1,124 @@
+"""The arithmetic of attacks/checker.py against rational numbers: exact, or rounded to the side that is said."""
+
+from fractions import Fraction
+
+import checker_oracle as oracle
+import numpy as np
+import pytest
+
+from attacks import checker
+
+POINT = 1100
+
+
+def floats(rng, n, most=1000):
+    return rng.choice([-1, 1], n) * rng.random(n) * 2.0 ** rng.integers(-most, most, n)
+
+
+def value(whole, unit):
+    return [Fraction(float(v)) * Fraction(2) ** int(unit) for v in np.ravel(whole)]
+
+
+def test_up_is_the_next_whole_number():
+    rng = np.random.default_rng(0)
+    for v in [*floats(rng, 300, 60), 0.0, 1.0, -1.0, 5e-324, -5e-324, 2.0**-1070, 3.0]:
+        for shift in (-2000, -60, -1, 0, 3):
+            found = checker.up(np.array([v]), shift)[0]
+            exactly = Fraction(float(v)) * Fraction(2) ** shift
+            assert found == exactly.__ceil__()
+
+
+@pytest.mark.parametrize("shift", [-1200, -1101, -1100, -1099, -3, 0, 5])
+def test_lift_is_rounded_up_to_the_point(shift):
+    v = np.array([0.0, 1.0, -1.0, 3.0, -7.0, 2.0**52 - 1, -(2.0**80)])
+    for whole, found in zip(v, checker.lift(v, shift), strict=True):
+        assert found == (Fraction(int(whole)) * Fraction(2) ** (shift + POINT)).__ceil__()
+    assert np.array_equal(checker.lift(v, np.full(7, shift)), checker.lift(v, shift))
+
+
+def test_above_is_a_float_above():
+    rng = np.random.default_rng(1)
+    for v in [*floats(rng, 100), 0.0, 5e-324, 1.0]:
+        for more in (-1, 0, 1):
+            c = int(Fraction(float(v)) * 2**POINT) + more
+            (found,) = checker.above(np.array([c], object))
+            exactly = Fraction(c, 2**POINT)
+            assert (
+                exactly < Fraction(float(found)) <= exactly + abs(exactly) * Fraction(2) ** -51 + Fraction(2) ** -1073
+            )
+
+
+def test_exponent_bounds():
+    for v in [0.0, 1.0, 0.99, -1.0, 5e-324, -1e300, 2.0**30]:
+        e = int(checker.exponent(np.array([v, 0.0])))
+        assert abs(Fraction(v)) < Fraction(2) ** e and (v == 0 or abs(Fraction(v)) * 2 >= Fraction(2) ** e)
+    rows = np.array([[1.0, -4.0], [0.25, 0.0]])
+    assert checker.exponent(rows, 1).tolist() == [3, -1]
+
+
+def test_limbs_are_the_whole_number():
+    rng = np.random.default_rng(2)
+    whole = np.array([*rng.integers(-(2**30), 2**30 + 1, 50), 2**30, -(2**30), 32768, -32768, 32767, 0], float)
+    limbs = checker.Whole(whole, 3).limbs
+    assert np.array_equal(65536 * limbs[:, 0] + limbs[:, 1], whole) and np.abs(limbs).max() <= 2**15
+    matrix = whole.reshape(7, -1)
+    high, low = np.split(checker.Whole(matrix, 0).limbs, 2, axis=1)
+    assert np.array_equal(65536 * high + low, matrix)
+
+
+def test_a_box_is_rounded_outward_by_little():
+    rng = np.random.default_rng(3)
+    for most in (3, 30, 1000):
+        low = floats(rng, 5, most)
+        high = low + np.abs(floats(rng, 5, most))
+        down, up = checker.box(low, high)
+        size = max(map(abs, (*oracle.fractions(low), *oracle.fractions(high))))
+        for a, b, v, w in zip(value(down.whole, down.unit), value(up.whole, up.unit), low, high, strict=True):
+            assert 0 <= Fraction(float(v)) - a <= size / 2**27 and 0 <= b - Fraction(float(w)) <= size / 2**27
+        assert max(np.abs(down.whole).max(), np.abs(up.whole).max()) <= 2**30
+
+
+def test_times_and_most_are_exact():
+    rng = np.random.default_rng(4)
+    A = rng.integers(-(2**30), 2**30, (4, 6)).astype(float)
+    low, high = checker.box(-rng.random(6), rng.random(6))
+    e = np.array([-40, 0, 3, -1000])
+    a, b = value(low.whole, low.unit), value(high.whole, high.unit)
+    for row, unit, t, m in zip(A, e, checker.times(A, high, e), checker.most(A, low, high, e), strict=True):
+        scale = Fraction(2) ** int(unit)
+        assert oracle.exact_number(t) == scale * sum(int(v) * w for v, w in zip(row, b, strict=True))
+        best = sum(int(v) * (w if v > 0 else z) for v, w, z in zip(row, b, a, strict=True))
+        assert oracle.exact_number(m) == scale * best
+
+
+def test_fit_moves_an_entry_by_one_at_most_and_says_so():
+    rng = np.random.default_rng(6)
+    A = np.rint(floats(rng, (6, 5), 60))
+    A[0], A[1] = [1, -2, 3, 0, 2**30 - 1], 0
+    e = np.arange(6)
+    new, unit, moved = checker.fit(A, e, 30)
+    assert np.abs(new).max() <= 2**30 and moved[0] == 0 and set(moved) == {0, 1}
+    assert np.array_equal(new[0], A[0])
+    for row, old, k, u, m in zip(new, A, e, unit, moved, strict=True):
+        assert np.array_equal(row, np.rint(row))
+        for v, w in zip(row, old, strict=True):
+            assert abs(Fraction(v) * Fraction(2) ** int(u) - Fraction(w) * 2 ** int(k)) <= m * Fraction(2) ** int(u)
+        if m:
+            assert np.abs(row).max() >= 2**29
+    coarse, unit, moved = checker.fit(np.array([[3.0, 5.0]]), np.array([-40]), 30, -38)
+    assert unit[0] == -38 and moved[0] == 1 and np.abs(coarse * 4 - [[3, 5]]).max() <= 4
+
+
+def test_integers_are_the_floats():
+    rng = np.random.default_rng(7)
+    for v in (
+        floats(rng, 20),
+        np.zeros(3),
+        np.array([5e-324, 1e308, 0.0, -1.5]),
+        np.array([3.0, 2.0**80]),
+        np.array(0.1),
+    ):
+        found, q = checker.integers(v)
+        assert q >= 0
+        for a, b in zip(np.ravel(found), np.ravel(v), strict=True):
+            assert Fraction(int(a), 2**q) == Fraction(float(b))
