@@ -103,7 +103,7 @@ def seeds(o: argparse.Namespace) -> None:
 def digits(o: argparse.Namespace) -> None:
     """Ten digits, certified."""
     x, y, x_test, y_test = load_mnist()
-    net, _, took = trained("small-box", 0, LInf(EPS), DIGITS, (x, y), epochs=o.epochs)
+    net, _, took = trained("small-box", 0, LInf(EPS), DIGITS, (x, y), epochs=o.epochs, weight_decay=o.decay)
     net.save(o.out)
     print(f"ten digits: {took:.0f} s, accuracy {net.accuracy(x_test, y_test):.4f}", flush=True)
     print(robust_accuracy(net, x_test, y_test, LInf(EPS), sample=o.sample, rng=1, time_limit=o.time_limit))
@@ -172,6 +172,7 @@ def main() -> None:
     p.add_argument("--count", type=int, default=10)
     p.add_argument("--time-limit", type=float, default=1.0)
     p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--decay", type=float, default=0.1, help="weight decay for ten digits")
     p.add_argument("--eps", type=float, default=0.3)
     p.add_argument("--out", type=Path, default=Path("digits.npz"))
     o = p.parse_args()

@@ -13,6 +13,7 @@ from attacks.defend.gradient_penalty import GradientPenalty, PenalisedLoss
 from attacks.defend.interval_loss import IntervalPass
 from attacks.defend.linear_loss import LinearPass
 from attacks.defend.margins import count_proved, margin_rows, worst_case_loss
+from attacks.defend.ramp import Ramp
 from minigrad import MLP, taylor_rate
 from minigrad.bounds.crown import upper_bound
 from minigrad.bounds.region import Region
@@ -161,6 +162,34 @@ def test_kappa_and_beta_weigh_the_losses():
         B = beta * linear.B + (1 - beta) * intervals.margins()
         expected = 0.6 * plain + 0.4 * np.logaddexp(0, B).mean()
         assert certified.bounded(weights, batch, ball, 0.6, beta)[0] == pytest.approx(expected)
+
+
+def test_kappa_beta_and_radius_move_together():
+    net, x, y = problem((D, 5, 4, 1))
+    options = Certified(beta=(1.0, 0.2), kappa=0.4, overshoot=1.2, ramp=Ramp(0.0, 1.0))
+    certified = CertifiedLoss(options, "logistic", LInf(0.1), ROWS)
+    weights, batch = Weights.from_network(net, np.dtype(float)), Batch(x, y, np.arange(ROWS), 0.25)
+    value = certified.step(weights, batch)[0]
+    assert certified.radius == pytest.approx(0.03)
+    assert value == pytest.approx(certified.bounded(weights, batch, LInf(0.03), 0.85, 0.8)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", balls())
+def test_a_small_box_lies_inside_its_ball(name):
+    net, x, y = problem((D, 5, 4, 1))
+    ball, asked = balls()[name], []
+
+    class Spy(CertifiedLoss):
+        def bounded(self, weights, batch, ball, kappa, beta):
+            asked.append((batch.x, ball))
+            return super().bounded(weights, batch, ball, kappa, beta)
+
+    spy = Spy(Certified(part=0.5, ramp=Ramp(0, 0)), "logistic", ball, ROWS)
+    spy.step(Weights.from_network(net, np.dtype(float)), Batch(x, y, np.arange(ROWS), 0.5))
+    ((around, small),) = asked
+    moved = ball.distance(around - x)
+    assert (moved > 0).all() and (moved + small.radius <= ball.radius * (1 + 1e-12)).all()
+    assert ball.contains(x, around - x).all()
 
 
 def test_a_penalty_of_weight_0_is_the_plain_loss():
