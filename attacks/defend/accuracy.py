@@ -29,7 +29,7 @@ from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_im
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
-TOGETHER = 16  # images a job: they share one quick attack; alone it took twice as long, 64 at a time leave workers idle
+TOGETHER = 16  # images a job: they share one quick attack, and a pool still has work for all; a choice
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ from minigrad.mlp import MLP
 RADII = 0.05, 0.1, 0.2  # half, once and twice what the defended networks were trained for
 UNIVERSAL_EPS = 0.2  # of the one perturbation: at 0.1 it flips next to nothing of a defended network
 GLASSES = 20  # rows and columns that `glasses_mask` needs
-LEARNED = 2000  # training images for the detectors, enough for their 60 components; with 4000 the areas move by 0.01
+LEARNED = 2000  # training images for the detectors: a choice, many more than their 60 components
 
 Pair = tuple[float, float]
 

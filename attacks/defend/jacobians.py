@@ -16,7 +16,7 @@ from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
-USED = 0.05  # of the box [0, 1]: 45% of MNIST's pixels; half and double of it take 52% and 37%
+USED = 0.05  # of the box [0, 1]: 38% of the pixels of fours and nines; half and double of it take 43% and 31%
 
 
 def gradients(net: MLP, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
