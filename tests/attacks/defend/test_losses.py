@@ -35,7 +35,7 @@ def passes(net, x, y, ball):
 
 
 @pytest.mark.parametrize(("sizes", "activation"), CASES)
-@pytest.mark.parametrize("name", balls())
+@pytest.mark.parametrize("name", ["linf, masks", "l2, mask", "l1", "l0, masks"])
 def test_each_gradient_is_the_slope_of_its_loss(sizes, activation, name):
     net, x, y = problem(sizes, activation)
     ball = balls()[name]
@@ -64,7 +64,7 @@ def test_the_rate_tells_a_wrong_gradient():
 
 
 @pytest.mark.parametrize(("sizes", "activation"), CASES)
-@pytest.mark.parametrize("name", balls())
+@pytest.mark.parametrize("name", ["linf, masks", "l2, mask", "l1", "l0, masks"])
 def test_bounds_hold_on_the_whole_set(sizes, activation, name):
     net, x, y = problem(sizes, activation)
     ball, rng = balls()[name], np.random.default_rng(3)

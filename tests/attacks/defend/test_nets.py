@@ -22,7 +22,7 @@ def test_each_is_small_accurate_and_in_single_precision(name):
 
 def test_two_of_them_resist_and_one_is_proved_by_plain_bounds_alone():
     _, _, x, y = load_mnist(digits=(4, 9))
-    x, y = x[:60].astype(float), y[:60]
+    x, y = x[:30].astype(float), y[:30]
     flipped = {name: pgd(load_defended(name), x, y, LInf(0.1), steps=20).success.mean() for name in NAMES}
     assert flipped["plain"] > 0.8 and flipped["adversarial"] < 0.15 and flipped["certified"] < 0.15
     R = margin_rows(1, np.dtype(float))
@@ -30,7 +30,7 @@ def test_two_of_them_resist_and_one_is_proved_by_plain_bounds_alone():
         name: count_proved(upper_bound(intervals(load_defended(name), x, LInf(0.1)), R[y]), y)
         for name in ("plain", "certified")
     }
-    assert proved["plain"] == 0 and proved["certified"] > 45
+    assert proved["plain"] == 0 and proved["certified"] > 22
 
 
 def test_another_name_is_refused():
