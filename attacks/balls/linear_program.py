@@ -33,18 +33,31 @@ def largest_least(
     from scipy.optimize import linprog
 
     (down, up, budget), d = segments, G.shape[1]
-    A = -G if rows is None else np.concatenate([rows, -G])  # (c + r, d)
+    rows, ends = (np.zeros((0, d)), np.zeros(0)) if rows is None or ends is None else (rows, ends)
+    unit = largest(np.concatenate([down, up]))  # the solver's tolerances are absolute: s is counted in units of it
+    down, up, budget = down / unit, up / unit, float(budget / unit)
+    each, all_ = largest(rows * unit, axis=1), largest(G * unit)  # and no row has an entry above 1
+    rows, ends, G, m = rows * unit / each[:, None], ends / each, G * unit / all_, m / all_
+    A = np.concatenate([rows, -G])  # (c + r, d)
     t = (np.arange(len(A)) >= len(A) - len(G))[:, None]  # (c + r, 1) bool
-    A_ub, b_ub = np.concatenate([A, -A, t], axis=1), m if ends is None else np.concatenate([ends, m])
+    A_ub, b_ub = np.concatenate([A, -A, t], axis=1), np.concatenate([ends, m])
     if np.isfinite(budget):
         A_ub, b_ub = np.concatenate([A_ub, np.append(np.ones(2 * d), 0)[None]]), np.append(b_ub, budget)
     bounds = [*((0, v) for v in up[0]), *((0, -v) for v in down[0]), (None, None)]
     cost = np.append(np.zeros(2 * d), -1)
     with np.errstate(all="ignore"):
         found = linprog(cost, A_ub, b_ub, bounds=bounds, method="highs")
-        if found.status == INFEASIBLE and rows is not None:
+        if found.status == INFEASIBLE and len(rows):
             A_ub[: len(A), -1] = 1
             found = linprog(cost, A_ub, b_ub, bounds=bounds, method="highs")
     if found.status != 0:
         return None
-    return found.x[:d] - found.x[d : 2 * d], np.maximum(-found.ineqlin.marginals, 0)[: len(A)]
+    duals = np.maximum(-found.ineqlin.marginals, 0)[: len(A)]
+    duals[: len(rows)] *= all_ / each
+    return (found.x[:d] - found.x[d : 2 * d]) * unit, duals
+
+
+def largest(v: Array, axis: int | None = None) -> Array:
+    """A power of two near the largest |v|, of all or along an axis; 1 where all are 0."""
+    size = np.max(np.abs(v), axis=axis, initial=0)
+    return np.where(size > 0, np.ldexp(1.0, np.frexp(size)[1]), 1.0)

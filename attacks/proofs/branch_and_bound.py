@@ -178,7 +178,8 @@ class Search:
 
     def _outcome(self, reason: Reason, counterexample: Array | None = None) -> Outcome:
         left = [node.bound[0] for node in self.pool + self.stuck] + [node.worst for _, node in self.shared]
-        return Outcome(reason == Reason.PROVED, counterexample, reason, self.tree, max(left, default=-np.inf))
+        bound = max(left, default=-np.inf) / (1.0 if self.small is None else self.small.scale)
+        return Outcome(reason == Reason.PROVED, counterexample, reason, self.tree, bound)
 
 
 def _bound(node: Nodes) -> float:

@@ -1,5 +1,7 @@
 """Fewer pixels and neurons: a query about those that can still change, so that every matrix product is smaller.
 
+And weights of usual size: a ReLU network whose layers are far from 1 is asked about in other units (`normalised`).
+
 A pixel that has no room, is off the mask, or is out in every node adds a constant to the first layer,
 
     z_1 = x W + b = x_live W_live + b',        b' = b + x_fixed W_fixed.
@@ -21,6 +23,10 @@ from minigrad.bounds.rounding import product_error
 from minigrad.inputs import Array
 from minigrad.layers import ReLU
 
+# Powers of two that the largest weight of a layer may be from 1.  Trained networks stay within half of it, so they are
+# searched as they are; with twice it a search among weights of 2^16 takes 4 times as many nodes.
+USUAL = 8
+FAR = 200  # beyond it a network's floats may underflow (2^-1074) where those in other units do not; half is as good
 WORTH = 0.8  # condense when at most this share of the pixels is left; half of it, or always, is as fast
 
 
@@ -75,6 +81,33 @@ def without_inactive(query: Query, known: Region) -> tuple[Query, Region]:
 
     sign = None if known.sign is None else pick(known.sign)
     return small, replace(known, net=net, l=pick(known.l), u=pick(known.u), sign=sign, first_error=first_error)
+
+
+def normalised(query: Query) -> Query:
+    """The query about the same set with weights near 1, where they are far from it.
+
+    relu(c z) = c relu(z) for c > 0: dividing layer k by 2^(p_k), and its biases by 2^(p_0 + ... + p_k), divides the
+    margins by 2^(sum of all p), exactly, unless something underflows; then the query stays as it is.  The steps of
+    `optimise_bounds` and its first gamma suit weights near 1.
+    """
+    dense = query.net.dense
+    powers = [int(np.frexp(np.max(np.abs(layer.W), initial=0))[1]) for layer in dense]
+    far, behind = max(map(abs, powers)), np.max(np.abs(np.cumsum(powers)))
+    if far <= USUAL or max(far, behind) > FAR or not query.piecewise_linear or query.first_error is not None:
+        return query
+    layers, total = list(query.net.layers), 0
+    with np.errstate(over="ignore", under="ignore"):
+        for k, (layer, power) in enumerate(zip(dense, powers, strict=True)):
+            total += power
+            W, b = np.ldexp(layer.W, -power), np.ldexp(layer.b, -total)
+            if not (np.array_equal(np.ldexp(W, power), layer.W) and np.array_equal(np.ldexp(b, total), layer.b)):
+                return query
+            layers[2 * k] = type(layer)(W, b)
+        threshold = float(np.ldexp(query.net.threshold, -total))
+        if np.ldexp(threshold, total) != query.net.threshold:
+            return query
+    net = replace(query.net, layers=tuple(layers), threshold=threshold)
+    return replace(query, net=net, scale=float(np.ldexp(1.0, -total)))
 
 
 def columns(ball: Ball, index: Array, d: int) -> Ball:

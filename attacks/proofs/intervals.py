@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from attacks.proofs.condense import condensed, without_inactive
+from attacks.proofs.condense import condensed, normalised, without_inactive
 from attacks.proofs.neuron_rows import NeuronRows
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import intervals, upper_bound
@@ -35,6 +35,7 @@ def plain(query: Query) -> tuple[Query, Region, Array]:
     The intervals are of the whole image: what adding up the fixed pixels may lose is charged to a condensed first layer
     by `first_error`, which `intervals` does not know.
     """
+    query = normalised(query)
     known = intervals(query.net, query.x, query.ball)
     bound = upper_bound(known, query.c[None])[0]
     found = condensed(query, np.zeros(query.x.shape[1], bool))

@@ -36,6 +36,8 @@ class Query:
         Then: the whole image.
     neurons : tuple of (d_k',) int, or None
         Where `net` has fewer neurons, one array for each hidden layer: which of the whole network's they are.
+    scale : float
+        The margins of `net` are those of the whole network times this power of two.
     """
 
     net: MLP
@@ -47,6 +49,7 @@ class Query:
     live: Array | None = None
     image: Array | None = None
     neurons: tuple[Array, ...] | None = None
+    scale: float = 1.0
 
     @classmethod
     def from_image(cls, net: MLP, x: Array, y: int, ball: Any, target: int | None = None) -> Query:

@@ -9,7 +9,8 @@ from hypothesis import given
 from queries import real_net
 
 from attacks.balls import BALLS
-from attacks.proofs.condense import columns, without_inactive
+from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.condense import columns, normalised, without_inactive
 from attacks.proofs.node_bounds import bounded
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.pixels import undecided
@@ -88,3 +89,41 @@ def test_only_relu_neurons_below_zero_are_left_out(activation):
     assert [small.column(0, j) for j in range(6)] == [None, 0, None, 1, 2, 3] and small.column(PIXEL, 4) == 4
     for kept, all_ in zip((less.l, less.u), (known.l, known.u), strict=True):
         assert all((a == b[:, index]).all() for a, b, index in zip(kept, all_, small.neurons, strict=True))
+
+
+def scaled(net, power):
+    """The same classifier with each layer times 2^power."""
+    pairs = [(layer.W * 2.0**power, layer.b * 2.0 ** (power * (k + 1))) for k, layer in enumerate(net.dense)]
+    return MLP.from_arrays(pairs, threshold=net.threshold * 2.0 ** (power * len(net.dense)))
+
+
+@pytest.mark.parametrize("power", [-60, -12, 12, 60])
+def test_a_query_in_usual_units_is_the_same_to_the_bit(power):
+    net = real_net((5, 4, 3, 1), 2)
+    x = np.random.default_rng(3).random((4, 5))
+    far = Query.from_image(scaled(net, power), x[0], 0, BALLS["linf"](0.1))
+    near = normalised(far)
+    sizes = [np.abs(layer.W).max() for layer in near.net.dense]
+    assert near is not far and all(0.5 <= size < 1 for size in sizes)
+    assert np.array_equal(near.net.logits(x) - near.net.threshold, (far.net.logits(x) - far.net.threshold) * near.scale)
+
+
+def test_a_network_of_usual_weights_or_one_that_cannot_be_scaled_exactly_is_asked_about_as_it_is():
+    net, x = real_net((5, 4, 3, 1), 2), np.full(5, 0.5)
+    lost = MLP.from_arrays([([[2.0**60]], [1e-320]), ([[1.0]], [0.0])])  # its bias would underflow
+    for one, image in ((net, x), (scaled(net, 300), x), (lost, x[:1])):
+        query = Query.from_image(one, image, 0, BALLS["linf"](0.1))
+        assert normalised(query) is query
+
+
+@pytest.mark.parametrize("power", [-30, 30])
+def test_the_bound_of_a_search_is_in_the_networks_own_units(power):
+    net, x = real_net((5, 4, 3, 1), 5), np.full(5, 0.5)
+    y = int(net.predict(x[None])[0])
+    bounds = []
+    for one in (net, scaled(net, power)):
+        answer = Search(Query.from_image(one, x, y, BALLS["linf"](0.4))).run(np.inf, 1)
+        assert answer.counterexample is not None or not answer.proved
+        bounds.append(answer.bound)
+    assert bounds[0] > 0
+    assert bounds[1] == pytest.approx(bounds[0] * 2.0 ** (3 * power), rel=0.5)
