@@ -278,7 +278,9 @@ def _share(value: float) -> str:
 
 
 def _pair(pair: Pair, digits: int) -> str:
-    """`lower..upper`, each rounded outwards."""
+    """`lower..upper`, each rounded outwards; one number where they are equal."""
+    if pair[0] == pair[1]:
+        return f"{pair[0]:.{digits}f}"
     unit = 10**digits
     low, high = math.floor(pair[0] * unit + 1e-9) / unit, math.ceil(pair[1] * unit - 1e-9) / unit
     return f"{low:.{digits}f}" if low == high else f"{low:.{digits}f}..{high:.{digits}f}"
