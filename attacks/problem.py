@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball, caps
+from attacks.balls.base import Ball, caps, check_images
 from attacks.images import Levels, as_levels, blocks, in_bytes
 from attacks.result import AttackResult, Reason, Trace
 from minigrad.inputs import Array, as_images
@@ -44,7 +44,7 @@ class Problem:
         """Check everything before any work.  Raises ValueError with one sentence."""
         check_ball(ball)
         x = as_images(x, net.sizes[0] if isinstance(net, MLP) else None)
-        ball.check(x)
+        check_images(ball, x)
         levels = as_levels(levels, ball.box, x.shape[1])
         margin = Margin.from_labels(net, x, y, target)
         return cls(x, margin, ball, margin.value(x), levels)

@@ -138,32 +138,6 @@ class Ball:
         ones = 0.0 if self.counts else float(self.distance(np.ones(s.shape[-1])))  # the same error in every pixel
         return inside & (self.distance(s) <= self.radius + np.max(slack) * ones)
 
-    def check(self, x: Array) -> None:
-        """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
-        shapes = (
-            ("box", self.box[0], x.shape),
-            ("box", self.box[1], x.shape),
-            ("mask", self.mask, x.shape),
-            ("radius", self.radius, x.shape[:-1]),
-        )
-        for name, value, shape in shapes:
-            try:
-                np.broadcast_to(0 if value is None else value, shape)
-            except ValueError as error:
-                hint = "; one radius an image: several radii of the same images are `for eps in radii: ... LInf(eps)`"
-                hints = {"radius": hint, "mask": PICTURE if np.size(value) == x.shape[-1] else ""}
-                raise ValueError(
-                    f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}{hints.get(name, '')}"
-                ) from error
-        outside = (x < self.box[0]) | (x > self.box[1])
-        if outside.any():
-            place = tuple(np.argwhere(outside)[0])
-            lo, hi = (np.broadcast_to(end, x.shape)[place] for end in self.box)
-            raise ValueError(
-                f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
-                f"pixel {place[-1]} ({cure(self, x)})"
-            )
-
     # ------------------------------------------------------------------ parts of the set, and other radii
 
     def with_radius(self, radius: ArrayLike) -> Self:
@@ -212,6 +186,33 @@ class Ball:
         object.__setattr__(part, "mask", mask)
         object.__setattr__(part, "box", (low, high))
         return part
+
+
+def check_images(ball: Ball, x: Array) -> None:
+    """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
+    shapes = (
+        ("box", ball.box[0], x.shape),
+        ("box", ball.box[1], x.shape),
+        ("mask", ball.mask, x.shape),
+        ("radius", ball.radius, x.shape[:-1]),
+    )
+    for name, value, shape in shapes:
+        try:
+            np.broadcast_to(0 if value is None else value, shape)
+        except ValueError as error:
+            hint = "; one radius an image: several radii of the same images are `for eps in radii: ... LInf(eps)`"
+            hints = {"radius": hint, "mask": PICTURE if np.size(value) == x.shape[-1] else ""}
+            raise ValueError(
+                f"{name}: expected a shape that broadcasts to {shape}, got {np.shape(value)}{hints.get(name, '')}"
+            ) from error
+    outside = (x < ball.box[0]) | (x > ball.box[1])
+    if outside.any():
+        place = tuple(np.argwhere(outside)[0])
+        lo, hi = (np.broadcast_to(end, x.shape)[place] for end in ball.box)
+        raise ValueError(
+            f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
+            f"pixel {place[-1]} ({cure(ball, x)})"
+        )
 
 
 def changed(ball: B, change: Callable[[Any, int], Any]) -> B:

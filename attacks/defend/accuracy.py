@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball
+from attacks.balls.base import Ball, check_images
 from attacks.defend.decisions import Decisions
 from attacks.detect.statistics import share_interval
 from attacks.problem import check_ball
@@ -200,7 +200,7 @@ def _robust(
     how = o.for_certify(ball.norm)
     x = as_images(x, net.sizes[0])
     for one in balls:
-        one.check(x)
+        check_images(one, x)
     rows = _drawn(len(x), o.sample, o.rng)
     margin = Margin.from_labels(net, x, as_array(y, "y"))
     order = np.argsort([float(np.max(one.radius)) for one in balls], kind="stable")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import BALLS
+from attacks.balls.base import check_images
 from attacks.balls.linf import LInf
 from attacks.defend.accuracy import RobustAccuracy, robust_curve
 from attacks.defend.jacobians import alignment, gradients, ink_share
@@ -189,7 +190,7 @@ def compare(
     ((d, k),) = sizes
     x = as_images(x, d)
     y = as_labels(y, len(x), max(k, 2))
-    LInf(1).check(x)
+    check_images(LInf(1), x)
     sample, count = as_count(sample, "sample"), as_count(count, "count", 0)
     as_number(time_limit, "time_limit", 0)
     right = (y == attacked) & np.all([net.predict(x) == y for net in nets.values()], axis=0)

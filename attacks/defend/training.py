@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball
+from attacks.balls.base import Ball, check_images
 from attacks.defend.adversarial import Adversarial, single_step
 from attacks.defend.certified import Certified
 from attacks.defend.gradient_penalty import GradientPenalty
@@ -154,7 +154,7 @@ def _method(method: Defence) -> Method:
 def _check_ball(ball: Ball, x: Array) -> None:
     """Raise ValueError unless the ball is one, fits the images, and leaves some of the box outside."""
     check_ball(ball)
-    ball.check(x)
+    check_images(ball, x)
     length = ball.box[1] - ball.box[0]
     whole = ball.distance(np.broadcast_to(length, np.broadcast_shapes(length.shape, x.shape[1:])))  # () or (n,)
     if (ball.radius >= whole).any():

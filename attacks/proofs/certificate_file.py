@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attacks.balls import BALLS
+from attacks.balls.base import check_images
 from attacks.proofs.tree import Tree
 from attacks.result import Reason
 from minigrad.inputs import Array, as_array, as_images
@@ -53,7 +54,7 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         raise ValueError(f"norm {fields['norm']}")
     x, mask, target = _pixels(arrays["x"]), arrays.get("mask"), _whole(arrays["target"])
     box = _real(arrays["lo"]), _real(arrays["hi"])
-    BALLS[fields["norm"]](1, box=box, mask=mask).check(x[None])
+    check_images(BALLS[fields["norm"]](1, box=box, mask=mask), x[None])
     return fields | {
         "x": x,
         "x_adv": _pixels(arrays["x_adv"], len(x)) if "x_adv" in arrays else None,

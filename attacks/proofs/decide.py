@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball
+from attacks.balls.base import Ball, check_images
 from attacks.minimum_norm import smallest_eps
 from attacks.problem import check_ball
 from attacks.proofs.branch_and_bound import Outcome, Search
@@ -130,7 +130,7 @@ class _Problem:
         if (unsafe is None) == (y is None) or (unsafe is not None and target is not None):
             raise ValueError("expected labels y (and target), or unsafe, and not both")
         x = as_images(x, net.sizes[0])
-        ball.check(x)
+        check_images(ball, x)
         margin = None if y is None else Margin.from_labels(net, x, y, target)
         cases = None if unsafe is None else as_unsafe(unsafe, net.sizes[-1])
         return cls(net, x, margin, ball, cases, fingerprint(net))

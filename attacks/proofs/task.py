@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls import BALLS
-from attacks.balls.base import Ball
+from attacks.balls.base import Ball, check_images
 from attacks.minimum_norm import smallest_eps
 from attacks.proofs.certificate_file import fingerprint
 from attacks.result import AttackResult
@@ -107,7 +107,7 @@ class Task:
         check_provable(net)
         x = as_images(x, net.sizes[0])
         ball = BALLS[norm](1, box=box, mask=mask)
-        ball.check(x)
+        check_images(ball, x)
         margin = Margin.from_labels(net, x, y, target)
         alone = [margin.take(np.array([i])).value(x[i : i + 1]) for i in range(len(x))]
         return cls(net, x, margin.y, margin.target, ball, limits, np.concatenate(alone), fingerprint(net))

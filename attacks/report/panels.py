@@ -66,9 +66,7 @@ def circle_changes(axes: Axes, s: Array, shape: Shape = None) -> bool:
 def list_changes(axes: Axes, x: Array, x_adv: Array, shape: Shape = None) -> None:
     """The first changed pixels in words: row, column, old value, new value."""
     changed, columns = np.flatnonzero(x_adv - x), pictures(x[None], shape).shape[2]
-    lines = [
-        f"row {i // columns:2d}, column {i % columns:2d}: {x[i]:.2f} → {x_adv[i]:.2f}" for i in changed[:LISTED]
-    ]
+    lines = [f"row {i // columns:2d}, column {i % columns:2d}: {x[i]:.2f} → {x_adv[i]:.2f}" for i in changed[:LISTED]]
     axes.axis("off")
     axes.text(0, 0.95, "changed pixels\n" + "\n".join(lines), va="top", family="monospace", fontsize=9)
 

@@ -199,9 +199,7 @@ def _trained(options: Options, found: Collection, clock: Clock) -> tuple[MLP, di
 
     first = MLP.init([found.x_train.shape[1], *REFERENCE], rng=options.seed)
     with clock("train the network"):
-        net, history = fit(
-            first, found.x_train, found.y_train, epochs=options.epochs, rng=options.seed, callback=show
-        )
+        net, history = fit(first, found.x_train, found.y_train, epochs=options.epochs, rng=options.seed, callback=show)
     if found.scaled:  # a share is v = (x - lo) / (hi - lo); `rescaled` takes the v of x = 0 and of x = 1
         net = net.rescaled(-found.lo / (found.hi - found.lo), (1 - found.lo) / (found.hi - found.lo))
     return net, history

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attacks import L0, L1, L2, LInf, fgsm, glasses_mask
+from attacks.balls.base import check_images
 from minigrad import MLP
 
 RNG = np.random.default_rng(6)
@@ -86,4 +87,4 @@ ROUNDED, SCALED, RANGE = (
 )
 def test_the_cure_for_pixels_outside_the_box(x, box, cure):
     with pytest.raises(ValueError, match=rf"x: expected pixels inside the box .* in row \d, pixel \d+ {cure}"):
-        LInf(0.1, box).check(x)
+        check_images(LInf(0.1, box), x)

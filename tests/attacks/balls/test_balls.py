@@ -13,6 +13,7 @@ from strategies import generators
 from attacks import L0, L1, L2, LInf
 from attacks.ascent import random_start
 from attacks.balls import BALLS
+from attacks.balls.base import check_images
 from attacks.balls.l0 import FEW, largest, sorted_largest
 from attacks.proofs.condense import columns
 from attacks.proofs.pixels import undecided
@@ -489,4 +490,4 @@ def test_a_ball_that_does_not_fit_the_images_is_refused(ball, message):
     x = np.full((2, 4), 0.5)
     x[0, 0], x[1, 2] = 0.25 if ball.box[0].any() else 0.5, 0.75
     with pytest.raises(ValueError, match=message):
-        ball.check(x)
+        check_images(ball, x)

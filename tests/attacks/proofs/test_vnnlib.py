@@ -11,6 +11,7 @@ from damage import OFTEN, Outcomes, damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attacks.balls.base import check_images
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib, read_vnnlib_boxes
 
 RNG = np.random.default_rng(6)
@@ -152,7 +153,7 @@ def test_the_set_of_the_ball_is_exactly_the_box(tmp_path_factory, ends):
     path.write_text(declared(len(lo), 1) + bounds(lo.tolist(), hi.tolist()) + "(assert (<= Y_0 0))")
     query = read_vnnlib(path)
     assert np.array_equal(query.ball.box, (lo, hi))
-    query.ball.check(query.x)
+    check_images(query.ball, query.x)
     down, up = query.ball.room(query.x)
     assert (-query.ball.radius <= down).all() and (up <= query.ball.radius).all()  # the radius takes nothing away
     for sign in (-1.0, 1.0):
@@ -286,7 +287,7 @@ def test_damaged_files_are_refused_or_other_queries(tmp_path_factory):
     def check(content):
         path.write_bytes(content)
         for query in outcomes.read(path.name, read_vnnlib_boxes, path) or ():
-            query.ball.check(query.x)
+            check_images(query.ball, query.x)
 
     check()
     assert outcomes.refused > 50
