@@ -39,11 +39,18 @@ def problem(norm, classes, target, free, seed):
 
 
 @cache
-def honest(norm, classes, target, free, seed, gap):
-    """(net, the arrays of its proof)."""
+def certified(norm, classes, target, free, seed, gap):
+    """(net, its certificate of the problem)."""
     net, x, y, mask, aim = problem(norm, classes, target, free, seed)
     target = None if aim is None else [aim]
     (certificate,) = certified_minimum(net, x[None], [y], norm=norm, mask=mask, target=target, gap=gap, node_limit=60)
+    return net, certificate
+
+
+@cache
+def honest(*case):
+    """(net, the arrays of its proof)."""
+    net, certificate = certified(*case)
     return net, arrays_of(vars(certificate)) | exact_proof(net, certificate)
 
 

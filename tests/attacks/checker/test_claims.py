@@ -227,3 +227,15 @@ def test_the_sentence_names_norm_box_mask_and_distance():
     assert "no change at all" in said and said.endswith("in this image")
     said = checker.sentence(checker.claim_of(base | {"target": np.array(1)}, 2))
     assert "makes the network see class 1" in said
+
+
+def test_main_in_this_process(tmp_path, capsys):
+    NET.save(tmp_path / "net.npz")
+    np.savez(tmp_path / "good.npz", **proof_of("l1", 0.5))
+    np.savez(tmp_path / "bad.npz", **proof_of("l1", 0.7))
+    model, good, bad = (str(tmp_path / f"{name}.npz") for name in ("net", "good", "bad"))
+    for proofs, status in [([good], 0), ([bad], 1), ([good, bad], 1), ([bad, good], 1), ([model], 1)]:
+        assert checker.main(model, *proofs) == status
+        out = capsys.readouterr().out
+        good_ones = proofs.count(good)
+        assert out.count("refused: ") == len(proofs) - good_ones and out.count("proved: ") == good_ones
