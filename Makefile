@@ -8,13 +8,14 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook docs reading hooks lint soak soak-exact defend bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs reading hooks lint soak soak-exact defend bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make report     train a network, turn a four into a nine, write report/index.html"
 	@echo "make test       run the tests"
 	@echo "make notebook   run notebooks/companion.ipynb, the student's path with exercises, from scratch"
+	@echo "make course     make what a class is given: the homework, the wheel it runs on, nbgrader's source, in dist/"
 	@echo "make docs       build the guide and a page for each module: build/docs/index.html"
 	@echo "make lint       ruff and mypy"
 	@echo
@@ -93,6 +94,9 @@ foreign: .venv/foreign
 
 notebook: .venv/notebook
 	$(IN_VENV) notebooks/execute.py $(ARGS)
+
+course: wheel
+	$(IN_VENV) notebooks/course.py --hand-out dist $(ARGS)
 
 docs: .venv/docs
 	$(IN_VENV) docs/build.py $(ARGS)
