@@ -46,7 +46,7 @@ OPTIONAL = {
     "minigrad.threads": {"threadpoolctl"},
     "minigrad.io.onnx": {"onnx"},
 }  # inside its function, which says so where it is missing
-MATPLOTLIB = {"attacks.report.plots", "minigrad.io.png"}
+MATPLOTLIB = {"attacks.report.plots", "attacks.report.slides", "minigrad.io.png"}
 
 
 def module_of(path, root=ROOT):

@@ -15,7 +15,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from attacks.report import compare_command, decisions, prove, prove_options
+from attacks.report import compare_command, decisions, prove, prove_options, slides
 from attacks.report.detection import detect
 from attacks.report.exact import seconds_of
 from attacks.report.figures import draw
@@ -36,7 +36,8 @@ DESCRIPTION = """Train a network that tells two digits apart, then turn one into
 pixels as possible, with changes too small to see, and with one perturbation for all images.  Writes index.html (open
 it in a browser), PNG figures, results.json and model.npz."""
 PROVE = """To certify the smallest perturbation of a whole set of images: python -m attacks prove --help.  To compare
-networks: python -m attacks compare --help"""
+networks: python -m attacks compare --help.  Slides of a report: python -m attacks slides --help"""
+COMMANDS = "prove", "compare", "slides"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,10 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return prove_or_decide(arguments[1:])
     if arguments[:1] == ["compare"]:
         return compare_command.main(arguments[1:])
+    if arguments[:1] == ["slides"]:
+        return slides.main(arguments[1:])
     p = parser()
     if arguments and not arguments[0].startswith("-"):
-        meant = "".join(f"; {word}?" for word in get_close_matches(arguments[0].lower(), ["prove", "compare"]))
-        p.error(f"expected options, or one of the commands prove and compare, got {arguments[0]!r}{meant}")
+        meant = "".join(f"; {word}?" for word in get_close_matches(arguments[0].lower(), COMMANDS))
+        p.error(f"expected options, or one of the commands {', '.join(COMMANDS)}, got {arguments[0]!r}{meant}")
     options = p.parse_args(arguments)
     names = tuple(options.names) if options.names else None
     try:

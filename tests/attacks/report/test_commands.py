@@ -84,15 +84,15 @@ def test_a_terminal_gets_one_line_a_step(tmp_path, columns):
         ("Prove", "got 'Prove'; prove?"),
         ("report", "got 'report'"),
         ("comapre", "got 'comapre'; compare?"),
+        ("slide", "got 'slide'; slides?"),
     ],
 )
 def test_a_word_that_is_no_command(capsys, word, end):
     with pytest.raises(SystemExit) as stop:
         main([word, "--count", "3"])
     assert stop.value.code == 2
-    assert (
-        capsys.readouterr().err.rstrip().endswith(f"expected options, or one of the commands prove and compare, {end}")
-    )
+    expected = f"expected options, or one of the commands prove, compare, slides, {end}"
+    assert capsys.readouterr().err.rstrip().endswith(expected)
 
 
 def test_the_version(capsys):
