@@ -11,12 +11,12 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from attacks.report.formats import ceiled, floored, percent, pixels
+from attacks.report.formats import ceiled, floored, number, percent, pixels
 from attacks.report.progress import say
 from minigrad.io.files import check_writable, write_whole
 
@@ -37,13 +37,78 @@ IDEA = (
 
 @dataclass(frozen=True)
 class Slide:
-    """One slide; `formulas` stand where there are no figures."""
+    """One slide; `formulas` stand where there are no figures, names in braces are those of `values`."""
 
     title: str
     says: str
     asks: str
     figures: tuple[str, ...] = ()
     formulas: tuple[str, ...] = ()
+
+
+DECK = (
+    Slide(
+        "A {a} becomes a {b}",
+        "One image, three ways. {accuracy} of the test images are read rightly.",
+        "Which of these is a {b}? For whom?",
+        ("overview.png",),
+    ),
+    Slide(
+        "The idea, in two lines",
+        "Each pixel goes as far as it may, in the direction that its own derivative says.",
+        "Is that the shortest way across the boundary? When is it exact?",
+        formulas=IDEA,
+    ),
+    Slide(
+        "Few pixels",
+        "{few} make this {a} a {b}; then the network is {sure} sure of it.",
+        "Which pixel would you change first? Where does the gradient point?",
+        ("sparse.png",),
+    ),
+    Slide(
+        "How few?",
+        "On average {mean_pixels} pixels, measured on {images} test images.",
+        "Why do pixels earn more than the linear estimate promised?",
+        ("margin_by_pixels.png", "pixels_histogram.png"),
+    ),
+    Slide(
+        "Small changes",
+        "No pixel moves by more than {eps}, that is {grey} of 255 grey levels.",
+        "Would you notice? Would a camera?",
+        ("smallest_eps.png",),
+    ),
+    Slide(
+        "How small?",
+        "The linear estimate inside the box says {linear}, the attack finds {eps}.",
+        "What does the box [0, 1] change, on images that are mostly black?",
+        ("margin_by_eps.png", "eps_histogram.png"),
+    ),
+    Slide(
+        "One change for all",
+        "The same s, eps {for_all_eps}, turns {for_all} of images never seen.",
+        "Why does it carry over to images that nobody has seen?",
+        ("universal.png", "universal_eps.png"),
+    ),
+    Slide(
+        "Glasses",
+        "{frame}, one pattern: {glasses}. The same frame in black: {black}.",
+        "Is it the pattern, or that something is covered? What if they slip?",
+        ("glasses.png",),
+    ),
+    Slide(
+        "Proof",
+        "Nothing below {lower} works, and {upper} does; no fewer than {fewest} do.",
+        "The attack found nothing smaller. Why is that no proof?",
+        ("proof.png",),
+    ),
+    Slide(
+        "Can one tell?",
+        "Ink where no training image has any gives {found} of small changes away, and {hidden} of those by somebody "
+        "who knows.",
+        "Who chose the threshold, and what had they seen by then?",
+        ("roc.png", "disguises.png"),
+    ),
+)
 
 
 def slides(r: dict[str, Any]) -> list[Slide]:
@@ -54,80 +119,46 @@ def slides(r: dict[str, Any]) -> list[Slide]:
     KeyError
         A number is missing: another version wrote them.
     """
-    a, b = r["names"]
-    shown, worn = r["shown"], r["glasses"]
-    eps = shown["smallest_eps"]["distance"]
-    (for_all,) = (made for made in r["universal"] if made["eps"] == r["pgd"]["eps"])  # the eps shown everywhere
-    proved, few = shown["proved"]["linf"], shown["proved"]["l0"]
-    frame = worn["heights"][str(worn["height"])]
-    free = r["disguised"]["smallest eps"]
+    known = values(r)
     return [
-        Slide(
-            f"A {a} becomes a {b}",
-            f"One image, three ways. {percent(r['network']['test_accuracy'])} of the test images are read rightly.",
-            f"Which of these is a {b}? For whom?",
-            ("overview.png",),
-        ),
-        Slide(
-            "The idea, in two lines",
-            "Each pixel goes as far as it may, in the direction that its own derivative says.",
-            "Is that the shortest way across the boundary? When is it exact?",
-            formulas=IDEA,
-        ),
-        Slide(
-            "Few pixels",
-            f"{pixels(shown['sparse']['distance'])} make this {a} a {b}; then the network is "
-            f"{percent(shown['sparse']['confidence_after'])} sure of it.",
-            "Which pixel would you change first? Where does the gradient point?",
-            ("sparse.png",),
-        ),
-        Slide(
-            "How few?",
-            f"On average {r['sparse']['mean_distance']:.1f} pixels, measured on {r['sparse']['images']} test images.",
-            "Why do pixels earn more than the linear estimate promised?",
-            ("margin_by_pixels.png", "pixels_histogram.png"),
-        ),
-        Slide(
-            "Small changes",
-            f"No pixel moves by more than {ceiled(eps, 3)}, that is {255 * eps:.1f} of 255 grey levels.",
-            "Would you notice? Would a camera?",
-            ("smallest_eps.png",),
-        ),
-        Slide(
-            "How small?",
-            f"The linear estimate inside the box says {shown['linearised_eps_in_the_box']:.3f}, the attack finds "
-            f"{ceiled(eps, 3)}.",
-            "What does the box [0, 1] change, on images that are mostly black?",
-            ("margin_by_eps.png", "eps_histogram.png"),
-        ),
-        Slide(
-            "One change for all",
-            f"The same s, eps {for_all['eps']:.2f}, turns {percent(for_all['rate_held_out'])} of images never seen.",
-            "Why does it carry over to images that nobody has seen?",
-            ("universal.png", "universal_eps.png"),
-        ),
-        Slide(
-            "Glasses",
-            f"{worn['pixels']} pixels, one pattern: {percent(frame['rate_held_out'])}. The same frame in black: "
-            f"{percent(frame['controls']['black'])}.",
-            "Is it the pattern, or that something is covered? What if they slip?",
-            ("glasses.png",),
-        ),
-        Slide(
-            "Proof",
-            f"Nothing below {floored(proved['lower'])} works, and {ceiled(proved['upper'])} does; "
-            f"no fewer than {pixels(few['lower'])} do.",
-            "The attack found nothing smaller. Why is that no proof?",
-            ("proof.png",),
-        ),
-        Slide(
-            "Can one tell?",
-            f"Ink where no training image has any gives {percent(free['free']['found']['unused'])} of small changes "
-            f"away, and {percent(free['used']['found']['unused'])} of those by somebody who knows.",
-            "Who chose the threshold, and what had they seen by then?",
-            ("roc.png", "disguises.png"),
-        ),
+        replace(slide, **{part: getattr(slide, part).format(**known) for part in ("title", "says", "asks")})
+        for slide in DECK
     ]
+
+
+def values(r: dict[str, Any]) -> dict[str, str]:
+    """The numbers in the sentences, as they are printed; what was not measured is "none"."""
+    shown, worn = r["shown"], r["glasses"]
+    frame, disguised = worn["heights"][str(worn["height"])], r["disguised"]["smallest eps"]
+    (for_all,) = (made for made in r["universal"] if made["eps"] == r["pgd"]["eps"])  # the eps shown everywhere
+    eps, proved = shown["smallest_eps"]["distance"], shown["proved"]
+    return {
+        "a": r["names"][0],
+        "b": r["names"][1],
+        "accuracy": percent(r["network"]["test_accuracy"]),
+        "few": count(shown["sparse"]["distance"]),
+        "sure": percent(shown["sparse"]["confidence_after"]),
+        "mean_pixels": number(r["sparse"]["mean_distance"], 1),
+        "images": str(r["sparse"]["images"]),
+        "eps": ceiled(eps, 3),
+        "grey": number(None if eps is None else 255 * eps, 1),
+        "linear": number(shown["linearised_eps_in_the_box"], 3),
+        "for_all_eps": number(for_all["eps"], 2),
+        "for_all": percent(for_all["rate_held_out"]),
+        "frame": count(worn["pixels"]),
+        "glasses": percent(frame["rate_held_out"]),
+        "black": percent(frame["controls"]["black"]),
+        "lower": floored(proved["linf"]["lower"]),
+        "upper": ceiled(proved["linf"]["upper"]),
+        "fewest": count(proved["l0"]["lower"]),
+        "found": percent(disguised["free"]["found"]["unused"]),
+        "hidden": percent(disguised["used"]["found"]["unused"]),
+    }
+
+
+def count(of_pixels: float | None) -> str:
+    """5 pixels; none, where none suffice or nothing is proved."""
+    return "none" if of_pixels is None else pixels(of_pixels)
 
 
 def pdf(deck: Sequence[Slide], folder: Path) -> bytes:
@@ -140,8 +171,8 @@ def pdf(deck: Sequence[Slide], folder: Path) -> bytes:
         matplotlib.style.context("default"),
         PdfPages(buffer, metadata={"CreationDate": None}) as pages,  # the same bytes for the same report
     ):
-        for number, slide in enumerate(deck, 1):
-            pages.savefig(draw(slide, folder, f"{number} of {len(deck)}"))
+        for page, slide in enumerate(deck, 1):
+            pages.savefig(draw(slide, folder, f"{page} of {len(deck)}"))
     return buffer.getvalue()
 
 
