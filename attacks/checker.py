@@ -78,7 +78,7 @@ def lifted(v, shift):
 
 
 lift = np.frompyfunc(lifted, 2, 1)
-above = np.frompyfunc(lambda c: np.nextafter(c / (1 << POINT), np.inf), 1, 1)  # int / int rounds to the nearest float
+above = np.frompyfunc(lambda c: np.nextafter(c / (1 << POINT), np.inf) if c else 0.0, 1, 1)  # int / int: the nearest
 
 
 def exponent(v, axis=None):
@@ -401,6 +401,7 @@ def claim_of(arrays, d):
     """What a proof's file claims of an image of d pixels."""
     claim = {name: np.asarray(arrays[name])[()] for name in ("norm", "lower", "upper", "radius", "y", "target")}
     claim |= {name: numbers(arrays, name) for name in ("x", "lo", "hi", "x_adv") if name in arrays}
+    require(all(isinstance(claim[name], np.integer) for name in ("y", "target")), "y, target: expected whole numbers")
     claim |= {"mask": np.asarray(arrays.get("mask", True)), "y": int(claim["y"]), "target": int(claim["target"])}
     ends, points = [claim[name].shape for name in ("lo", "hi", "mask")], [claim["x"], claim.get("x_adv", claim["x"])]
     require(all(point.shape == (d,) for point in points), f"x, x_adv: expected {d} pixels")
@@ -474,6 +475,8 @@ def main(model, *proofs):
     for proof in proofs:
         try:
             with np.load(model) as weights, np.load(proof) as arrays:
+                twice = [file for file in (weights, arrays) if len({*file.files}) < len(file.files)]
+                require(not twice, "a file that holds two arrays of one name")
                 print(f"{proof}: {check(dict(weights), dict(arrays))}")
         except Exception as error:  # whatever it is, nothing was shown
             status = print(f"{proof}: refused: {error}") or 1

@@ -82,6 +82,7 @@ def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741
     """
     active, unstable = l >= 0, (l < 0) & (u > 0)
     half = np.where(unstable, u / 2 - l / 2, 1)  # (n, d): u - l itself may overflow
+    half = np.where(half > 0, half, 1)  # and half of the smallest float is 0: any slope will do there
     chord = np.where(unstable, np.minimum(u / 2 / half, 1), active).astype(l.dtype)  # u / (u - l) where unstable
     return Lines(
         upper_slope=chord,

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -180,6 +182,7 @@ def test_the_network_is_named_exactly():
         ("x", np.zeros((2, 1))), ("x", np.zeros(3)), ("x", np.array([np.nan, 0])), ("x", np.array(["0", "0"])),
         ("lo", np.zeros((2, 2))), ("lo", np.zeros(1)), ("hi", np.ones(3)), ("hi", np.array(np.inf)),
         ("mask", np.ones(2)), ("mask", np.ones((2, 2), bool)), ("x_adv", np.ones(3)), ("y", np.array([0, 1])),
+        ("y", np.array(0.9)), ("target", np.array(-1.0)),
     ],
 )  # fmt: skip
 def test_a_claim_of_other_kinds_of_arrays_is_refused(name, value):
@@ -239,3 +242,19 @@ def test_main_in_this_process(tmp_path, capsys):
         out = capsys.readouterr().out
         good_ones = proofs.count(good)
         assert out.count("refused: ") == len(proofs) - good_ones and out.count("proved: ") == good_ones
+
+
+def test_a_file_with_two_arrays_of_one_name_is_refused(tmp_path, capsys):
+    """One program might read the first, another the last."""
+    NET.save(tmp_path / "net.npz")
+    np.savez(tmp_path / "good.npz", **proof_of("l1", 0.5))
+    with zipfile.ZipFile(tmp_path / "good.npz", "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("lower.npy", archive.read("lower.npy"))
+    assert checker.main(str(tmp_path / "net.npz"), str(tmp_path / "good.npz")) == 1
+    assert "two arrays of one name" in capsys.readouterr().out
+
+
+def test_without_a_mask_every_pixel_may_change():
+    proof = {name: array for name, array in proof_of("l1", 0.5).items() if name != "mask"}
+    assert checker.check(NET.to_arrays(), proof) and checker.claim_of(proof, 2)["mask"].all()

@@ -55,6 +55,13 @@ def test_relu_by_hand():
     assert not found.lower_offset.any()
 
 
+def test_an_interval_of_the_smallest_floats_has_a_line_above():
+    """Half of the smallest float is 0, so half of the interval is, too: a dead neuron's bounds rounded outward."""
+    least = np.array([5e-324])
+    found = lines(ReLU(), -least, least)
+    assert 0 <= found.upper_slope[0] <= 1 and found.upper_slope * least + found.upper_offset >= least
+
+
 @pytest.mark.parametrize("kind", KINDS[1:], ids=lambda kind: type(kind).__name__)
 @given(case=intervals())
 def test_smooth_lines_touch_what_they_bound(kind, case):
