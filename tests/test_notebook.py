@@ -12,6 +12,7 @@ NOTEBOOK = json.loads(PATH.read_text("utf-8"))
 CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 SECTIONS = (
     "two pixels", "Train", "Jacobian", "Sparse", "Small", "Universal", "Glasses", "Proof", "Detection", "leaf", "Beat",
+    "Defence",
 )  # fmt: skip
 
 
@@ -77,4 +78,4 @@ def test_the_two_questions_in_words_have_a_rubric_and_an_answer():
 
 def test_exercises_are_numbered_in_order():
     found = [re.match(r"\*\*Exercise (\d+)\*\* \(", text(cell)) for cell in NOTEBOOK["cells"]]
-    assert [int(match[1]) for match in found if match] == list(range(12))
+    assert [int(match[1]) for match in found if match] == list(range(13))
