@@ -109,6 +109,8 @@ def box(low, high):
 def times(A, v, e):
     """A . v 2^e as constants (R,), rounded up, for whole numbers A (R, d)."""
     high, low = (A @ v.limbs).T
+    if np.max(np.abs(high), initial=0) < 2.0**46:  # then both fit into one int64
+        return lift(65536 * high.astype(np.int64) + low.astype(np.int64), v.unit + e)
     return lift(high, v.unit + 16 + e) + lift(low, v.unit + e)
 
 
@@ -218,17 +220,20 @@ class Set:
         return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)[0], None
 
     def l0(self, A, part, price, e):
-        """h, and what it is once a pixel is kept out, and once it is counted in: whole numbers (R, d), times 2^unit."""
+        """h, and a function: what h is once a pixel is kept out, and once it is counted in, (R, d), times 2^unit."""
         coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)  # so that gains add up exactly
         cap = np.where(part.outside, 0, np.where(A > 0, up(self.rise.whole, -coarse), up(self.fall.whole, -coarse)))
         gain, unit, k = np.abs(A) * cap, self.rise.unit + coarse + e, int(self.radius) - np.count_nonzero(part.inside)
         undecided = np.where(part.inside, 0, gain)
-        order = np.append(-np.sort(-undecided, axis=1), np.zeros((len(A), 1)), axis=1)
         k = min(k, A.shape[1])
+        order = -np.partition(np.append(-undecided, np.zeros((len(A), 1)), axis=1), [max(k - 1, 0), k], axis=1)
         h = np.sum(gain - undecided, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
         last, after = order[:, k - 1 : k] if k else np.inf, order[:, k : k + 1]
-        kept_out = h - np.where(undecided >= last, undecided - after, 0)
-        return lift(h[:, 0], unit), (kept_out, h - np.maximum(last - undecided, 0), unit)
+
+        def changed():
+            return h - np.where(undecided >= last, undecided - after, 0), h - np.maximum(last - undecided, 0), unit
+
+        return lift(h[:, 0], unit), changed
 
 
 def ends(claim):
@@ -302,6 +307,7 @@ class Prover:
         refuted = used[(const + h < 0).astype(bool)].any(axis=0)
         part.open &= ~(refuted.any() if self.joint else refuted)
         if changed is not None and part.open.any():  # (R, rivals, d): it must hold for all that are open
+            changed = changed()
             rest = np.clip(lift(const, -changed[2] - 2 * POINT), -(1 << 52), 1 << 52).astype(float)[:, None]
             whose, free = (used | self.joint)[:, :, None], ~(part.inside | part.outside)
             for known, other in zip((part.inside, part.outside), changed, strict=False):
