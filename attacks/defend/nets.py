@@ -12,6 +12,7 @@ from minigrad.mlp import MLP
 
 FOLDER = Path(__file__).parent / "nets"
 NAMES = "plain", "adversarial", "certified", "few-pixels"
+MEASURED = FOLDER / "measured.json"  # what they resist, in counts: `make defend ARGS='--only measured'`
 
 
 def load_defended(name: str) -> MLP:
