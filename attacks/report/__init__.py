@@ -2,11 +2,12 @@
 
 Read it in the order in which it runs.  First `mnist`: our images, whatever else is called `data`; `setup`: options,
 data, network, images; and `records`: what travels from those who find something to those who show it.  Then the
-experiments `one_image`, `image_sets`, `glasses` and `detection`, which do not know each other, and `proof_jobs`, the
-proofs that run beside them.  Then what a reader sees, made of the records alone: `results`, the numbers of
-`results.json`; `figures` and `curves`, drawn by `plots` and `panels`; `wording`, `tables` and `formats`, which `page`
-puts into `template.html`; `play` with `play.html`; `write`, the folder.  Last the commands: `cli`, where all of these
-meet, `summary`, what it prints, `prove_options`, and `prove` and `decisions`, which do not know each other; `workers`
-with `pool`, `interrupt` and `progress` serve all.  This wing may import every other one, `data` too, and nothing may
-import this wing.  Only `plots` loads matplotlib, so it is imported inside the functions that draw.
+experiments `one_image`, `image_sets`, `glasses` and `detection`, which do not know each other, `proof_jobs`, the proofs
+that run beside them, and `defence`, which reads what was measured once.  Then what a reader sees, made of the records
+alone: `results`, the numbers of `results.json`; `figures` and `curves`, drawn by `plots` and `panels`; `wording`,
+`defence_words`, `tables` and `formats`, which `page` puts into `template.html`; `play` with `play.html`; `write`, the
+folder.  Last the commands: `cli`, where all of these meet, `summary`, what it prints, `prove_options`, and `prove` and
+`decisions`, which do not know each other; `workers` with `pool`, `interrupt` and `progress` serve all.  This wing may
+import every other one, `data` too, and nothing may import this wing.  Only `plots` loads matplotlib, so it is imported
+inside the functions that draw.
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks.report import compare_command, decisions, prove, prove_options, slides
+from attacks.report.defence import defence_of
 from attacks.report.detection import detect
 from attacks.report.exact import seconds_of
 from attacks.report.figures import draw
@@ -184,4 +185,4 @@ def run_experiments(setup: Setup, executor: Executor, clock: Clock) -> Results:
     detection = detect(setup, images, sets.universals[SHOWN_EPS][0], glasses.worn, clock)
     with clock("wait for the proofs"):
         proofs = jobs.results()
-    return Results(setup, images, sets, glasses, detection, proofs)
+    return Results(setup, images, sets, glasses, detection, proofs, defence_of(setup, images.image_shown))

@@ -11,7 +11,8 @@ import numpy as np
 from attacks.detect.statistics import FALSE_ALARMS, roc
 from attacks.patch.masks import apply_patch
 from attacks.report.curves import margin_curves, proof_curve, rate_curves
-from attacks.report.formats import ceiled, confidence
+from attacks.report.defence import robust_shares
+from attacks.report.formats import ceiled, confidence, number, percent
 from attacks.report.records import Results
 from attacks.report.setup import SHOWN_EPS
 from attacks.result import AttackResult
@@ -33,7 +34,7 @@ def draw(r: Results, executor: Executor) -> dict[str, bytes]:
 
 def jobs(r: Results) -> dict[str, Job]:
     """`file name -> what draws it` for every figure."""
-    return _overview(r) | _one_image(r) | _sets(r) | _glasses(r) | _detection(r)
+    return _overview(r) | _one_image(r) | _sets(r) | _glasses(r) | _detection(r) | _defence(r)
 
 
 def _overview(r: Results) -> dict[str, Job]:
@@ -97,15 +98,21 @@ def _sets(r: Results) -> dict[str, Job]:
         x = r.images.images[start : start + COLUMNS]
         x_adv = held_out.apply(x)
         rows += [("without s", x, [""] * len(x)), ("with s", x_adv, _verdicts(r, x_adv))]
+
+    def beside_mean(s: Array) -> Job:
+        mean = ("mean derivative of the margin", e.mean_gradient, "over the training images")
+        size = f"largest change {np.abs(s).max():.3f}"
+        return partial(plots.signed_pictures, [("universal s", s, size), mean], shape)
+
     return {
-        "universal.png": partial(plots.universal_pictures, held_out.s, e.mean_gradient, shape),
+        "universal.png": beside_mean(held_out.s),
         "universal_eps.png": partial(
             plots.rate_curve, by_eps.radius, by_eps.most, by_eps.rates, "eps, largest change of a pixel"
         ),
         "universal_pixels.png": partial(
             plots.rate_curve, by_pixels.radius, by_pixels.most, by_pixels.rates, "pixels, the same for every image"
         ),
-        "fixed_pixels.png": partial(plots.universal_pictures, e.fixed.s, e.mean_gradient, shape),
+        "fixed_pixels.png": beside_mean(e.fixed.s),
         "universal_grid.png": partial(plots.strips, rows, shape),
     }
 
@@ -149,6 +156,24 @@ def _detection(r: Results) -> dict[str, Job]:
         rows.append(("", x_adv, [f"{spot}: {size}\n{verdict}" for spot, size, verdict in said]))
     files["disguises.png"] = partial(plots.strips, rows, r.setup.images.shape)
     return files
+
+
+def _defence(r: Results) -> dict[str, Job]:
+    """What the defended networks resist, and their Jacobians at the image shown."""
+    from attacks.report import plots
+
+    if r.defence is None:
+        return {}
+    found = r.defence.measured["nets"]
+    looks = []
+    for name, g in r.defence.jacobians.items():  # four colour bars would take longer to draw than the four pictures
+        size, two = float(np.abs(g).max()), found[name]
+        said = f"{percent(two['ink_share'], 0)} on the digits, cosine {number(two['alignment'], 2)}"
+        looks.append((f"{name}, full colour {size:.2g}", g / (size or 1), said))
+    return {
+        "defence_curves.png": partial(plots.robust_curves, *robust_shares(r.defence.measured)),
+        "defence_jacobians.png": partial(plots.signed_pictures, looks, r.setup.images.shape, limit=1),
+    }
 
 
 def _margins(r: Results, x: Array) -> Array:

@@ -26,6 +26,7 @@ LATEX = {
     r"\quad\Rightarrow\quad \text{no } s \in S \text{ fools them all}",
     "glasses": r"x_i[M] \leftarrow p, \qquad g_p = \sum_i w_i \left(\frac{dm_i}{dx}\right)[M]",
     "combined": r"v = \sum_j w_j \frac{\log(1 + \text{score}_j) - \mu_j}{\sigma_j} + b",
+    "defence": r"\min_{\theta} \; \sum_i \; \max_{s \in S} \; L(N_{\theta}(x_i + s),\, y_i)",
     "smooth": r"\min_{j \in 3 \times 3(i)} x_j \;\le\; x_i + s_i \;\le\; \max_{j \in 3 \times 3(i)} x_j",
 }
 

@@ -5,7 +5,9 @@ The template is HTML in which `${name}` stands for a value of wording.py, tables
     <figure data-png="overview.png">The caption.</figure>
 
 for a figure, which is left out if its file was not drawn.  Class "wide" is for many small pictures: on a phone they
-scroll instead of shrinking.
+scroll instead of shrinking.  A part that needs some of the numbers, or stands where they are missing, is
+
+    <section data-with="defence"> or <section data-without="defence">
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from attacks.report.tables import tables
 from attacks.report.wording import words
 
 FIGURE = re.compile(r'<figure( class="wide")? data-png="([\w.]+)">(.*?)</figure>', re.DOTALL)
+SECTION = re.compile(r'<section data-(with|without)="(\w+)">\n(.*?)</section>\n', re.DOTALL)
 
 
 def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
@@ -42,6 +45,11 @@ def page(r: dict[str, Any], figures: dict[str, bytes]) -> str:
         image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
         return f"<figure{kind}>{image}<figcaption>{text}</figcaption></figure>"
 
-    template = Template((files("attacks.report") / "template.html").read_text("utf-8"))
+    def section(found: re.Match[str]) -> str:
+        kind, name, text = found.groups()
+        return text if (r[name] is not None) == (kind == "with") else ""
+
+    text = (files("attacks.report") / "template.html").read_text("utf-8")
+    template = Template(SECTION.sub(section, text))
     formulas = {f"formula_{name}": math(name) for name in LATEX}
     return FIGURE.sub(figure, template.substitute(words(r) | tables(r) | formulas))

@@ -110,12 +110,14 @@ def portrait(x: Array, x_adv: Array, g: Array, captions: Sequence[str], shape: S
 
 
 @plain
-def universal_pictures(s: Array, mean_gradient: Array, shape: Shape = None) -> bytes:
-    """The one perturbation beside the mean derivative it follows."""
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    panels.signed(left, s, "universal s", f"largest change {np.abs(s).max():.3f}", shape=shape)
-    panels.signed(right, mean_gradient, "mean derivative of the margin", "over the training images", shape=shape)
+def signed_pictures(
+    pictures: Sequence[tuple[str, Array, str]], shape: Shape = None, limit: float | None = None
+) -> bytes:
+    """Signed pictures, `(title, v (d,), caption)`, two in a row; full colour is `limit`, or each has its own scale."""
+    rows = (len(pictures) + 1) // 2
+    figure = Figure(figsize=(7, 3.5 * rows), layout="constrained")
+    for axes, (title, v, caption) in zip(figure.subplots(rows, 2, squeeze=False).flat, pictures, strict=False):
+        panels.signed(axes, v, title, caption, limit=limit, shape=shape)
     return _png(figure)
 
 
@@ -224,7 +226,7 @@ def robust_curves(radii: Array, curves: dict[str, tuple[Array, Array]]) -> bytes
         axes.plot(radii, lower, "o-", color=colour, label=f"{name}: proved", markersize=4)
         axes.plot(radii, upper, "--", color=colour, linewidth=1)
     axes.set(ylim=(0, 1.02), xlim=(0, None))
-    axes.legend(fontsize=9, loc="lower left")
+    figure.legend(fontsize=9, loc="outside upper center", ncols=2)
     return _png(figure)
 
 

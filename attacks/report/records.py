@@ -7,6 +7,7 @@ is measured.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from attacks.patch.attack import Accessory
 from attacks.proofs.certificate import Certificate
@@ -165,6 +166,14 @@ class Proofs:
 
 
 @dataclass(frozen=True, eq=False)
+class Defence:
+    """The networks of attacks/defend/nets: what they resist, and what they look at."""
+
+    measured: dict[str, Any]  # what measured.json holds
+    jacobians: dict[str, Array]  # name: (d,) dN/dx at the image shown
+
+
+@dataclass(frozen=True, eq=False)
 class Results:
     """Everything that the report shows."""
 
@@ -174,3 +183,4 @@ class Results:
     glasses: GlassesExperiment
     detection: DetectionExperiment
     proofs: Proofs
+    defence: Defence | None  # None for other images than those that these networks know

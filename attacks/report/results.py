@@ -63,6 +63,7 @@ def numbers(r: Results) -> Json:
             **_sets(r.sets, r.proofs.sets),
             "glasses": _glasses(r.glasses, r.proofs.fillings),
             **_detection(r.detection),
+            "defence": r.defence.measured if r.defence else None,
         }
     )
 

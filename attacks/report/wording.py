@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from attacks.report.defence_words import defence
 from attacks.report.formats import ceiled, floored, number, percent, pixels, rate
 from attacks.report.setup import SHOWN_EPS
 from attacks.result import Reason
@@ -27,7 +28,17 @@ STOPPED = {  # reason: why an interval is as wide as it is; {} takes the option 
 
 def words(r: Json) -> dict[str, str]:
     """`name -> HTML` for every value that is no table and no formula; `r` is what results.json holds."""
-    return _network(r) | _pixels(r) | _eps(r) | _universal(r) | _glasses(r) | _detection(r) | _adaptive(r) | _made(r)
+    return (
+        _network(r)
+        | _pixels(r)
+        | _eps(r)
+        | _universal(r)
+        | _glasses(r)
+        | _detection(r)
+        | _adaptive(r)
+        | _made(r)
+        | defence(r)
+    )
 
 
 def _network(r: Json) -> dict[str, str]:

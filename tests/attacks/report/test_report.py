@@ -26,6 +26,7 @@ FIGURES = {
     "universal_eps", "universal_pixels", "fixed_pixels", "glasses", "glasses_heights",
     "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
     "universal_grid", "margin_by_pixels", "margin_by_eps", "training", "roc", "disguises", "proof",
+    "defence_curves", "defence_jacobians",
 }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_other_digits(tmp_path, monkeypatch, capsys):
     options = ["--digits", "1", "7", "--subset", "40", "--epochs", "20", "--proof-seconds", "0.2", "--workers", "0"]
     assert main([*options, "--out", str(tmp_path / "c")]) == 0
     r = json.loads((tmp_path / "c" / "results.json").read_text())
-    assert r["digits"] == [1, 7]
+    assert r["digits"] == [1, 7] and r["defence"] is None
     for interval in r["shown"]["proved"].values():
         assert 0 < interval["lower"] <= interval["upper"]
     assert "nothing below" in capsys.readouterr().out
