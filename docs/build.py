@@ -19,7 +19,8 @@ from reading import ROOT, modules, sentence, wings
 
 SOURCE, TARGET = ROOT / "build" / "docs-source", ROOT / "build" / "docs"
 PAGES = (
-    "read-the-code", "theory", "results", "sets-and-glasses", "proofs", "detection", "your-network", "trust", "measured"
+    "read-the-code", "theory", "results", "sets-and-glasses", "proofs", "how-to-trust-a-proof", "detection", "defend",
+    "your-network", "lecture", "trust", "measured",
 )  # fmt: skip
 BESIDE = ("data/README.md", "tests/benchmarks/README.md", "tests/benchmarks/peers.md")
 COPIED = ("docs/README.md", "CONTRIBUTING.md", "CHANGELOG.md", *BESIDE)

@@ -66,6 +66,11 @@ def test_every_page_of_the_guide_is_linked_from_readme_and_from_its_index():
             assert f"(docs/{page})" in README and f"({page})" in GUIDE["README.md"]
 
 
+def test_every_page_of_the_guide_is_on_the_site():
+    (pages,) = re.findall(r"^PAGES = \((.*?)^\)", (ROOT / "docs" / "build.py").read_text("utf-8"), re.M | re.S)
+    assert {f"{page}.md" for page in re.findall(r'"([\w-]+)"', pages)} == {*GUIDE} - {"README.md"}
+
+
 def test_a_file_that_is_named_somewhere_exists():
     texts = {**PAGES, **{path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in SOURCES}}
     gone = {
