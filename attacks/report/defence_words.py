@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from attacks.detect.statistics import share_interval
-from attacks.report.formats import ceiled, floored, number, percent, rate
+from attacks.report.formats import EXACT, ceiled, floored, number, percent, rate
 
 Json = dict[str, Any]  # a part of results.json
 SHOWN = "0.05", "0.1", "0.2"  # eps in the table: half, once and twice what two of the networks were trained for
@@ -76,13 +76,18 @@ def between(states: Json) -> str:
 
 
 def _percent(count: int, n: int) -> Decimal:
-    """100 count / n to 28 digits: exact where it is a round number, which then stays what it is."""
-    return Decimal(100 * count) / Decimal(n)
+    """100 count / n, exact where it is a round number, which then stays what it is."""
+    return EXACT.divide(Decimal(100 * count), Decimal(n))
 
 
-def interval(ends: Json, digits: int) -> str:
-    """What is proved to what was found."""
-    low, high = floored(ends["lower"], digits), ceiled(ends["upper"], digits)
+def mean(minima: Json, end: str) -> Decimal:
+    """Of the lower, or of the upper, ends of certified minima."""
+    return EXACT.divide(Decimal(minima[f"sum_{end}"]), Decimal(minima["images"]))
+
+
+def interval(minima: Json, digits: int) -> str:
+    """The mean of what is proved, to the mean of what was found."""
+    low, high = floored(mean(minima, "lower"), digits), ceiled(mean(minima, "upper"), digits)
     return low if low == high else f"{low} to {high}"
 
 
@@ -91,7 +96,7 @@ def _other_balls(minima: Json) -> dict[str, str]:
     plain, certified, few = (minima[name] for name in ("plain", "certified", "few-pixels"))
 
     def times(a: Json, b: Json, norm: str) -> str:
-        return floored(Decimal(a[norm]["lower"]) / Decimal(b[norm]["upper"]), 1)
+        return floored(EXACT.divide(mean(a[norm], "lower"), mean(b[norm], "upper")), 1)
 
     return {
         "certified_times_eps": times(certified, plain, "linf"),

@@ -21,6 +21,7 @@ import argparse
 import json
 import time
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +186,7 @@ def measured(_: argparse.Namespace) -> None:
 
 
 def counts(net: MLP, x, y, fours) -> dict:
-    """One network: how many images of how many; the mean of certified minima; what its Jacobian looks at."""
+    """One network: how many images of how many; the sums of certified minima; what its Jacobian looks at."""
     robust = {}
     for at in robust_curve(net, x, y, LInf(1), RADII, sample=DRAWN, node_limit=SEARCH, time_limit=600, rng=1):
         states = {state: at.count(state) for state in ("robust", "open", "fooled", "wrong")}
@@ -194,8 +195,8 @@ def counts(net: MLP, x, y, fours) -> dict:
     for norm in ("linf", "l0"):
         few = fours[:FOURS], np.zeros(FOURS, int)
         certificates = certified_minimum(net, *few, norm=norm, node_limit=MINIMUM, time_limit=600)
-        ends = {end: float(np.mean([getattr(c, end) for c in certificates])) for end in ("lower", "upper")}
-        minima[norm] = ends | {"images": FOURS}
+        lower, upper = (sum(Fraction(getattr(c, end)) for c in certificates) for end in ("lower", "upper"))
+        minima[norm] = {"sum_lower": -at_least(-lower), "sum_upper": at_least(upper), "images": FOURS}
     some, labels = fours[:WEARERS], np.zeros(WEARERS, int)
     one_for_all = universal(net, some, labels, LInf(UNIVERSAL_EPS))
     worn = accessory(net, some, labels, glasses_mask((28, 28)))
@@ -210,6 +211,12 @@ def counts(net: MLP, x, y, fours) -> dict:
         "ink_share": ink_share(g, x),
         "alignment": alignment(g, x, y, rival),
     }
+
+
+def at_least(exact: Fraction) -> float:
+    """The float64 nearest to it, or the next one above where that lies below."""
+    near = float(exact)
+    return near if near >= exact else float(np.nextafter(near, np.inf))
 
 
 def main() -> None:

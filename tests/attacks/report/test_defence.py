@@ -47,7 +47,7 @@ def test_what_was_measured_hangs_together():
         for proved, unfooled in shares.values():
             assert proved[0] == unfooled[0] and (proved <= unfooled).all()
             assert (np.diff(proved) <= 0).all() and (np.diff(unfooled) <= 0).all()
-        assert all(0 < ends["lower"] <= ends["upper"] for ends in found["minima"].values())
+        assert all(0 < ends["sum_lower"] <= ends["sum_upper"] for ends in found["minima"].values())
         assert all(0 <= found[name]["flipped"] <= found[name]["images"] for name in ("universal", "glasses"))
 
 
@@ -55,11 +55,17 @@ def test_each_defence_is_one_against_its_own_ball():
     """The sentences of the template that no number decides: who resists what, and whose Jacobian looks like strokes."""
     plain, adversarial, certified, few = D["nets"].values()
     for robust in (adversarial, certified):
-        assert robust["minima"]["linf"]["lower"] > 2 * plain["minima"]["linf"]["upper"]
-        assert robust["minima"]["l0"]["upper"] < 2 * plain["minima"]["l0"]["lower"]
+        assert means(robust, "linf")[0] > 2 * means(plain, "linf")[1]
+        assert means(robust, "l0")[1] < 2 * means(plain, "l0")[0]
         assert robust["ink_share"] > 0.9 > 0.5 > plain["ink_share"] and robust["alignment"] > few["alignment"]
-    assert few["minima"]["l0"]["lower"] > 2 * plain["minima"]["l0"]["upper"]
-    assert few["minima"]["linf"]["upper"] < 2 * plain["minima"]["linf"]["lower"]
+    assert means(few, "l0")[0] > 2 * means(plain, "l0")[1]
+    assert means(few, "linf")[1] < 2 * means(plain, "linf")[0]
+
+
+def means(found, norm):
+    """Of the certified minima of one network: of the lower and of the upper ends."""
+    ends = found["minima"][norm]
+    return Fraction(ends["sum_lower"]) / ends["images"], Fraction(ends["sum_upper"]) / ends["images"]
 
 
 def cells(text):
@@ -93,8 +99,7 @@ def test_the_table_on_the_page_is_what_was_measured_rounded_outwards(written):
             least, most = share_interval(proved / n, n)[0], share_interval(unfooled / n, n)[1]
             assert outwards(brackets, 100 * least, 100 * most, 1)
         for row, norm, digits in (("smallest eps, mean", "linf", 4), ("fewest pixels, mean", "l0", 2)):
-            ends = found["minima"][norm]
-            assert outwards(said[row][name], Fraction(ends["lower"]), Fraction(ends["upper"]), digits)
+            assert outwards(said[row][name], *means(found, norm), digits)
         for row, counted in (("one s for all, eps 0.2, flips", "universal"), ("glasses flip", "glasses")):
             flipped, n = found[counted].values()
             assert said[row][name].startswith(f"{100 * flipped / n:.1f}%<br>(")
@@ -104,7 +109,7 @@ def test_the_sentences_are_what_was_measured(written):
     text = (written.out / "index.html").read_text()
     (times,) = re.findall(r"resists at least <strong>([\d.]+) times the eps", text)
     plain, adversarial, certified, _ = D["nets"].values()
-    ratio = Fraction(certified["minima"]["linf"]["lower"]) / Fraction(plain["minima"]["linf"]["upper"])
+    ratio = means(certified, "linf")[0] / means(plain, "linf")[1]
     assert Fraction(times) <= ratio < Fraction(times) + Fraction(1, 10)
     near, far = adversarial["robust"]["0.1"], adversarial["robust"]["0.2"]
     assert f"<em>adversarial</em> is proved right on {near['robust']} of" in text
@@ -122,8 +127,8 @@ def test_a_robust_accuracy_is_never_printed_narrower_than_it_is(counts):
 
 
 def test_an_interval_of_one_point_is_one_number():
-    assert interval({"lower": 4.5, "upper": 4.5}, 2) == "4.50"
-    assert interval({"lower": 0.04, "upper": 0.04}, 4) == "0.0400 to 0.0401"  # the float64 next to 0.04 lies above it
+    assert interval({"sum_lower": 48.0, "sum_upper": 48.0, "images": 10}, 2) == "4.80"
+    assert interval({"sum_lower": 0.04, "sum_upper": 0.04, "images": 1}, 4) == "0.0400 to 0.0401"  # the float is above
 
 
 def test_the_jacobians_are_those_of_the_image_shown(written):
