@@ -436,7 +436,17 @@ def test_an_activation_without_lines_is_refused():
 
 
 def test_an_infinite_radius_needs_no_ball():
-    """`widest` is asked where no attack succeeded: an Linf ball that wide is the box."""
+    """`widest` is asked where no attack succeeded: a ball that wide is the box, and not a hair less."""
     x = np.array([[0.25, 0.5]])
     ball = LInf(1, box=(0.0, 2.0))
-    assert widest(ball, x) == 1.75
+    assert 1.75 < widest(ball, x) < 1.75 * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_where_nothing_works_the_exact_checker_agrees_that_all_of_the_box_was_refuted(norm):
+    """hi - x is rounded to the nearest float: a radius of that size may leave the corner out."""
+    rng, net = np.random.default_rng(5), MLP.from_arrays([([[1.0], [1.0], [1.0]], [-9.0])])
+    for x in rng.random((5, 3)):
+        (cert,) = certified_minimum(net, x[None], [0], norm=norm, box=(-0.1, 1.1))
+        assert cert.lower == np.inf
+        assert "no change at all" in cert.with_proof(net).check(net)
