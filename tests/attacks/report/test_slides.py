@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import matplotlib.style
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -27,10 +28,10 @@ def test_there_are_ten_with_a_title_a_sentence_and_a_question_each(deck, written
 
 def test_every_word_stays_on_its_slide_and_none_on_another(deck, written):
     for slide in deck:
-        figure = draw(slide, written.out, "1 of 10")
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        boxes = [text.get_window_extent() for text in figure.texts]
+        with matplotlib.style.context("default"):  # as `pdf` has it, whatever tests before this one left behind
+            figure = draw(slide, written.out, "1 of 10")
+            FigureCanvasAgg(figure).draw()
+            boxes = [text.get_window_extent() for text in figure.texts]
         for box in boxes:
             assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, slide.title
             assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, slide.title
