@@ -42,6 +42,13 @@ def forward(layers: Sequence[Layer], x: Array) -> list[Array]:
     return values
 
 
+def pull_back(layers: Sequence[Layer], values: list[Array], g: Array) -> Array:
+    """`g J_L ... J_1`, multiplied from the left; `values[i]` is the input of `layers[i]`."""
+    for layer, value in zip(reversed(layers), reversed(values), strict=True):
+        g = layer.vjp(value, g)
+    return g
+
+
 @dataclass(frozen=True, eq=False)
 class Dense:
     """z = x W + b.     x (n, d), W (d, m), b (m,), z (n, m)

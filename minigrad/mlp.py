@@ -13,19 +13,12 @@ from numpy.typing import ArrayLike
 
 import minigrad.io as io
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
-from minigrad.layers import ACTIVATIONS, Dense, Layer, forward
+from minigrad.layers import ACTIVATIONS, Dense, Layer, forward, pull_back
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK = 1024  # images per pass: bounds the memory for activations; 256 to 4096 are equally fast, within a fifth
-
-
-def _pull(layers: Sequence[Layer], values: list[Array], g: Array) -> Array:
-    """`g J_L ... J_1`, multiplied from the left; `values[i]` is the input of `layers[i]`."""
-    for layer, value in zip(reversed(layers), reversed(values), strict=True):
-        g = layer.vjp(value, g)
-    return g
 
 
 def _push(layers: Sequence[Layer], values: list[Array], dx: Array) -> Array:
@@ -82,7 +75,7 @@ class MLP:
         By the chain rule J = J_L ... J_1, so g J is formed from the left, one layer's vjp after the other.
         """
         values = forward(self.layers, as_images(x, self.sizes[0]))
-        return values[-1], lambda g: _pull(self.layers, values[:-1], g)
+        return values[-1], lambda g: pull_back(self.layers, values[:-1], g)
 
     def vjp(self, x: ArrayLike, g: ArrayLike) -> Array:
         """`g J(x)`, (n, d), for `g` (n, k): the derivative with respect to the pixels of any L with `dL/dN = g`."""
@@ -118,7 +111,7 @@ class MLP:
             rows, block = x[i : i + CHUNK], J[i : i + CHUNK]
             values = [value[:, None, :] for value in forward(self.layers[:-1], rows)]  # layers' inputs, (n, 1, width)
             if by == "rows":
-                g = _pull(self.layers[1:], values[1:], np.eye(k)[None])  # (1, k, k) -> (n, k, d_1)
+                g = pull_back(self.layers[1:], values[1:], np.eye(k)[None])  # (1, k, k) -> (n, k, d_1)
                 g = np.broadcast_to(g, (len(rows), *g.shape[1:])).reshape(len(rows) * k, -1)
                 np.matmul(g, self.dense[0].W.T, out=block.reshape(len(rows) * k, d))  # the first layer's vjp, in place
             else:

@@ -24,7 +24,7 @@ from attacks.detect.statistics import share_interval
 from attacks.problem import check_ball
 from attacks.proofs.campaign import Progress
 from attacks.proofs.decide import RESTARTS, certify
-from attacks.proofs.task import Limits, check_callback, check_provable
+from attacks.proofs.task import Limits, check_callback, check_executor, check_provable
 from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
@@ -184,8 +184,7 @@ class Options:
         """Those of `certify`.  Raises ValueError for what makes no sense."""
         limits = Limits.from_options(norm, None, self.time_limit, self.node_limit)
         check_callback(self.on_progress, "on_progress")
-        if self.executor is not None and not callable(getattr(self.executor, "submit", None)):
-            raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(self.executor).__name__}")
+        check_executor(self.executor)
         restarts = as_count(self.restarts, "restarts")
         return {"time_limit": limits.time_limit, "node_limit": self.node_limit, "restarts": restarts}
 

@@ -22,7 +22,7 @@ import numpy as np
 from attacks.ascent import random_start
 from attacks.balls.base import Ball
 from attacks.defend.inner_maximum import falling, worst_images
-from attacks.defend.ramp import Ramp
+from attacks.defend.ramp import Ramp, grown
 from minigrad.inputs import Array, as_count, as_number
 from minigrad.layers import forward
 from minigrad.objective import Batch, PlainLoss, Weights, backprop, count_right
@@ -87,11 +87,8 @@ class AdversarialLoss:
     collapsed: bool = False
 
     def step(self, weights: Weights, batch: Batch) -> tuple[float, int]:
-        share = self.options.ramp.at(batch.done)
-        ball = self.ball.take(batch.rows, self.n)
-        self._watch(batch, ball)
-        ball = ball if share == 1 else ball.scaled(share)
-        self.radius = float(np.max(ball.radius)) if share else 0.0
+        self._watch(batch)
+        ball, self.radius = grown(self.ball, batch.rows, self.n, self.options.ramp.at(batch.done))
         if not self.radius:
             return PlainLoss(self.loss).step(weights, batch)
         shares = falling(self.options.steps, self.options.step)
@@ -123,9 +120,9 @@ class AdversarialLoss:
             return None
         return ball.apply(x, random_start(ball, x, self.rng).astype(x.dtype))
 
-    def _watch(self, batch: Batch, ball: Ball) -> None:
+    def _watch(self, batch: Batch) -> None:
         if self.options.steps == 1 and sum(len(y) for _, y, _ in self.watched) < WATCHED:
-            self.watched.append((batch.x, batch.y, ball))
+            self.watched.append((batch.x, batch.y, self.ball.take(batch.rows, self.n)))
 
     def _resist(self, weights: Weights, steps: int) -> float:
         """The share of the watched images that are right after so many steps."""

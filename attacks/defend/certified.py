@@ -25,7 +25,7 @@ from attacks.defend.inner_maximum import FIRST_STEP, falling, worst_images
 from attacks.defend.interval_loss import IntervalPass
 from attacks.defend.linear_loss import LinearPass
 from attacks.defend.margins import count_proved, worst_case_loss
-from attacks.defend.ramp import Ramp
+from attacks.defend.ramp import Ramp, grown
 from minigrad.inputs import as_count, as_number
 from minigrad.losses import LOSSES
 from minigrad.objective import Batch, PlainLoss, Weights, count_right
@@ -92,9 +92,7 @@ class CertifiedLoss:
 
     def step(self, weights: Weights, batch: Batch) -> tuple[float, int]:
         share, o = self.options.ramp.at(batch.done), self.options
-        ball = self.ball.take(batch.rows, self.n)
-        ball = ball if share * o.overshoot == 1 else ball.scaled(share * o.overshoot)
-        self.radius = float(np.max(ball.radius)) if share else 0.0
+        ball, self.radius = grown(self.ball, batch.rows, self.n, share * o.overshoot)
         if not self.radius:
             return PlainLoss(self.loss).step(weights, batch)
         kappa, beta = 1 - share * (1 - o.kappa), o.beta[0] + share * (o.beta[1] - o.beta[0])

@@ -33,9 +33,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from attacks.balls.base import Ball
-from attacks.defend.ramp import Ramp
+from attacks.defend.ramp import Ramp, grown
 from minigrad.inputs import Array, as_number
-from minigrad.layers import Layer, Sigmoid, Tanh, forward
+from minigrad.layers import Layer, Sigmoid, Tanh, forward, pull_back
 from minigrad.losses import LOSSES
 from minigrad.objective import Batch, PlainLoss, Weights, count_right
 
@@ -81,9 +81,8 @@ class PenalisedLoss:
     seen: int = 0
 
     def step(self, weights: Weights, batch: Batch) -> tuple[float, int]:
-        share, ball = self.options.ramp.at(batch.done), self.ball.take(batch.rows, self.n)
-        ball = ball if share == 1 else ball.scaled(share)
-        self.radius = float(np.max(ball.radius)) if share else 0.0
+        share = self.options.ramp.at(batch.done)
+        ball, self.radius = grown(self.ball, batch.rows, self.n, share)
         if not self.radius or not self.options.weight:
             return PlainLoss(self.loss).step(weights, batch)
         return self.penalised(weights, batch, ball, share)
@@ -93,9 +92,7 @@ class PenalisedLoss:
         values = forward(weights.layers, batch.x)
         N = values[-1] - weights.threshold
         loss, p = LOSSES[self.loss](N, batch.y)  # p (n, k), of the mean
-        g = p * len(p)  # of each image's own loss
-        for layer, entered in zip(reversed(weights.layers), reversed(values[:-1]), strict=True):
-            g = layer.vjp(entered, g)  # at the end (n, d)
+        g = pull_back(weights.layers, values[:-1], p * len(p))  # (n, d), of each image's own loss
         v, penalty = self._direction(batch.x, g, ball, share)
         dots = [v]  # what enters each layer, differentiated along v
         for layer, entered in zip(weights.layers, values[:-1], strict=True):

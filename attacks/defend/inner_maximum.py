@@ -16,7 +16,7 @@ import numpy as np
 
 from attacks.balls.base import Ball
 from minigrad.inputs import Array
-from minigrad.layers import Layer, forward
+from minigrad.layers import Layer, forward, pull_back
 
 FIRST_STEP = 0.5  # radii, as in `pgd`: long steps first cross the ball
 
@@ -45,9 +45,7 @@ def worst_images(
     now = x if now is None else now
     for share in shares:
         values = forward(layers, now)
-        g = rival_direction(values[-1] - threshold, y)
-        for layer, entered in zip(reversed(layers), reversed(values[:-1]), strict=True):
-            g = layer.vjp(entered, g)
+        g = pull_back(layers, values[:-1], rival_direction(values[-1] - threshold, y))
         now = ball.ascend(x, now, g, share).astype(x.dtype, copy=False)
     return now
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minigrad.inputs import as_number
+import numpy as np
+
+from attacks.balls.base import Ball
+from minigrad.inputs import Array, as_number
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,10 @@ class Ramp:
         if done >= self.end:
             return 1.0
         return max(0.0, (done - self.begin) / (self.end - self.begin))
+
+
+def grown(ball: Ball, rows: Array, n: int, share: float) -> tuple[Ball, float]:
+    """The balls of the images `rows` out of n at that share of their radius, and the largest radius: 0 at share 0."""
+    ball = ball.take(rows, n)
+    ball = ball if share == 1 else ball.scaled(share)
+    return ball, float(np.max(ball.radius)) if share else 0.0

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from attacks.proofs.campaign_log import Log, options_of
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.minimum import certified_minimum
-from attacks.proofs.task import Limits, Task, check_callback
+from attacks.proofs.task import Limits, Task, check_callback, check_executor
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 
@@ -85,8 +85,7 @@ def campaign(
         A worker died.  What is in the file stays; run again to go on.
     """
     check_callback(on_progress, "on_progress")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(executor).__name__}")
+    check_executor(executor)
     numbers = Limits.from_options(norm, **limits)
     task = Task.from_images(net, x, y, norm=str(norm), limits=numbers, mask=mask, box=box, target=target)
     log = Log.open(Path(path), task, note)

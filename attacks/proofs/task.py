@@ -134,6 +134,12 @@ def check_provable(net: Any) -> None:
         lines(layer, np.zeros(1), np.zeros(1))
 
 
+def check_executor(executor: Any) -> None:
+    """Raise ValueError unless it is None or takes jobs."""
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor: expected a concurrent.futures.Executor, got {type(executor).__name__}")
+
+
 def check_callback(value: Any, name: str) -> None:
     """Raise ValueError unless `value` is None or can be called."""
     if value is not None and not callable(value):
