@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import attacks.checker as checker
 from attacks.proofs.condense import condensed
 from attacks.proofs.exact_rows import Lines, Shown, Writer, prices
 from attacks.proofs.nodes import Nodes
@@ -190,9 +189,3 @@ class Learner:
         self.writer.learn(state.node, part, len(part.l), (none, none + 1), shown)
         if (part.open.sum(), part.inside.sum(), part.outside.sum()) == before:
             self.writer.forget()
-
-
-def prover_of(model: dict[str, Array], claim: dict[str, Any]) -> Any:
-    """The checker's prover for a claim, or `checker.Refused`."""
-    with np.errstate(all="ignore"):
-        return checker.Prover(checker.Network(model), claim)

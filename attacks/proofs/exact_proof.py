@@ -16,7 +16,7 @@ import numpy as np
 import attacks.checker as checker
 from attacks.proofs.branching import branch
 from attacks.proofs.certificate_file import arrays_of
-from attacks.proofs.exact_part import Learner, State, prover_of
+from attacks.proofs.exact_part import Learner, State
 from attacks.proofs.intervals import ROOT_STEPS
 from attacks.proofs.leaf_lp import solve_leaf
 from attacks.proofs.node_bounds import NEURON_STEPS, PROGRESS, ROOT_ROUNDS, STEPS
@@ -54,12 +54,13 @@ def exact_proof(net: MLP, certificate: Any, *, time_limit: float = 600.0) -> dic
         The checker could not be convinced within the limit, or by any split; or the network is no ReLU network.
     """
     try:
-        model, arrays = net.to_arrays(), arrays_of(vars(certificate))
         with np.errstate(all="ignore"):
-            claim = checker.claim_of(arrays, net.sizes[0])
-            if not checker.check_claim(checker.Network(model), claim):
+            claim = checker.claim_of(arrays_of(vars(certificate)), net.sizes[0])
+            network = checker.Network(net.to_arrays())
+            if not checker.check_claim(network, claim):
                 return {}
-        walk = _Walk(net, certificate, prover_of(model, claim), time.perf_counter() + time_limit)
+            prover = checker.Prover(network, claim)
+        walk = _Walk(net, certificate, prover, time.perf_counter() + time_limit)
         walk.run()
     except (checker.Refused, ArithmeticError) as error:
         raise Unproved(f"not proved exactly: {error}") from error

@@ -22,7 +22,7 @@ from attacks.report.exact import seconds_of
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
 from attacks.report.image_sets import attack_sets, sets_to_bound
-from attacks.report.interrupt import INTERRUPTED
+from attacks.report.interrupt import INTERRUPTED, told
 from attacks.report.one_image import attack_images
 from attacks.report.progress import Clock, StatusLine, say
 from attacks.report.proof_jobs import ProofJobs
@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def prove_or_decide(arguments: Sequence[str]) -> int:
     """`python -m attacks prove`: the exit status of `main`, or that of an answer to `--vnnlib`."""
     o = prove_options.parser().parse_args(arguments)
-    try:
+
+    def command() -> int:
         if o.vnnlib is not None:
             return decisions.answer(o)
         if o.eps is not None:
@@ -118,16 +119,9 @@ def prove_or_decide(arguments: Sequence[str]) -> int:
             return 0
         text = prove.table(prove.run(o))
         say(f"{text}\n\nsee {o.out / 'attack_against_proof.png'}, {o.out / 'certificates.jsonl'} holds the proofs")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted: run the same command again to go on", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        return 0
+
+    return told(command, "run the same command again to go on")
 
 
 def version() -> str:

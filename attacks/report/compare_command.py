@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from attacks.defend.comparison import RADII, Comparison, compare
 from attacks.report.formats import json_bytes
-from attacks.report.interrupt import INTERRUPTED
+from attacks.report.interrupt import told
 from attacks.report.mnist import Collection, load_collection, load_mnist
 from attacks.report.progress import say
 from attacks.report.workers import workers
@@ -44,18 +43,12 @@ def parser() -> ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0; 2 for bad options or files, 1 for a worker that died; 130 when interrupted."""
     o = parser().parse_args(arguments)
-    try:
+
+    def command() -> int:
         say(f"{run(o).table}\n\nsee {o.out / 'robust_curves.png'}")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted: nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        return 0
+
+    return told(command, "nothing was written")
 
 
 def run(o: Namespace) -> Comparison:
