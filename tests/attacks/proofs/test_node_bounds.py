@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from queries import cases
 
-from attacks.proofs.node_bounds import optimised, work
+from attacks.proofs.node_bounds import optimised, root, work
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import intervals
@@ -43,3 +43,34 @@ def test_neurons_that_counterexamples_hold_to_one_side_get_their_multipliers(nor
                 assert (nodes.sign[k][r] * nodes.u[k][r] >= 0)[nodes.sign[k][r] < 0].all()
                 decided += new.sum()
     assert decided > 0
+
+
+class Clock:
+    """`time.perf_counter` of a run that is late from its `late`-th reading on."""
+
+    def __init__(self, late):
+        self.left = late
+
+    def perf_counter(self):
+        self.left -= 1
+        return 1.0 if self.left >= 0 else 3.0
+
+
+def test_a_node_that_the_deadline_cuts_short_is_left_as_it_was(monkeypatch):
+    """Wherever the clock stops a turn: no margin is bounded again, so nothing closes."""
+    cut = 0
+    for query in cases("linf", 1.02, 2, sizes=(5, 4, 3, 1)):
+        first = Nodes.root(query)
+        for late in range(3):
+            monkeypatch.setattr("attacks.proofs.node_bounds.time", Clock(late))
+            margins = []
+            monkeypatch.setattr(
+                "attacks.proofs.node_bounds.optimised", lambda *a, seen=margins: seen.append(a) or optimised(*a)
+            )
+            left = work(query, first, 2.0)
+            assert len(margins) == 1 and np.array_equal(left.bound, optimised(query, first).bound[: len(left)])
+            root(query, 1.0 - 1.0)  # late from the first reading on
+            assert len(margins) == 2
+            monkeypatch.undo()
+            cut += len(left)
+    assert cut > 0
