@@ -10,10 +10,11 @@ for a rival j; m_j is the rival's logit minus that of the image's class (one log
 among three classes or more, no s has all m_j > 0, the m_j being the target's logit minus each other one.  And of
 `x_adv`: it is such a point, in the box, and |x_adv - x| <= upper.
 
-What a proof is.  A tree of parts of S.  A part knows intervals l <= z <= u of all neurons, which hold at all its
-counterexamples, and, where pixels are counted (L0), pixels that all of them change and pixels that none changes.  It is
-split in two, at z_i <= c and z_i >= c or at a pixel that changes or does not, or by the rivals; each part without a
-split must be closed: all its rivals refuted, or an interval empty.  What a part knows comes from rows of multipliers.
+What a proof is.  Steps that leave no part of S open.  A part knows intervals l <= z <= u of all neurons, which hold at
+all its counterexamples, and, where pixels are counted (L0), pixels that all of them change and pixels that none
+changes.  It is closed once all its rivals are refuted, or an interval is empty.  The first part is S itself, and each
+step is about the last part that is still open: it learns from some rows of multipliers, or it is split in two, at
+z_i <= c and z_i >= c or at a pixel that changes or does not, or by the rivals.
 
 What a row proves.  Any of  +z_i, -z_i, 0  plus  sum_j gamma_j m_j,  gamma >= 0, is at most  A . v + const  where v are
 the logits or the neurons of a layer, and is pushed down layer by layer by inequalities that hold for all multipliers:
@@ -49,9 +50,10 @@ import sys
 import numpy as np
 
 SLOPE = 14  # bits of alpha and sigma
-LEAF, PIXEL, RIVALS = -2, -1, -3  # instead of the layer of a split
+PIXEL, RIVALS = -1, -3  # instead of the layer of a split
 NEVER = -(10**6)
 POINT = 1100  # constants are Python's integers, times 2^-POINT: below the smallest float there is
+FINE = 44  # bits of A where its squares count (L2)
 
 
 class Refused(Exception):
@@ -72,12 +74,13 @@ def up(v, shift):
     return np.ceil(moved) + ((moved == 0) & (v > 0))
 
 
-def lifted(v, shift):
-    """The whole number v, times 2^shift, as a constant; rounded up."""
-    return int(v) << shift + POINT if shift >= -POINT else -(-int(v) >> -shift - POINT)
+def lift(v, shift):
+    """Whole numbers v, times 2^shift, as constants; rounded up."""
+    shift = np.asarray(shift) + POINT
+    left, right = (np.maximum(s, 0).astype(object) for s in (shift, -shift))
+    return -(-np.asarray(v).astype(np.int64).astype(object) << left >> right)
 
 
-lift = np.frompyfunc(lifted, 2, 1)
 above = np.frompyfunc(lambda c: np.nextafter(c / (1 << POINT), np.inf) if c else 0.0, 1, 1)  # int / int: the nearest
 
 
@@ -86,37 +89,27 @@ def exponent(v, axis=None):
     return np.frexp(np.maximum(np.max(v, axis, initial=0), -np.min(v, axis, initial=0)))[1].astype(int)
 
 
-class Whole:
-    """A vector (d,) or matrix (d, n) of whole numbers of at most 2^30, times 2^unit, as two limbs side by side."""
-
-    def __init__(self, whole, unit):
-        self.whole, self.unit, high = whole, int(unit), np.rint(whole / 65536)
-        self.limbs = np.stack([high, whole - 65536 * high], axis=1).reshape(len(whole), -1)
-
-    @classmethod
-    def above(cls, *vectors):
-        """Each vector rounded up, all in one unit."""
-        unit = max(int(exponent(v)) for v in vectors) - 29
-        return [cls(up(v, -unit), unit) for v in vectors]
+def limbs(v):
+    """Whole numbers of at most 2^30, (d,) or (d, n), as two limbs side by side."""
+    high = np.rint(v / 65536)
+    return np.stack([high, v - 65536 * high], axis=1).reshape(len(v), -1)
 
 
-def box(low, high):
-    """[low, high] rounded outward, one vector each."""
-    minus, high = Whole.above(-low, high)
-    return Whole(-minus.whole, minus.unit), high
+class Box:
+    """low <= v <= high, rounded outward: whole numbers of at most 2^30, times 2^unit."""
 
+    def __init__(self, low, high):
+        self.unit = int(max(exponent(low), exponent(high))) - 29
+        self.low, self.high = -up(-low, -self.unit), up(high, -self.unit)
+        self.limbs, self.size = (limbs(self.low), limbs(self.high)), int(np.maximum(-self.low, self.high).sum())
 
-def times(A, v, e):
-    """A . v 2^e as constants (R,), rounded up, for whole numbers A (R, d)."""
-    high, low = (A @ v.limbs).T
-    if np.max(np.abs(high), initial=0) < 2.0**46:  # then both fit into one int64
-        return lift(65536 * high.astype(np.int64) + low.astype(np.int64), v.unit + e)
-    return lift(high, v.unit + 16 + e) + lift(low, v.unit + e)
-
-
-def most(A, low, high, e):
-    """The maximum of A . v 2^e over low <= v <= high."""
-    return times(np.maximum(A, 0), high, e) + times(np.minimum(A, 0), low, e)
+    def most(self, A, e):
+        """The maximum of A . v 2^e over the box as constants (R,), for whole numbers A (R, d)."""
+        rise = np.maximum(A, 0)
+        high, low = ((A - rise) @ self.limbs[0] + rise @ self.limbs[1]).T
+        if np.max(np.abs(high), initial=0) < 2.0**46:  # then both fit into one int64
+            return lift(65536 * high.astype(np.int64) + low.astype(np.int64), self.unit + e)
+        return lift(high, self.unit + 16 + e) + lift(low, self.unit + e)
 
 
 def fit(A, e, bits, least=NEVER):
@@ -133,12 +126,12 @@ def integers(v):
     return (mantissa * 2.0**53).astype(np.int64).astype(object) << (power + q).astype(object), q
 
 
-def numbers(arrays, name, kinds="iufb", size=8):
-    """An array of finite numbers of a kind, as float64 or int64."""
+def numbers(arrays, name):
+    """An array of finite numbers as float64."""
     value = np.asarray(arrays[name])
-    require(value.dtype.kind in kinds and value.dtype.itemsize <= size, f"{name}: not the kind of numbers expected")
+    require(value.dtype.kind in "iufb" and value.dtype.itemsize <= 8, f"{name}: not the kind of numbers expected")
     require(np.isfinite(value).all(), f"{name}: expected finite numbers")
-    return np.array(value, "<f8" if "f" in kinds else np.int64, order="C")
+    return np.array(value, "<f8", order="C")
 
 
 # ---------------------------------------------------------------------------- network and set
@@ -160,15 +153,16 @@ class Network:
         shapes = [((d, m), (m,)) for d, m in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
         require([(W.shape, b.shape) for W, b in self.layers] == shapes, "model: shapes that do not follow each other")
         require(self.threshold.shape == () and max(self.sizes) <= 1 << 20, "model: threshold no number, or too wide")
-        self.bits = min(38 - (max(self.sizes) - 1).bit_length(), 30)
-        self.W, self.rough, self.b = [], [], [box(b, b) for _, b in self.layers]
+        self.bits = min(38 - (max(self.sizes[0], *(2 * m for m in self.sizes[1:])) - 1).bit_length(), 30)
+        self.W, self.rough, self.b = [], [], [Box(b, b) for _, b in self.layers]
+        self.t = Box(np.full(self.sizes[-1], self.threshold), np.full(self.sizes[-1], self.threshold))
         for W, _ in self.layers:
             unit = int(exponent(W)) - 30
             scaled, whole = np.ldexp(W, -unit), np.rint(np.ldexp(W, -unit))
             bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None))
             even = max((bits & -bits).bit_length() - 1, 0)  # all are multiples of 2^even: a coarser unit will do
-            self.W.append(Whole(np.ldexp(whole, -even).T, unit + even))
-            self.rough.append(int(((whole != scaled) | ((whole == 0) & (W != 0))).any()))  # by half a unit
+            self.W.append((limbs(np.ldexp(whole, -even).T), unit + even))
+            self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any())  # by half a unit
 
     def logits(self, x):
         """N(x) - threshold as Python's integers, times a power of two."""
@@ -190,40 +184,37 @@ class Set:
         require(0 < self.radius < np.inf and (self.norm != "l0" or self.radius % 1 == 0), "radius: no such radius")
         require(((lo <= x) & (x <= hi)).all(), "x: expected pixels inside the box")
         # a difference of two floats is rounded to the nearest, so the next one is above it
-        room = [np.where(a < b, np.nextafter(b - a, np.inf), 0.0) for a, b in ((lo, x), (x, hi))]
-        room = [np.minimum(r, self.radius) if self.norm == "linf" else r for r in room]
-        require(np.isfinite(room).all(), "box: expected ends whose difference is finite")
-        self.bits, self.x, (self.fall, self.rise) = bits, box(x, x), Whole.above(*room)
-        (self.reach,) = Whole.above(np.nextafter(np.abs(x) + np.maximum(*room), np.inf))
-        (self.length,) = Whole.above(np.array([self.radius]))
+        room = np.where([lo < x, x < hi], np.nextafter([x - lo, hi - x], np.inf), 0.0)
+        fall, rise = room if self.norm == "l0" else np.minimum(room, self.radius)
+        require(np.isfinite([fall, rise]).all(), "box: expected ends whose difference is finite")
+        reach = np.nextafter(np.abs(x) + np.maximum(fall, rise), np.inf)
+        self.bits, self.x, self.room, self.all = bits, Box(x, x), Box(-fall, rise), Box(-reach, reach)
+        self.length = Box(np.zeros(1), np.array([self.radius]))
 
     def linf(self, A, part, price, e):
-        return times(np.maximum(A, 0), self.rise, e) + times(np.maximum(-A, 0), self.fall, e), None
+        return self.room.most(A, e), None
 
     def l1(self, A, part, price, e):
         price = np.clip(np.rint(np.ldexp(price, -e)), 0, 2.0**38)[:, None]
-        left = np.sign(A) * np.maximum(np.abs(A) - price, 0)
-        return times(price, self.length, e) + self.linf(left, part, price, e)[0], None
+        return self.length.most(price, e) + self.room.most(np.sign(A) * np.maximum(np.abs(A) - price, 0), e), None
 
     def l2(self, A, part, price, e):
-        grow, step = np.maximum(self.bits - exponent(A, 1), 0), int(exponent(self.radius)) - 15
-        A, e = A * np.ldexp(1.0, grow)[:, None], e - grow  # mu is a multiple of 2^(e - step), whichever floats choose
-        a, mu = np.abs(A), np.clip(np.rint(np.ldexp(price / self.radius, step - e)), 0, 2.0**37)[:, None]
-        cap = np.ldexp(np.where(A > 0, self.rise.whole, self.fall.whole), self.rise.unit - step)
-        free, few = a <= mu * cap, min((62 - a.shape[1].bit_length()) // 2, self.bits)  # few: the squares fit in int64
-        short = up(a * free, few - self.bits).astype(np.int64)
-        tau = np.where(free, 0, np.rint(np.minimum(cap, 2.0**15)))
-        left = np.sign(A) * np.where(free, 0, np.maximum(a - mu * tau, 0))
-        mu, square = mu[:, 0].astype(np.int64).astype(object), int(self.length.whole[0]) ** 2
-        ratio = -(-np.sum(short * short, axis=1).astype(object) // np.maximum(mu, 1))  # where mu is 0, short is, too
-        bent = lift(ratio, 2 * (self.bits - few) + step - 1 + e) + lift(np.sum(tau * tau, axis=1), step - 1 + e) * mu
-        return lift(mu * square, 2 * self.length.unit - step - 1 + e) + bent + self.linf(left, part, price, e)[0], None
+        fine = (62 - A.shape[1].bit_length()) // 2  # bits of tau: the sum of its squares fits in int64
+        grow, step = FINE - exponent(A, 1), int(exponent(self.radius)) - fine
+        a, e = (np.abs(A) * np.ldexp(1.0, grow)[:, None]).astype(np.int64), e - grow  # mu is a multiple of 2^(e - step)
+        mu = np.clip(np.rint(np.ldexp(price / self.radius, step - e)), 0, 2.0 ** (62 - fine)).astype(np.int64)
+        cap = np.floor(np.ldexp(np.where(A > 0, self.room.high, -self.room.low), self.room.unit - step))
+        tau = np.minimum(np.ceil(a / np.maximum(mu, 1)[:, None]), cap).astype(np.int64)
+        left = np.sign(A) * up(np.maximum(a - mu[:, None] * tau, 0), self.bits - FINE)
+        bent, square = np.sum(tau * tau, axis=1).astype(object), int(self.length.high[0]) ** 2
+        h = lift(mu, step - 1 + e) * bent + lift(mu, 2 * self.length.unit - step - 1 + e) * square
+        return h + self.room.most(left, e + FINE - self.bits), None
 
     def l0(self, A, part, price, e):
         """h, and a function: what h is once a pixel is kept out, and once it is counted in, (R, d), times 2^unit."""
         coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)  # so that gains add up exactly
-        cap = np.where(part.outside, 0, np.where(A > 0, up(self.rise.whole, -coarse), up(self.fall.whole, -coarse)))
-        gain, unit, k = np.abs(A) * cap, self.rise.unit + coarse + e, int(self.radius) - np.count_nonzero(part.inside)
+        cap = np.where(A > 0, up(self.room.high, -coarse), up(-self.room.low, -coarse)) * ~part.outside
+        gain, unit, k = np.abs(A) * cap, self.room.unit + coarse + e, int(self.radius) - np.count_nonzero(part.inside)
         undecided = np.where(part.inside, 0, gain)
         k = min(k, A.shape[1])
         order = -np.partition(np.append(-undecided, np.zeros((len(A), 1)), axis=1), [max(k - 1, 0), k], axis=1)
@@ -292,12 +283,14 @@ class Prover:
         require(shapes == [shape] * 3 + [(*shape, len(self.rivals)), each, each], "rows of other shapes")
         require(0 <= layer <= len(part.l) and (np.abs(side) == 1).all(), "no such row")
         require((gamma >= 0).all() and (price >= 0).all(), "a multiplier below 0")
+        require(((alpha >= 0) & (alpha <= 1 << SLOPE)).all(), "alpha: expected slopes between 0 and 1")
         last, used = layer == len(part.l), gamma > 0
         if last:
             require(used.any(axis=1).all() and (self.joint or used.sum() == len(used)), "rows not of one rival")
         elif used.any():
             alone = self.joint or np.count_nonzero(part.open) == 1
             require(alone and not used[:, ~part.open].any(), "a row uses a rival that is not the only one left")
+        neuron, alpha = neuron.astype(int), np.rint(alpha)
         const, h, changed = self.bound(part, layer, neuron, side, price, gamma, alpha, beta)
         if not last:
             value = above(const + h).astype(float)
@@ -307,11 +300,11 @@ class Prover:
         refuted = used[(const + h < 0).astype(bool)].any(axis=0)
         part.open &= ~(refuted.any() if self.joint else refuted)
         if changed is not None and part.open.any():  # (R, rivals, d): it must hold for all that are open
-            changed = changed()
-            rest = np.clip(lift(const, -changed[2] - 2 * POINT), -(1 << 52), 1 << 52).astype(float)[:, None]
+            *changed, unit = changed()
+            rest = np.ldexp(-above(const).astype(float), -unit)[:, None]
             whose, free = (used | self.joint)[:, :, None], ~(part.inside | part.outside)
-            for known, other in zip((part.inside, part.outside), changed, strict=False):
-                known |= (whose & (free & (other + rest < 0))[:, None]).any(axis=0)[part.open].all(axis=0)
+            for known, other in zip((part.inside, part.outside), changed, strict=True):
+                known |= (whose & (free & (other < rest))[:, None]).any(axis=0)[part.open].all(axis=0)
 
     def bound(self, part, layer, neuron, side, price, gamma, alpha, beta):
         """The bounds of the rows as const + h, (R,) each, and what h is if a pixel is decided."""
@@ -319,71 +312,57 @@ class Prover:
         A[np.arange(len(side)), neuron] = side
         const, begin, one = 0 * e.astype(object), A, 1 << SLOPE
         if gamma.any():
-            top, e = len(part.l), exponent(gamma, 1) - 16
+            top, e = len(part.l), exponent(gamma, 1) - 16  # adds up to 2^17 for each rival: no more than 2^37
             A = np.floor(np.ldexp(gamma, -e[:, None])) @ self.rivals
-            const = const + most(A, *box(*[np.full(A.shape[1], -self.net.threshold)] * 2), e)
+            const = const + (self.net.t.most(-A, e) if self.net.threshold else 0)
         for k in range(top, -1, -1):  # through dense layer k, and the ReLU before it
-            W, joins = self.net.W[k], top > layer == k - 1
+            (W, unit), joins = self.net.W[k], top > layer == k - 1
             if k:
                 l, u = part.l[k - 1], part.u[k - 1]  # noqa: E741
                 require(np.isfinite([l, u]).all(), "a row goes through neurons without an interval")
-            (size,) = Whole.above(np.maximum(u, 0)) if k else (self.set.reach,)  # of what enters
-            const += most(A, *self.net.b[k], e)
-            const += lift(self.net.rough[k] * np.abs(A).sum(1), W.unit - 1 + size.unit + e) * int(size.whole.sum())
-            high, low = np.split(A @ W.limbs, 2, axis=1)
-            A, e, moved = fit(65536 * high + low, e + W.unit, bits, -bits if joins else NEVER)
-            const += lift(moved * size.whole.sum(), size.unit + e)
+            z = Box(l, u) if k else self.set.all  # what enters is no larger
+            const += self.net.b[k].most(A, e)
+            if self.net.rough[k]:
+                const += lift(np.abs(A).sum(1), unit - 1 + z.unit + e) * z.size
+            wide, n = A @ W, self.net.sizes[k]
+            A, e, moved = fit(65536 * wide[:, :n] + wide[:, n:], e + unit, bits, -bits if joins else NEVER)
+            const += lift(moved, z.unit + e) * z.size
             if k == 0:
                 break
-            (low, high), free, columns = box(l, u), (l < 0) & (u > 0), slice(self.first[k - 1], self.first[k])
+            free, columns = (l < 0) & (u > 0), slice(self.first[k - 1], self.first[k])
             sigma = np.where(free, np.clip(np.rint(one * u / np.where(free, u - l, 1)), 0, one), one * (l >= 0))
-            offset = np.maximum(*(np.maximum(end.whole, 0) * one - sigma * end.whole for end in (low, high)))
-            const += times(np.maximum(A, 0), Whole(up(offset, -SLOPE), high.unit), e)
+            offset = np.maximum(*(np.maximum(end, 0) * one - sigma * end for end in (z.low, z.high)))
             given = np.clip(np.rint(np.ldexp(beta[:, columns], -e[:, None])), -(2.0**bits), 2.0**bits)
-            if given.any():
-                const += times(np.maximum(given, 0), Whole(-low.whole, low.unit), e)
-                const += times(np.maximum(-given, 0), high, e)
+            low, high = np.append(0 * offset, -z.high), np.append(up(offset, -SLOPE), -z.low)
+            const += Box(low, high).most(np.hstack([A, given]), z.unit + e)
             A = np.maximum(A, 0) * sigma + np.minimum(A, 0) * np.where(free, alpha[:, columns], sigma) + given * one
             if joins:
                 require((e <= SLOPE).all(), "gamma: too large beside its neuron")  # 1 is a whole number of units
                 A += begin * np.ldexp(1.0, SLOPE - e)[:, None]
             A, e, moved = fit(A, e - SLOPE, bits)
-            const += lift(moved * np.maximum(np.abs(low.whole), np.abs(high.whole)).sum(), high.unit + e)
-        const += most(A, *self.set.x, e)
+            const += lift(moved, z.unit + e) * z.size
+        const += self.set.x.most(A, e)
         return const, *getattr(self.set, self.set.norm)(A, part, price, e)
 
 
-# ---------------------------------------------------------------------------- the tree, the witness, the claim
+# ---------------------------------------------------------------------------- the steps, the witness, the claim
 
 
-def check_tree(prover, arrays):
-    """That every part of the tree without a split is closed by its rows."""
-    (layer, index, child), (owner, kind, start), (row, column) = (
-        numbers(arrays, name, "iu", 4) for name in ("tree", "groups", "beta_place")
-    )
-    cut, price, gamma, beta = (numbers(arrays, name) for name in ("cut", "price", "gamma", "beta"))
-    neuron, side, alpha = (numbers(arrays, name, "iu", 4) for name in ("neuron", "side", "alpha"))
-    require(((alpha >= 0) & (alpha <= 1 << SLOPE)).all(), "alpha: expected slopes between 0 and 1")
-    inner = np.flatnonzero(layer != LEAF)
-    kids = [np.arange(child[i], child[i] + (len(prover.rivals) if layer[i] == RIVALS else 2)) for i in inner]
-    kids = np.sort(np.concatenate([*kids, np.zeros(1, int)]))
-    require(np.array_equal(kids, np.arange(len(layer))) and (child[inner] > inner).all(), "tree: is none")
-    stop, marks = [*start[1:], len(alpha)], np.searchsorted(np.sort(owner), np.arange(1, len(layer)))
-    groups = np.split(np.argsort(owner, kind="stable"), marks)  # of each part
-    waiting = [(0, prover.whole())]
-    while waiting:
-        i, part = waiting.pop()
-        for g in groups[i]:
-            if not part.closed(prover.set.radius):
-                these, at = slice(start[g], stop[g]), slice(*np.searchsorted(row, [start[g], stop[g]]))
-                dense = np.zeros(alpha[these].shape)
-                dense[row[at] - start[g], column[at]] = beta[at]
-                rows = (each[these] for each in (neuron, side, price, gamma))
-                prover.learn(part, int(kind[g]), *rows, alpha[these].astype(float), dense)
-        if not part.closed(prover.set.radius):
-            require(layer[i] != LEAF, f"part {i} of {len(layer)} is not refuted")
-            parts = split(prover, part, int(layer[i]), index[i], cut[i])
-            waiting += [(int(child[i]) + j, one) for j, one in enumerate(parts)]
+def check_steps(prover, arrays):
+    """That the steps leave no part open."""
+    names = "steps", "cut", "neuron", "side", "price", "gamma", "alpha", "beta"
+    steps, cut, *rows = (numbers(arrays, name) for name in names)
+    parts, at = [prover.whole()], 0
+    for (count, layer, index), c in zip(steps.astype(int).tolist(), cut, strict=True):
+        require(parts, "steps after the last part is closed")
+        if count:
+            prover.learn(parts[-1], layer, *(each[at : at + count] for each in rows))
+            at += count
+        else:
+            parts += split(prover, parts.pop(), layer, index, c)
+        while parts and parts[-1].closed(prover.set.radius):
+            parts.pop()
+    require(not parts, f"{len(parts)} of the parts left open")
 
 
 def split(prover, part, layer, index, cut):
@@ -460,7 +439,7 @@ def check(model, proof):
         require(str(proof["network"]) == net.name, "another network: the SHA-256 of its numbers differs")
         claim = claim_of(proof, net.sizes[0])
         if check_claim(net, claim):
-            check_tree(Prover(net, claim), {name[6:]: array for name, array in proof.items() if name[:6] == "proof_"})
+            check_steps(Prover(net, claim), {name[6:]: array for name, array in proof.items() if name[:6] == "proof_"})
     return sentence(claim)
 
 

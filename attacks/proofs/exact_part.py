@@ -33,8 +33,6 @@ class State:
 
     Attributes
     ----------
-    node : int
-        Its number in the proof's tree.
     part : checker.Part
         What the checker knows of it.
     place : int or None
@@ -43,7 +41,6 @@ class State:
         One node: the margin that is left, and where its multipliers begin.
     """
 
-    node: int
     part: Any
     place: int | None
     hints: Nodes | None
@@ -179,13 +176,15 @@ class Learner:
         rows = np.flatnonzero(gain | decides | np.tile(upper < -minus_lower, 2))
         if len(rows):
             ends = np.tile(neurons, 2)[rows], np.repeat([1, -1], len(neurons))[rows]
-            self.writer.learn(state.node, state.part, k, ends, shown.take(rows))
+            self.writer.learn(state.part, k, ends, shown.take(rows))
 
     def _refute(self, state: State, shown: Shown) -> None:
         """Show rows of the rivals alone; forget them if they refute none and decide no pixel."""
         part = state.part
+        if self.closed(state):
+            return
         before = part.open.sum(), part.inside.sum(), part.outside.sum()
         none = np.zeros(len(shown.bound), int)
-        self.writer.learn(state.node, part, len(part.l), (none, none + 1), shown)
+        self.writer.learn(part, len(part.l), (none, none + 1), shown)
         if (part.open.sum(), part.inside.sum(), part.outside.sum()) == before:
             self.writer.forget()

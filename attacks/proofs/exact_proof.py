@@ -64,24 +64,18 @@ def exact_proof(net: MLP, certificate: Any, *, time_limit: float = 600.0) -> dic
         walk.run()
     except (checker.Refused, ArithmeticError) as error:
         raise Unproved(f"not proved exactly: {error}") from error
-    return walk.learner.writer.arrays(np.array(walk.tree).T, np.zeros(len(walk.tree)))
+    return walk.learner.writer.arrays()
 
 
 class _Walk:
-    """The parts of the proof, depth first.
-
-    Attributes
-    ----------
-    tree : list of (layer, index, first child)
-        The proof's own.
-    """
+    """The parts of the proof, depth first, as the checker goes through them; `parts` counts them."""
 
     def __init__(self, net: MLP, certificate: Any, prover: object, deadline: float) -> None:
         ball = certificate.ball(certificate.radius)
         self.query = Query.from_image(net, certificate.x, certificate.y, ball, certificate.target)
         self.learner, self.given, self.deadline = Learner(self.query, prover), certificate.tree, deadline
         self.most = MOST * len(self.given) + EXTRA
-        self.tree = [(LEAF, 0, 0)]
+        self.parts = 1
         self.joint = self.query.joint is not None
 
     def run(self) -> None:
@@ -89,11 +83,11 @@ class _Walk:
         place = 0 if self.given.roots == 1 else None
         if self.joint:  # the search went on with one of the rivals alone
             place = int(np.argmax(np.array(self.given.layer[: self.given.roots]) != LEAF))
-        waiting = [State(0, self.learner.prover.whole(), place, None)]
+        waiting = [State(self.learner.prover.whole(), place, None)]
         while waiting:
             state = waiting.pop()
-            if time.perf_counter() > self.deadline or len(self.tree) > self.most:
-                raise Unproved(f"not proved exactly within the limits: {len(self.tree)} parts")
+            if time.perf_counter() > self.deadline or self.parts > self.most:
+                raise Unproved(f"not proved exactly within the limits: {self.parts} parts")
             self.work(state)
             if not self.learner.closed(state):
                 waiting += self.divided(state)
@@ -101,7 +95,7 @@ class _Walk:
     def work(self, state: State) -> None:
         """What the search did with the part."""
         learner, layers = self.learner, range(len(state.part.l))
-        if state.node == 0:
+        if self.parts == 1:
             learner.intervals(state, layers, ROOT_STEPS, everything=True)
         elif not learner.alone(state):
             learner.intervals(state, layers if self.query.ball.counts else layers[1:], SHARED_STEPS)
@@ -122,7 +116,7 @@ class _Walk:
 
     def divided(self, state: State) -> list[State]:
         """The two parts of the split that the certificate's tree made, or of a new one; or a part for each rival."""
-        apart = self.given.roots > 1 and not self.joint and state.node == 0
+        apart = self.given.roots > 1 and not self.joint and self.parts == 1
         given = None if apart else self.given_split(state)
         hints = state.hints
         if given is None and (apart or not self.learner.alone(state)):
@@ -136,10 +130,10 @@ class _Walk:
             split, places = given, [self.given.child[state.place], self.given.child[state.place] + 1]
         if split is None:
             return []
-        parts, child = checker.split(self.learner.prover, state.part, *split, 0.0), len(self.tree)
-        self.tree[state.node] = (*split, child)
-        self.tree += [(LEAF, 0, 0)] * len(parts)
-        kids = [State(child + i, part, places[i], hints) for i, part in enumerate(parts)]
+        parts = checker.split(self.learner.prover, state.part, *split, 0.0)
+        self.learner.writer.split(*split)
+        self.parts += len(parts)
+        kids = [State(part, place, hints) for part, place in zip(parts, places, strict=True)]
         return [kid for kid in kids if not self.learner.closed(kid)]
 
     def given_split(self, state: State) -> Split | None:

@@ -57,10 +57,11 @@ class Writer:
 
     def __init__(self, prover: Any) -> None:
         self.prover = prover
-        self.groups: list[tuple[int, int, tuple[Array, ...]]] = []
+        self.steps: list[tuple[int, int, int]] = []
+        self.rows: list[tuple[Array, ...]] = []
 
-    def learn(self, node: int, part: Any, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
-        """Show the checker R rows about the part, and write them down as those of `node`.
+    def learn(self, part: Any, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
+        """Show the checker R rows about the part, and write them down as a step; nothing once the part is closed.
 
         Parameters
         ----------
@@ -68,6 +69,8 @@ class Writer:
             Hidden layer of the neurons bounded; the number of hidden layers for rows of the rivals alone.
         ends : (neuron (R,), side (R,))
         """
+        if part.closed(self.prover.set.radius):
+            return
         widths = [len(low) for low in part.l]
         alpha, beta = (np.zeros((len(shown.bound), sum(widths))) for _ in range(2))
         first = 0
@@ -76,35 +79,27 @@ class Writer:
             alpha[:, columns] = np.rint(np.clip(a, 0, 1) * (1 << checker.SLOPE)) * free
             beta[:, columns] = rounded(b)
             first += widths[k]
-        rows = *(end.astype(kind) for end, kind in zip(ends, (np.int32, np.int8), strict=True)), shown.price
+        rows = *(end.astype(kind) for end, kind in zip(ends, (np.int32, np.int8), strict=True)), rounded(shown.price)
         rows += rounded(shown.gamma), alpha.astype(np.uint16), beta
         with np.errstate(all="ignore"):
             self.prover.learn(part, layer, *rows)
-        self.groups.append((node, layer, rows))
+        self.steps.append((len(shown.bound), layer, 0))
+        self.rows.append(rows)
+
+    def split(self, layer: int, index: int) -> None:
+        """Write down a split of the last open part, at 0 if at a neuron."""
+        self.steps.append((0, layer, index))
 
     def forget(self) -> None:
         """Strike the last rows: they taught the checker nothing."""
-        self.groups.pop()
+        self.steps.pop()
+        self.rows.pop()
 
-    def arrays(self, tree: Array, cut: Array) -> dict[str, Array]:
-        """The arrays of the file: the tree's rows (3, parts), the cuts of its splits, and all rows of multipliers."""
-        groups = sorted(self.groups, key=lambda group: group[0])  # stable: in the order of learning
-        columns = zip(*(group[2] for group in groups), strict=True)
-        neuron, side, price, gamma, alpha, beta = (np.concatenate(each) for each in columns)
-        start = np.cumsum([0, *(len(g[2][0]) for g in groups)])[:-1]
-        place = np.array(np.nonzero(beta))
-        found = {
-            "tree": tree.astype(np.int32),
-            "cut": cut,
-            "groups": np.array([[g[0] for g in groups], [g[1] for g in groups], start], np.int32),
-            "neuron": neuron,
-            "side": side,
-            "price": price,
-            "gamma": gamma,
-            "alpha": alpha,
-            "beta_place": place.astype(np.int32),
-            "beta": beta[tuple(place)],
-        }
+    def arrays(self) -> dict[str, Array]:
+        """The arrays of the file: the steps (n, 3), where they split neurons, and all rows of multipliers."""
+        each = (small(np.concatenate(column)) for column in zip(*self.rows, strict=True))
+        found = dict(zip(("neuron", "side", "price", "gamma", "alpha", "beta"), each, strict=True))
+        found |= {"steps": np.array(self.steps, np.int32), "cut": np.zeros(len(self.steps))}
         return {f"proof_{name}": value for name, value in found.items()}
 
 
@@ -124,3 +119,13 @@ def rounded(v: Array) -> Array:
     """The numbers with `KEPT` bits."""
     mantissa, power = np.frexp(np.clip(v, -1e300, 1e300))
     return np.ldexp(np.rint(np.ldexp(mantissa, KEPT)), power - KEPT)
+
+
+def small(v: Array) -> Array:
+    """The array as it packs best: in single precision where that loses nothing, and column by column.
+
+    A neuron's multipliers resemble each other from row to row: stored row by row, alpha and beta take twice the space.
+    """
+    with np.errstate(over="ignore"):
+        short = v.astype(np.float32)
+    return np.asfortranarray(short if v.dtype == np.float64 and np.array_equal(short, v) else v)

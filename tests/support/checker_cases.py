@@ -65,17 +65,13 @@ def learn(prover, part, row):
         prover.learn(part, *row.arguments())
 
 
-def written(rows, tree=((checker.LEAF, 0, 0),), cut=None):
-    """The arrays of a proof: `rows` are (part, Row) in the order of learning, each a group of its own."""
-    rows = sorted(rows, key=lambda row: row[0])
-    each, i = [row for _, row in rows], np.int32
-    beta = np.array([row.beta for row in each])
-    place = np.array(np.nonzero(beta), i)
-    found = {"tree": np.array(tree, i).T, "cut": np.zeros(len(tree)) if cut is None else np.asarray(cut, float)}
-    found |= {"groups": np.array([[at for at, _ in rows], [r.layer for r in each], np.arange(len(each))], i)}
-    found |= {"neuron": np.array([r.neuron for r in each], i), "side": np.array([r.side for r in each], np.int8)}
-    found |= {"price": np.array([r.price for r in each]), "gamma": np.array([r.gamma for r in each], float)}
-    found |= {"alpha": np.array([r.alpha for r in each], np.uint16), "beta_place": place, "beta": beta[tuple(place)]}
+def written(*steps):
+    """The arrays of a proof: a step is a Row, or a split (layer, index) or (layer, index, cut)."""
+    each = [step for step in steps if isinstance(step, Row)]
+    found = {name: np.array([getattr(row, name) for row in each]) for name in ("neuron", "side", "price", "gamma")}
+    found |= {name: np.array([getattr(row, name) for row in each]) for name in ("alpha", "beta")}
+    found["steps"] = np.array([(1, s.layer, 0) if isinstance(s, Row) else (0, *s[:2]) for s in steps])
+    found["cut"] = np.array([0.0 if isinstance(s, Row) else sum(s[2:]) for s in steps])
     return {f"proof_{name}": value for name, value in found.items()}
 
 

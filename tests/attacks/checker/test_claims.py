@@ -22,7 +22,7 @@ PRICE = {"linf": 0.0, "l0": 0.0, "l1": 1.1, "l2": np.hypot(1.1, 0.57)}
 
 def proof_of(norm, radius, net=NET, **claim):
     claim = claim_for(net, X, 0, norm, radius, **claim)
-    return claim | written([(0, margin_row(prover_for(net, claim), 1.0, price=PRICE[norm]))])
+    return claim | written(margin_row(prover_for(net, claim), 1.0, price=PRICE[norm]))
 
 
 def refused(words, net, proof):
@@ -35,18 +35,18 @@ def test_an_affine_network_up_to_the_truth_and_not_beyond(norm):
     far = MLP.from_arrays([([[0.6], [0.57]], [-0.75])])
     if norm == "l0":  # one pixel is not enough there, two are
         assert "fewer than 2 pixels" in checker.check(far.to_arrays(), proof_of(norm, 1, far))
-        refused("part 0", far, proof_of(norm, 2, far))
-        refused("part 0", NET, proof_of(norm, 1))
+        refused("left open", far, proof_of(norm, 2, far))
+        refused("left open", NET, proof_of(norm, 1))
         return
     assert checker.check(NET.to_arrays(), proof_of(norm, LEAST[norm] * (1 - 1e-6)))
-    refused("part 0 of 1 is not refuted", NET, proof_of(norm, LEAST[norm] * (1 + 1e-9)))
-    refused("part 0", NET, proof_of(norm, LEAST[norm]) | {"lower": np.array(0.1)})  # the radius is what is refuted
+    refused("1 of the parts left open", NET, proof_of(norm, LEAST[norm] * (1 + 1e-9)))
+    refused("left open", NET, proof_of(norm, LEAST[norm]) | {"lower": np.array(0.1)})  # the radius is what is refuted
 
 
 @pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_box_and_mask_bound_what_a_pixel_may_do(norm):
     short = {"box": (0.0, np.array([0.25, 1.0])), "lower": np.inf}  # 1.1 / 4 + 0.57 > 0.75
-    refused("part 0", NET, proof_of(norm, 2.0, **short))
+    refused("left open", NET, proof_of(norm, 2.0, **short))
     nothing = {"lower": np.inf, "mask": np.array([False, True])}
     proof = proof_of(norm, 2.0, **nothing) | {"proof_price": np.zeros(1)}
     assert "no change at all" in checker.check(NET.to_arrays(), proof) and "mask" in checker.check(
@@ -54,7 +54,7 @@ def test_box_and_mask_bound_what_a_pixel_may_do(norm):
     )
     refused("inf, for a set that is not all", NET, proof_of(norm, 0.3, **nothing) | {"proof_price": np.zeros(1)})
     assert checker.check(NET.to_arrays(), proof | {"hi": np.array([9.0, 1.0])})  # off the mask no box counts
-    refused("part 0", NET, proof | {"hi": np.array([1.0, 1.4])})
+    refused("left open", NET, proof | {"hi": np.array([1.0, 1.4])})
     for low, high in [(0.5, 1.0), (-1.0, -0.5), (0.5, -0.5)]:
         proof = proof_of(norm, 0.1) | {"lo": np.array(low), "hi": np.array(high)}
         refused("x: expected pixels inside", NET, proof)

@@ -61,23 +61,30 @@ def typed(rng, array):
     return np.array(array.real, kinds[int(rng.integers(len(kinds)))])
 
 
+def slight(rng, array):
+    """One number a millionth larger or smaller: most proofs bear that."""
+    flat = array.astype(float).reshape(-1)
+    if flat.size:
+        flat[int(rng.integers(flat.size))] *= 1 + rng.choice([-1e-6, 1e-6])
+    return flat.reshape(array.shape)
+
+
 def ones(rng, array):
-    return np.ones_like(array) * rng.choice([0, 1])
+    return np.full(array.shape, rng.choice([0, 1]))
 
 
 def tampered(rng, arrays):
     """A copy with one to three edits of its proof."""
     new = dict(arrays)
     names = [name for name in arrays if name.startswith("proof_")]
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
         name = str(rng.choice(names))
-        edit = [number, number, swapped, shorter, longer, reshaped, typed, ones][int(rng.integers(8))]
+        edit = [number, number, swapped, shorter, longer, reshaped, typed, ones, slight, slight][int(rng.integers(10))]
         new[name] = edit(rng, np.array(new[name]))
-        if rng.random() < 0.2:  # a split less, or the same again
-            tree = np.array(arrays["proof_tree"])
-            i = int(rng.integers(tree.shape[1]))
-            tree[:, i] = [(checker.LEAF, 0, 0), tree[:, 0]][int(rng.integers(2))]
-            new["proof_tree"] = tree
+        if rng.random() < 0.2:  # a step less, or one twice
+            steps, times = np.array(arrays["proof_steps"]), np.ones(len(arrays["proof_steps"]), int)
+            times[int(rng.integers(len(steps)))] = rng.choice([0, 2])
+            new |= {"proof_steps": np.repeat(steps, times, axis=0), "proof_cut": np.zeros(times.sum())}
     return new
 
 
@@ -131,6 +138,8 @@ def test_another_claim_passes_only_if_it_is_true(proof):
             claim["network"] = np.array(checker.Network(other.to_arrays()).name)
         else:
             claim[str(what)] = np.asarray(values[what])
+        if claim["norm"] != "l0" and np.count_nonzero(np.broadcast_to(claim["mask"], d)) > 2:
+            continue  # more than rational truth is known of
         if verdict(other, claim) is not None:
             passed += 1
             assert holds(other, claim), what

@@ -48,7 +48,7 @@ def edited(name, change):
 
 def closed_early(patch):
     """A fault: what has been shown anything is closed."""
-    patch.setattr(exact_part.Learner, "closed", lambda self, state: bool(self.writer.groups))
+    patch.setattr(exact_part.Learner, "closed", lambda self, state: bool(self.writer.steps))
 
 
 def rows(change):
@@ -79,13 +79,13 @@ FAULTS = {
     "a maximiser that moves nothing": wrapped(
         checker.Prover, "bound", lambda found: (found[0], 0 * found[1], found[2])
     ),
-    "no constants": wrapped(checker, "times", lambda found: 0 * found),
-    "the minimum for the maximum": arguments(checker, "most", lambda given: (given[0], given[2], given[1], given[3])),
+    "no constants": wrapped(checker.Box, "most", lambda found: 0 * found),
+    "the minimum for the maximum": arguments(checker.Box, "most", lambda given: (given[0], -given[1], given[2])),
     "rounded, and no charge": wrapped(
         checker, "fit", lambda found: (np.floor(found[0] / 8) * 8, found[1], 0 * found[2])
     ),
     "intervals too narrow": wrapped(checker, "above", lambda found: found - 0.5),
-    "boxes turned inside out": arguments(checker, "box", lambda given: (given[1], given[0])),
+    "boxes turned inside out": arguments(checker.Box, "__init__", lambda given: (given[0], given[2], given[1])),
     "rivals that lose": wrapped(checker, "rivals", lambda found: (-found[0], found[1])),
     "a room of half the size": wrapped(checker, "ends", lambda found: [end / 2 + 0.25 for end in found]),
     "the second part of a split forgotten": wrapped(checker, "split", nothing_left),
@@ -95,9 +95,9 @@ FAULTS = {
     "slopes mirrored": rows(lambda s, p, g, a, b: (s, p, g, 16384.0 - a, b)),
     "upper for lower": edited("side", lambda v: -v),
     "gamma below 0": edited("gamma", lambda v: -v),
-    "the last rows left out": edited("groups", lambda v: v[:, :-1]),
-    "a tree of one part": edited("tree", lambda v: np.array([[checker.LEAF], [0], [0]], np.int32)),
-    "rows of another part": edited("groups", lambda v: v * np.array([[0], [1], [1]], np.int32)),
+    "the last rows left out": edited("steps", lambda v: v[:-1]),
+    "splits left out": edited("steps", lambda v: v[v[:, 0] > 0]),
+    "rows of another part": edited("steps", lambda v: v[::-1]),
     "no beta": edited("beta", lambda v: 0 * v),
     "a price of nothing": edited("price", lambda v: 0 * v),
 }

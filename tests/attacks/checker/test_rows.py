@@ -1,6 +1,7 @@
 """Each row of attacks/checker.py against the same row in rational numbers (tests/support/checker_oracle.py)."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import checker_oracle as oracle
 import exact
@@ -159,3 +160,27 @@ def all_values(net, point):
         found.append(z)
         a = [max(v, Fraction(0)) for v in z]
     return found
+
+
+@pytest.mark.parametrize("sizes", [(3, 4, 3000), (700, 90, 3), (5, 1200, 700, 2), (40000, 3)])
+def test_no_sum_has_more_than_53_bits(sizes, monkeypatch):
+    """Whatever the widths: every product is with a vector of limbs, and what is multiplied is checked on the way."""
+    rng, seen, most = np.random.default_rng(len(sizes)), [], checker.Box.most
+
+    def spied(box, A, e):
+        assert np.array_equal(A, np.rint(A)) and max(np.abs(limbs).max() for limbs in box.limbs) <= 2**15
+        seen.append(np.abs(A).sum(axis=1).max())
+        return most(box, A, e)
+
+    monkeypatch.setattr(checker.Box, "most", spied)
+    layers = [(rng.normal(size=shape), rng.normal(size=shape[1])) for shape in pairwise(sizes)]
+    net, x = MLP.from_arrays(layers), rng.random(sizes[0])
+    for norm in NORMS:
+        for target in (-1, 1):
+            claim = claim_for(net, x, 0, norm, 2.0, target=target)
+            prover = prover_for(net, claim)
+            part = random_part(rng, prover)
+            row = random_row(rng, prover, part, len(part.l))
+            row.price = 1e9
+            bound(prover, part, row)
+    assert 2**45 <= max(seen) * 2**15 <= 2**53

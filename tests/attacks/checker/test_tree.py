@@ -1,4 +1,4 @@
-"""Trees of attacks/checker.py: what a row teaches, what a split says, and which files are no tree."""
+"""Steps of attacks/checker.py: what a row teaches, what a split says, and which steps are none."""
 
 from itertools import combinations
 
@@ -7,7 +7,7 @@ import pytest
 from checker_cases import claim_for, learn, margin_row, prover_for, random_row, written
 
 from attacks import checker
-from attacks.checker import LEAF, PIXEL, RIVALS
+from attacks.checker import PIXEL, RIVALS
 from minigrad import MLP
 
 X1 = np.zeros(1)
@@ -21,45 +21,46 @@ def refused(words, net, proof):
         checker.check(net.to_arrays(), proof)
 
 
-def bend(*, rows=None, **edits):
-    """The proof that nothing in the box changes the class, by a split of the second neuron."""
-    claim = claim_for(BEND, X1, 0, "linf", 1.0)
-    prover = prover_for(BEND, claim)
-    part = prover.whole()
-    rng = np.random.default_rng(0)
-    begin = []
+def rows_of_bend():
+    """Those of all four intervals, and those of the margin where the second neuron is on and where it is off."""
+    prover = prover_for(BEND, claim_for(BEND, X1, 0, "linf", 1.0))
+    part, rng, begin = prover.whole(), np.random.default_rng(0), []
     for neuron in (0, 1):
         for side in (1, -1):
             row = random_row(rng, prover, part, 0, gamma=False)
             row.neuron, row.side, row.beta, row.alpha = neuron, side, np.zeros(2), np.zeros(2)
-            begin.append((0, row))
+            begin.append(row)
     on, off = margin_row(prover, 1.0), margin_row(prover, 1.0)
     on.alpha, off.alpha = np.array([ONE, 0]), np.zeros(2)
-    rows = [*begin, (1, on), (2, off)] if rows is None else rows(begin, on, off)
-    found = claim | written(rows, tree=((0, 1, 1), (LEAF, 0, 0), (LEAF, 0, 0)))
-    return found | edits
+    return begin, on, off
+
+
+def bend(*steps):
+    """The claim that nothing in the box changes the class, with its proof; by default the honest one.
+
+    It splits the second neuron; the part where it is off comes first.
+    """
+    begin, on, off = rows_of_bend()
+    return claim_for(BEND, X1, 0, "linf", 1.0) | written(*(steps or (*begin, (0, 1), off, on)))
 
 
 def test_a_split_of_a_neuron_proves_what_no_row_does_alone():
+    begin, on, off = rows_of_bend()
     assert checker.check(BEND.to_arrays(), bend())
-    refused("part 2 of 3", BEND, bend(rows=lambda begin, on, off: [*begin, (1, on)]))
-    refused("part 1 of 3", BEND, bend(rows=lambda begin, on, off: [*begin, (2, off)]))
-    refused("part", BEND, bend(rows=lambda begin, on, off: [*begin, (2, on), (1, off)]))  # of the other side
-    refused("without an interval", BEND, bend(rows=lambda begin, on, off: [(1, on), (2, off)]))
-    together = written([*[(0, row) for row in begin_of(bend)], *((0, row) for row in rows_of_the_parts())])
-    refused("part 0 of 1", BEND, bend() | together)
-
-
-def begin_of(make):
-    kept = []
-    make(rows=lambda begin, on, off: kept.extend(row for _, row in begin) or begin)
-    return kept
-
-
-def rows_of_the_parts():
-    kept = []
-    bend(rows=lambda begin, on, off: kept.extend([on, off]) or begin)
-    return kept
+    for steps in [
+        [*begin, on, off],  # without the split
+        [*begin, on, off, (0, 1)],
+        [*begin, (0, 1)],
+        [*begin, (0, 1), off],
+        [*begin, (0, 1), on],
+        [*begin, (0, 1), on, on],  # each row of the other side
+        [(0, 1), off, on],
+    ]:
+        with pytest.raises(checker.Refused, match=r"left open|without an interval"):
+            checker.check(BEND.to_arrays(), bend(*steps))
+    assert checker.check(BEND.to_arrays(), bend(*begin, (0, 1), on, off, on))  # a row that teaches nothing
+    refused("after the last part", BEND, bend(*begin, (0, 1), off, on, on))
+    refused("after the last part", BEND, bend(*begin, (0, 1), off, on, (0, 0)))
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -78,30 +79,35 @@ def test_beta_brings_in_the_sign_of_a_neuron(side):
 
 
 @pytest.mark.parametrize(
-    "tree",
-    [
-        [(LEAF, 0, 0)] * 3,  # parts that belong to none
-        [(0, 1, 2), (LEAF, 0, 0), (LEAF, 0, 0)],  # a child that is not there
-        [(0, 1, 0), (LEAF, 0, 0), (LEAF, 0, 0)],  # its own child
-        [(0, 1, 1), (0, 1, 1), (LEAF, 0, 0)],  # children of two
-        [(0, 1, 1), (LEAF, 0, 0)],  # a child left out
-        [(-4, 0, 1), (LEAF, 0, 0), (LEAF, 0, 0)],  # no such layer
-        [(1, 0, 1), (LEAF, 0, 0), (LEAF, 0, 0)],
-        [(PIXEL, 0, 1), (LEAF, 0, 0), (LEAF, 0, 0)],  # pixels are counted in L0 only
-        [(0, 1, 1), (LEAF, 0, 0), (LEAF, 0, 0), (0, 0, 4), (LEAF, 0, 0), (LEAF, 0, 0)],  # an island
-    ],
+    "split",
+    [(-4, 0), (1, 0), (2, 0), (0, 2), (PIXEL, 0), (PIXEL, 9), (-2, 0)],  # pixels are counted in L0 only
 )
-def test_what_is_no_tree_is_refused(tree):
-    proof = bend() | {"proof_tree": np.array(tree, np.int32).T, "proof_cut": np.zeros(len(tree))}
+def test_a_split_at_nothing_is_refused(split):
+    begin, on, off = rows_of_bend()
     with pytest.raises((checker.Refused, IndexError)):
-        checker.check(BEND.to_arrays(), proof)
+        checker.check(BEND.to_arrays(), bend(*begin, split, off, on, off, on))
+
+
+def test_steps_that_are_none_are_refused():
+    proof = bend()
+    steps, cut = proof["proof_steps"], proof["proof_cut"]
+    for wrong in [
+        {"proof_steps": steps[:, :2]},
+        {"proof_steps": steps[:0], "proof_cut": cut[:0]},
+        {"proof_steps": steps * [[0, 1, 1]]},
+        {"proof_cut": cut[:-1]},
+        {"proof_cut": cut + np.nan},
+    ]:
+        with pytest.raises((checker.Refused, IndexError, ValueError)):
+            checker.check(BEND.to_arrays(), proof | wrong)
 
 
 def test_a_cut_anywhere_covers_both_sides():
     """Split at z >= c and z <= c: with c far from 0 the rows of the honest proof no longer do."""
     proof = bend()
-    refused("part", BEND, proof | {"proof_cut": np.array([0.4, 0, 0])})
-    assert checker.check(BEND.to_arrays(), proof | {"proof_cut": np.array([1e-9, 0, 0])})
+    at = (proof["proof_steps"][:, 0] == 0).astype(float)
+    refused("left open", BEND, proof | {"proof_cut": 0.4 * at})
+    assert checker.check(BEND.to_arrays(), proof | {"proof_cut": 1e-9 * at})
     prover = prover_for(BEND, proof)
     part = prover.whole()
     part.l[0][:], part.u[0][:] = -1.0, 2.0
@@ -116,16 +122,16 @@ def test_a_cut_anywhere_covers_both_sides():
 
 def test_illegal_multipliers_and_shapes_are_refused():
     proof = bend()
-    names = {name: proof[f"proof_{name}"] for name in ("alpha", "gamma", "side", "neuron", "price", "tree")}
+    names = {name: proof[f"proof_{name}"] for name in ("alpha", "gamma", "side", "neuron", "price")}
     wrong = {
         "alpha": [names["alpha"].astype(np.int32) - 1, np.where(names["alpha"] > 0, ONE + 1, 0).astype(np.int32),
-                  names["alpha"].astype(float), names["alpha"].astype(np.int64), names["alpha"][:, :, None]],
+                  names["alpha"] + np.nan, names["alpha"].astype(complex), names["alpha"].astype(str),
+                  names["alpha"][:, :, None]],
         "gamma": [-names["gamma"], names["gamma"] + np.nan, names["gamma"] + np.inf, names["gamma"][:, 0],
                   np.repeat(names["gamma"], 2, axis=1), 0 * names["gamma"]],
         "side": [names["side"] * 2, names["side"] * 0, np.stack([names["side"]] * 2, axis=1)],
-        "neuron": [np.stack([names["neuron"]] * 2, axis=1), names["neuron"] + 9, names["neuron"].astype(float)],
+        "neuron": [np.stack([names["neuron"]] * 2, axis=1), names["neuron"] + 9, names["neuron"] + 1e300],
         "price": [names["price"] + np.nan, np.stack([names["price"]] * 2, axis=1)],
-        "tree": [names["tree"].astype(float), names["tree"][:2]],
     }  # fmt: skip
     for name, values in wrong.items():
         for value in values:
@@ -137,10 +143,9 @@ def test_a_row_of_two_neurons_at_once_is_refused():
     """`neuron` of two columns made a row of z_0 + z_1, and an interval of each."""
     net = MLP.from_arrays([([[1.0, 1.0]], [0.0, -100.0]), ([[1.0], [0.0]], [-0.5])])
     claim, i = claim_for(net, X1, 0, "linf", 1.0), np.int32
-    proof = {"tree": np.array([[LEAF], [0], [0]], i), "cut": np.zeros(1)}
-    proof |= {"groups": np.array([[0, 0], [0, 0], [0, 2]], i), "side": np.array([1, -1, 1, -1], i)}
+    proof = {"steps": np.array([[2, 0, 0], [2, 0, 0]], i), "cut": np.zeros(2), "side": np.array([1, -1, 1, -1], i)}
     proof |= {"neuron": np.array([[0, 0], [0, 0], [0, 0], [1, 1]], i), "price": np.zeros(4), "gamma": np.zeros((4, 1))}
-    proof |= {"alpha": np.zeros((4, 2), np.uint16), "beta_place": np.zeros((2, 0), i), "beta": np.zeros(0)}
+    proof |= {"alpha": np.zeros((4, 2)), "beta": np.zeros((4, 2))}
     with pytest.raises((checker.Refused, ValueError, IndexError)):
         checker.check(net.to_arrays(), claim | {f"proof_{name}": value for name, value in proof.items()})
 
@@ -152,8 +157,8 @@ def test_prices_for_each_pair_of_rows_are_refused():
     """`price` (R, R) in L2 made bounds (R, R): one rival refuted closed all."""
     claim = claim_for(THREE, np.zeros(2), 0, "l2", 1.0)
     prover = prover_for(THREE, claim)
-    proof = claim | written([(0, margin_row(prover, 1, 0)), (0, margin_row(prover, 0, 1))])
-    proof |= {"proof_groups": np.zeros((3, 1), np.int32), "proof_price": np.ones((2, 2))}
+    proof = claim | written(margin_row(prover, 1, 0), margin_row(prover, 0, 1))
+    proof |= {"proof_steps": np.array([[2, 0, 0]]), "proof_cut": np.zeros(1), "proof_price": np.ones((2, 2))}
     with pytest.raises((checker.Refused, ValueError, IndexError)):
         checker.check(THREE.to_arrays(), proof)
 
@@ -172,11 +177,11 @@ def test_each_rival_is_refuted_by_its_own_row():
     first, second = checker.split(prover, prover.whole(), RIVALS, 0, 0.0)
     assert first.open.tolist() == [True, False] and second.open.tolist() == [False, True]
     near = claim_for(THREE, np.zeros(2), 0, "linf", 0.4)
-    rows = [(i, margin_row(prover, *np.eye(2)[i - 1])) for i in (1, 2)]
-    tree = ((RIVALS, 0, 1), (LEAF, 0, 0), (LEAF, 0, 0))
-    assert checker.check(THREE.to_arrays(), near | written(rows, tree))
-    refused("part 1 of 3", THREE, claim | written(rows, tree))
-    refused("part 2 of 3", THREE, near | written(rows[:1], tree))
+    second, first = (margin_row(prover, *row) for row in np.eye(2)[::-1])  # the last part is the last rival's
+    assert checker.check(THREE.to_arrays(), near | written((RIVALS, 0), second, first))
+    refused("left open", THREE, claim | written((RIVALS, 0), second, first))
+    refused("left open", THREE, near | written((RIVALS, 0), second))
+    refused("left open", THREE, near | written((RIVALS, 0), first, first))
 
 
 def test_where_all_rivals_must_be_beaten_one_row_will_do():
@@ -189,7 +194,7 @@ def test_where_all_rivals_must_be_beaten_one_row_will_do():
     with pytest.raises(checker.Refused, match="must all be beaten"):
         checker.split(prover, part, RIVALS, 0, 0.0)
     easy = claim_for(THREE, np.zeros(2), 0, "linf", 1.0, target=1)
-    refused("part 0", THREE, easy | written([(0, margin_row(prover_for(THREE, easy), 1.0, 1.0))]))
+    refused("left open", THREE, easy | written(margin_row(prover_for(THREE, easy), 1.0, 1.0)))
 
 
 def test_intervals_of_counterexamples_need_the_rival_to_be_the_only_one():
@@ -277,10 +282,9 @@ def test_a_pixel_is_split_into_what_changes_and_what_does_not():
     assert first.closed(k) and not first.closed(k + 1)
     near = MLP.from_arrays([(np.array([[0.6], [0.57]]), [-0.75])])
     claim = claim_for(near, np.zeros(2), 0, "l0", 1)
-    rows = [(i, margin_row(prover_for(near, claim), 1.0)) for i in (1, 2)]
-    tree = ((PIXEL, 0, 1), (LEAF, 0, 0), (LEAF, 0, 0))
-    assert checker.check(near.to_arrays(), claim | written(rows, tree))
-    refused("part 2", near, claim | written(rows[:1], tree))
+    row = margin_row(prover_for(near, claim), 1.0)
+    assert checker.check(near.to_arrays(), claim | written((PIXEL, 0), row, row))
+    refused("left open", near, claim | written((PIXEL, 0), row))
 
 
 def test_what_is_learnt_only_narrows():
