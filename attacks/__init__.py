@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from attacks.minimum_norm import smallest_eps
     from attacks.patch.attack import Accessory, accessory
     from attacks.patch.masks import glasses_mask, place
-    from attacks.proofs.certificate import Certificate, CertificateError
+    from attacks.proofs.certificate import Certificate
+    from attacks.proofs.certificate_file import CertificateError
     from attacks.proofs.decide import certify
     from attacks.proofs.mask_minimum import any_filling, smallest_mask
     from attacks.proofs.minimum import certified_minimum
@@ -47,7 +48,8 @@ HOME = {  # where each public name lives
     **dict.fromkeys(("UniversalResult", "universal"), "attacks.uap.attack"),
     **dict.fromkeys(("Accessory", "accessory"), "attacks.patch.attack"),
     **dict.fromkeys(("glasses_mask", "place"), "attacks.patch.masks"),
-    **dict.fromkeys(("Certificate", "CertificateError"), "attacks.proofs.certificate"),
+    "Certificate": "attacks.proofs.certificate",
+    "CertificateError": "attacks.proofs.certificate_file",
     "certify": "attacks.proofs.decide",
     "Verdict": "attacks.proofs.verdict",
     **dict.fromkeys(("any_filling", "smallest_mask"), "attacks.proofs.mask_minimum"),

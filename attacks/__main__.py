@@ -1,4 +1,4 @@
-"""`python -m attacks`: the whole homework, written to report/.  `python -m attacks prove`: certify a set of images."""
+"""`python -m attacks`: the whole homework, written to report/; with a word: prove, check, compare, slides."""
 
 import sys
 

@@ -22,9 +22,8 @@ from attacks.balls.base import Ball, check_images
 from attacks.defend.decisions import Decisions
 from attacks.detect.statistics import share_interval
 from attacks.problem import check_ball
-from attacks.proofs.campaign import Progress
 from attacks.proofs.decide import RESTARTS, certify
-from attacks.proofs.task import Limits, check_callback, check_executor, check_provable
+from attacks.proofs.task import Limits, Progress, check_callback, check_executor, check_provable
 from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
@@ -280,6 +279,5 @@ def _drawn(n: int, sample: int | None, rng: Seed) -> Array:
 
 def _tell(known: Decisions, begun: float, on_progress: Callable[[Progress], None] | None) -> None:
     if on_progress is not None:
-        left, new = len(known.undecided()), known.settled
-        pace = (time.perf_counter() - begun) / new if new else np.nan
-        on_progress(Progress(len(known.wrong) - left, left, pace * left if left else 0.0))
+        left = len(known.undecided())
+        on_progress(Progress.at_pace(len(known.wrong) - left, left, begun, known.settled))

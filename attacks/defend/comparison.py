@@ -8,7 +8,8 @@ a robust accuracy: the lower end is proved, the upper end was found.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ from attacks.minimum_norm import smallest_eps
 from attacks.patch.attack import accessory
 from attacks.patch.masks import glasses_mask
 from attacks.proofs.minimum import certified_minimum
-from attacks.proofs.task import check_provable
+from attacks.proofs.task import Progress, check_callback, check_provable
 from attacks.uap.attack import universal
 from minigrad.inputs import Array, Seed, as_count, as_images, as_labels, as_number
 from minigrad.mlp import MLP
@@ -146,6 +147,7 @@ def compare(
     training: ArrayLike | None = None,
     rng: Seed = 0,
     executor: Executor | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Measure networks on the same images.
 
@@ -169,6 +171,7 @@ def compare(
     rng : seed or Generator
     executor : any `concurrent.futures.Executor`
         For the proofs.
+    on_progress : called with a `Progress` as images are decided and minima certified
 
     Returns
     -------
@@ -193,17 +196,37 @@ def compare(
     check_images(LInf(1), x)
     sample, count = as_count(sample, "sample"), as_count(count, "count", 0)
     as_number(time_limit, "time_limit", 0)
+    check_callback(on_progress, "on_progress")
     right = (y == attacked) & np.all([net.predict(x) == y for net in nets.values()], axis=0)
     if not right.any():
         raise ValueError(f"attacked: expected a class of which all networks get an image right, got {attacked}")
     images = _Images(x, y, x[right][:sample], np.full(min(sample, right.sum()), attacked), training)
     how = {"time_limit": time_limit, "sample": min(sample, len(x)), "rng": rng, "executor": executor}
-    rows = {}
+    count = min(count, len(images.own))
+    jobs, rows = _Jobs(len(nets) * (min(sample, len(x)) + len(BALLS) * count), on_progress), {}
     for name, net in nets.items():
-        robust = tuple(robust_curve(net, x, y, LInf(1), radii, **how))
-        minima = _minima(net, images, count, 5 * time_limit, executor) if count else {}
+        robust = tuple(robust_curve(net, x, y, LInf(1), radii, on_progress=jobs.beyond(), **how))
+        minima = _minima(net, images, count, 5 * time_limit, executor, jobs) if count else {}
         rows[name] = _row(net, images, robust, minima)
-    return Comparison(tuple(float(r) for r in radii), rows, min(count, len(images.own)))
+    return Comparison(tuple(float(r) for r in radii), rows, count)
+
+
+class _Jobs:
+    """How many images were decided and minima certified, of all networks together."""
+
+    def __init__(self, jobs: int, on_progress: Callable[[Progress], None] | None) -> None:
+        self.done, self.jobs, self.on_progress, self.begun = 0, jobs, on_progress, time.perf_counter()
+
+    def tell(self, done: int) -> None:
+        """So many are done."""
+        self.done = done
+        if self.on_progress is not None:
+            self.on_progress(Progress.at_pace(done, self.jobs - done, self.begun, done))
+
+    def beyond(self) -> Callable[[Progress], None]:
+        """For a part, which counts from 0."""
+        before = self.done
+        return lambda part: self.tell(before + part.done)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,13 +261,16 @@ def minimum_of(arrays: dict[str, Array], x: Array, y: int, norm: str, time_limit
     return found.lower, found.upper
 
 
-def _minima(net: MLP, images: _Images, count: int, limit: float, executor: Executor | None) -> dict[str, Pair]:
+def _minima(
+    net: MLP, images: _Images, count: int, limit: float, executor: Executor | None, progress: _Jobs
+) -> dict[str, Pair]:
     """norm: mean of the lower and mean of the upper ends, of the first `count` images."""
     jobs = [(net.to_arrays(), v, int(y), norm, limit) for norm in BALLS for v, y in _first(images, count)]
-    if executor is None:
-        pairs = [minimum_of(*job) for job in jobs]
-    else:
-        pairs = [future.result() for future in [executor.submit(minimum_of, *job) for job in jobs]]
+    futures = [] if executor is None else [executor.submit(minimum_of, *job) for job in jobs]
+    pairs = []
+    for i, job in enumerate(jobs):
+        pairs.append(futures[i].result() if futures else minimum_of(*job))
+        progress.tell(progress.done + 1)
     each = np.array(pairs).reshape(len(BALLS), -1, 2).mean(axis=1)
     return {norm: (float(low), float(high)) for norm, (low, high) in zip(BALLS, each, strict=True)}
 

@@ -2,7 +2,8 @@
 
 import warnings
 
-from attacks.proofs.campaign import Progress, campaign
+from attacks.proofs.campaign import campaign
+from attacks.proofs.task import Progress
 
 __all__ = ["Progress", "campaign"]
 

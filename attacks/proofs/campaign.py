@@ -9,31 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.proofs.campaign_log import Log, options_of
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.minimum import certified_minimum
-from attacks.proofs.task import Limits, Task, check_callback, check_executor
+from attacks.proofs.task import Limits, Progress, Task, check_callback, check_executor
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a campaign stands: images done (of which some in an earlier run) and open, seconds left by the pace so far.
-
-    `left` is NaN until the first image of this run is done.
-    """
-
-    done: int
-    open: int
-    left: float
 
 
 def campaign(
@@ -94,9 +80,8 @@ def campaign(
 
     def tell() -> None:
         if on_progress is not None:
-            new, left = len(log.found) - before, len(task.x) - len(log.found)
-            pace = (time.perf_counter() - begun) / new if new else np.nan
-            on_progress(Progress(len(log.found), left, pace * left if left else 0.0))
+            done = len(log.found)
+            on_progress(Progress.at_pace(done, len(task.x) - done, begun, done - before))
 
     with log:
         tell()

@@ -32,7 +32,7 @@ import attacks.checker as checker
 from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
-from attacks.proofs.certificate_file import arrays_of, fields_of, fingerprint
+from attacks.proofs.certificate_file import EXTRA, CertificateError, arrays_of, fields_of, fingerprint
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, in_words, inside, size, widest
 from attacks.proofs.tree import LEAF, Tree
@@ -43,16 +43,11 @@ from minigrad.io.npz import briefly, npz_bytes, parse_npz
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
-EXTRA = 1000  # nodes a replay may add beyond those recorded
 NO_ROWS = "proof_none"  # stands for the rows of a claim that needs none
 ENDINGS = (
     Reason.PROVED, Reason.MISCLASSIFIED, Reason.TIME, Reason.NODES, Reason.TIE, Reason.SMOOTH, Reason.BOUNDARY,
     Reason.RADIUS,
 )  # fmt: skip
-
-
-class CertificateError(ValueError):
-    """A certificate that does not hold, or not for this network; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)

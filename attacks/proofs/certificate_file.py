@@ -20,6 +20,11 @@ PROOF = "proof_"  # begins the names of what attacks/checker.py alone reads
 NUMBERS = ("lower", "upper", "y", "gap", "optimal", "nodes", "seconds", "attack", "radius")
 RECORDS = ("gap", "nodes", "seconds", "attack", "radius")  # none is below 0
 WORDS = ("norm", "reason", "network")
+EXTRA = 1000  # nodes a replay may add beyond those recorded
+
+
+class CertificateError(ValueError):
+    """A certificate that does not hold, or not for this network; the message says why."""
 
 
 def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -61,6 +62,30 @@ class Limits:
             raise ValueError(f"gap: expected a number below 1, got {gap}")
         time_limit = as_number(time_limit, "time_limit", 0.0)
         return cls(gap, time_limit, np.inf if node_limit is None else as_number(node_limit, "node_limit", 0.0))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a long run stands: how much is done (some of it in an earlier run) and open, and the seconds left.
+
+    `left` goes by the pace so far; it is NaN until something was done in this run.
+    """
+
+    done: int
+    open: int
+    left: float
+
+    @classmethod
+    def at_pace(cls, done: int, open: int, begun: float, new: int) -> Progress:
+        """With the seconds left, if what is open takes as long as the `new` ones since `begun` (`time.perf_counter()`).
+
+        >>> Progress.at_pace(3, 0, 0.0, 3)
+        Progress(done=3, open=0, left=0.0)
+        >>> Progress.at_pace(3, 2, 0.0, 0)
+        Progress(done=3, open=2, left=nan)
+        """
+        pace = (time.perf_counter() - begun) / new if new else np.nan
+        return cls(done, open, pace * open if open else 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
-from attacks.proofs.certificate import EXTRA, Certificate, CertificateError
-from attacks.proofs.certificate_file import fingerprint
+from attacks.proofs.certificate_file import EXTRA, CertificateError, fingerprint
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, inside
 from attacks.proofs.tree import Tree
@@ -18,6 +18,9 @@ from attacks.proofs.unsafe import Case, query_of
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
 from minigrad.mlp import MLP
+
+if TYPE_CHECKING:
+    from attacks.proofs.certificate import Certificate
 
 
 @dataclass(frozen=True, eq=False)

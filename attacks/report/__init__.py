@@ -6,8 +6,9 @@ experiments `one_image`, `image_sets`, `glasses` and `detection`, which do not k
 that run beside them, and `defence`, which reads what was measured once.  Then what a reader sees, made of the records
 alone: `results`, the numbers of `results.json`; `figures` and `curves`, drawn by `plots` and `panels`; `wording`,
 `defence_words`, `tables` and `formats`, which `page` puts into `template.html`; `play` with `play.html`; `write`, the
-folder.  Last the commands: `cli`, where all of these meet, `summary`, what it prints, `prove_options`, and `prove` and
-`decisions`, which do not know each other; `workers` with `pool`, `interrupt` and `progress` serve all.  This wing may
-import every other one, `data` too, and nothing may import this wing.  Only `plots` loads matplotlib, so it is imported
-inside the functions that draw.
+folder.  Last the commands: `command_line`, what they share, and `cli`, which loads the one that is called:
+`report_command`, where all of these meet, with `summary`, what it prints; `prove_command` with `prove_options`, `prove`
+and `decisions`, which do not know each other; `check_command`, `compare_command`, `slides`.  `workers` with `pool`,
+`interrupt` and `progress` serve all.  This wing may import every other one, `data` too, and nothing may import this
+wing.  Only `plots` loads matplotlib, so it is imported inside the functions that draw.
 """

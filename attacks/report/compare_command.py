@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from attacks.defend.comparison import RADII, Comparison, compare
+from attacks.report.command_line import CommandParser
 from attacks.report.formats import json_bytes
-from attacks.report.interrupt import told
 from attacks.report.mnist import Collection, load_collection, load_mnist
-from attacks.report.progress import say
+from attacks.report.progress import Bar, StatusLine, say
 from attacks.report.workers import workers
 from minigrad.inputs import Array, as_count
 from minigrad.io.files import check_writable, write_whole
@@ -21,9 +21,9 @@ minima in every norm, one perturbation for all, glasses, detection and what the 
 writes comparison.json and robust_curves.png."""
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """The options of the command."""
-    p = ArgumentParser(prog="python -m attacks compare", description=DESCRIPTION)
+    p = CommandParser("compare", DESCRIPTION, words="MODEL ... ", called={"radius": "--eps", "attacked": "--digits"})
     p.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="networks saved by MLP.save")
     p.add_argument("--out", type=Path, default=Path("comparison"), help="folder to write to (default: comparison)")
     p.add_argument(
@@ -41,14 +41,17 @@ def parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0; 2 for bad options or files, 1 for a worker that died; 130 when interrupted."""
-    o = parser().parse_args(arguments)
+    """The exit status, as `CommandParser.carry_out` has it."""
+    p = parser()
+    o = p.parse(arguments)
 
     def command() -> int:
-        say(f"{run(o).table}\n\nsee {o.out / 'robust_curves.png'}")
+        found = run(o)
+        if not o.quiet:
+            say(f"{found.table}\n\nsee {o.out / 'robust_curves.png'}")
         return 0
 
-    return told(command, "nothing was written")
+    return p.carry_out(o, command, "nothing was written")
 
 
 def run(o: Namespace) -> Comparison:
@@ -66,6 +69,7 @@ def run(o: Namespace) -> Comparison:
     check_writable(o.out)
     nets = {_name(path, o.models): MLP.load(path) for path in o.models}
     x, y, training, attacked = _images(o)
+    line = StatusLine(o.quiet)
     with workers(o.workers) as pool:
         found = compare(
             nets,
@@ -79,7 +83,9 @@ def run(o: Namespace) -> Comparison:
             training=training,
             rng=o.seed,
             executor=pool if o.workers else None,
+            on_progress=Bar("compare", line),
         )
+    line.end()
     from attacks.report import plots
 
     o.out.mkdir(parents=True, exist_ok=True)

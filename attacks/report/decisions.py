@@ -16,17 +16,16 @@ import numpy as np
 
 from attacks.balls import BALLS
 from attacks.proofs.decide import certify
-from attacks.proofs.task import Limits
+from attacks.proofs.task import Limits, Progress
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
 from attacks.report.formats import csv_bytes, json_bytes
-from attacks.report.progress import StatusLine, say
+from attacks.report.progress import Bar, StatusLine, say
 from attacks.report.proof_files import write_proofs
-from attacks.report.prove_options import check_numbers, network_and_images, reserved
+from attacks.report.prove_options import check_numbers, network_and_images, reserved, write_networks
 from attacks.report.workers import workers
 from minigrad import MLP
 from minigrad.inputs import Array
 from minigrad.io.files import write_whole
-from minigrad.io.npz import npz_bytes
 
 if TYPE_CHECKING:
     from attacks.proofs.verdict import Verdict
@@ -61,11 +60,11 @@ def run(o: Namespace) -> dict[str, Any]:
     check_numbers(o)
     Limits.from_options(o.norm, o.gap, o.time_limit)
     check_question(o)
-    line = StatusLine()
+    line = StatusLine(o.quiet)
     with reserved(o.out) as make_folder:
         network, images = network_and_images(o, line)
         make_folder()
-        write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
+        write_networks(o.out, network)
         results = decide_all(o, network.net, images.test[: o.count], images.number[: o.count], line)
     line.end()
     return results
@@ -73,11 +72,11 @@ def run(o: Namespace) -> dict[str, Any]:
 
 def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine) -> dict[str, Any]:
     """The verdicts of the images x (n, d) of class 0, written down; `number` (n,) names the test images."""
-    done = list[int]()
+    done, begun, bar = list[int](), time.perf_counter(), Bar(f"prove {o.norm} at {o.eps:g}", line)
 
     def tell(_: object) -> None:
         done.append(1)
-        line(f"prove {o.norm} at {o.eps:g}: {len(done)} of {len(x)} images done")
+        bar(Progress.at_pace(len(done), len(x) - len(done), begun, len(done)))
 
     asked = {"norm": o.norm, "eps": o.eps, "time_limit": o.time_limit}
     futures = []
@@ -90,7 +89,7 @@ def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine
         if o.proofs:
             pairs = zip(number.tolist(), (verdict.certificate for verdict in verdicts), strict=True)
             known = [(i, certificate) for i, certificate in pairs if certificate is not None]
-            results["exact"] = write_proofs(o.out, net, known, executor)
+            results["exact"] = write_proofs(o.out, net, known, executor, Bar("proofs for the checker", line))
     (o.out / "certificates").mkdir(exist_ok=True)
     for i, verdict in zip(number, verdicts, strict=True):
         path = o.out / "certificates" / f"{i}.npz"

@@ -17,12 +17,12 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.minimum import certified_minimum
 from attacks.report.proof_files import proof_of
 from attacks.report.records import ExactProof, Results
+from attacks.report.setup import SHARES
 from minigrad.inputs import Array
 from minigrad.io.npz import npz_bytes, parse_npz
 from minigrad.mlp import MLP
 
 CHECKER = "checker.py"
-SHARES = "model-of-shares.npz"  # the network as it was proved about, where model.npz takes the collection's own pixels
 NOTHING = "nothing is proved of it"
 
 

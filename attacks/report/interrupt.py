@@ -37,22 +37,6 @@ def interruptible(command: Callable[[], int]) -> int:
     return status
 
 
-def told(command: Callable[[], int], interrupted: str) -> int:
-    """The exit status of `command()`: 2 for bad options or files, 1 for a worker that died, each with one sentence on
-    stderr; 130, with `interrupted`, for Ctrl-C."""
-    try:
-        return command()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\ninterrupted: {interrupted}", file=sys.stderr)
-        return INTERRUPTED
-
-
 def _first(*_: object) -> None:
     signal.signal(signal.SIGINT, _later)
     raise KeyboardInterrupt

@@ -8,13 +8,16 @@ checker itself, which needs nothing but NumPy:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import attacks.checker as checker
-from attacks.proofs.certificate import Certificate, CertificateError
+from attacks.proofs.certificate import Certificate
+from attacks.proofs.certificate_file import CertificateError
+from attacks.proofs.task import Progress
 from minigrad.inputs import Array
 from minigrad.io.files import write_whole
 from minigrad.io.npz import npz_bytes
@@ -28,7 +31,7 @@ def write_proofs(
     net: MLP,
     named: Sequence[tuple[int, Certificate]],
     executor: Executor,
-    tell: Callable[[int], None] = lambda done: None,
+    on_progress: Callable[[Progress], None],
 ) -> dict[str, Any]:
     """Write the folder; returns how many proofs it holds, and why the others are missing.
 
@@ -36,7 +39,7 @@ def write_proofs(
     ----------
     named : number of the test image, and its certificate
     executor : concurrent.futures.Executor
-    tell : called with how many are done
+    on_progress : called with a `Progress` after each
 
     Raises
     ------
@@ -48,6 +51,7 @@ def write_proofs(
     write_whole(folder / "checker.py", Path(checker.__file__).read_bytes())
     futures = [(i, executor.submit(proof_of, model, certificate)) for i, certificate in named]
     missing: dict[str, str] = {}
+    begun = time.perf_counter()
     for done, (i, future) in enumerate(futures, 1):
         content, why = future.result()
         path = folder / f"image-{i}.npz"
@@ -56,7 +60,7 @@ def write_proofs(
             missing[str(i)] = why
         else:
             write_whole(path, content)
-        tell(done)
+        on_progress(Progress.at_pace(done, len(named) - done, begun, done))
     return {"written": len(named) - len(missing), "missing": missing}
 
 

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from attacks.proofs.campaign import Progress, campaign
+from attacks.proofs.campaign import campaign
 from attacks.proofs.campaign_log import SHOWN, read
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.task import Limits, Task
 from attacks.report.formats import ceiled, csv_bytes, floored, json_bytes
-from attacks.report.progress import StatusLine
+from attacks.report.progress import Bar, StatusLine
 from attacks.report.proof_files import FOLDER, write_proofs
-from attacks.report.prove_options import check_numbers, network_and_images, reserved
-from attacks.report.wording import why_open
+from attacks.report.proof_words import why_open
+from attacks.report.prove_options import check_numbers, network_and_images, reserved, write_networks
 from attacks.report.workers import workers
 from minigrad.inputs import Array
 from minigrad.io.files import write_whole
-from minigrad.io.npz import npz_bytes
 
 UNIT = {"l0": "pixels", "linf": "eps", "l1": "|s|_1", "l2": "|s|_2"}
 
@@ -36,7 +35,7 @@ def run(o: Namespace) -> dict[str, Any]:
     """
     check_numbers(o)
     limits = Limits.from_options(o.norm, o.gap, o.time_limit)
-    log, line = o.out / "certificates.jsonl", StatusLine()
+    log, line = o.out / "certificates.jsonl", StatusLine(o.quiet)
     with reserved(o.out) as make_folder:
         network, images = network_and_images(o, line)
         x, y = images.test[: o.count], np.zeros(o.count, int)
@@ -45,21 +44,17 @@ def run(o: Namespace) -> dict[str, Any]:
         read(log, task, trained)  # refuses a folder of another question
         if make_folder():
             read(log, task, trained)
-        write_whole(o.out / "model.npz", npz_bytes(network.original.to_arrays()))
-
-        def tell(p: Progress) -> None:
-            left = "" if np.isnan(p.left) else f", about {p.left:.0f} s left"
-            line(f"prove {o.norm}: {p.done} of {p.done + p.open} images done{left}")
+        write_networks(o.out, network)
 
         with workers(o.workers) as executor:
             asked: dict[str, Any] = {"norm": o.norm, "gap": o.gap, "time_limit": o.time_limit, "note": trained}
-            certificates = campaign(network.net, x, y, log, executor=executor, on_progress=tell, **asked)
+            bar = Bar(f"prove {o.norm}", line)
+            certificates = campaign(network.net, x, y, log, executor=executor, on_progress=bar, **asked)
             results = summary(certificates)
             if o.proofs:
                 named = list(zip(images.number[: o.count].tolist(), certificates, strict=True))
-                results["exact"] = write_proofs(
-                    o.out, network.net, named, executor, lambda n: line(f"proofs for the checker: {n} of {len(x)} done")
-                )
+                bar = Bar("proofs for the checker", line)
+                results["exact"] = write_proofs(o.out, network.net, named, executor, bar)
         for name, content in files(certificates, images.number[: o.count], results).items():
             write_whole(o.out / name, content)
     line.end()

@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from attacks.balls import BALLS
+from attacks.report.command_line import CommandParser, filled
 from attacks.report.progress import Clock, StatusLine
-from attacks.report.setup import Images, Network, Options, load, prepare
+from attacks.report.setup import SHARES, Images, Network, Options, load, prepare
 from minigrad.inputs import as_count
-from minigrad.io.files import alone, check_writable
+from minigrad.io.files import alone, check_writable, write_whole
+from minigrad.io.npz import npz_bytes
 
 DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUNT correctly classified test images of
 digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
@@ -25,9 +27,9 @@ certificate of each decided image.  With --vnnlib: prints unsat, sat with its co
 status is 0, 10 or 20, and 2 for bad input."""
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """The options of the command."""
-    p = ArgumentParser(prog="python -m attacks prove", description=DESCRIPTION, epilog=DECISIONS)
+    p = CommandParser("prove", DESCRIPTION, more=filled(DECISIONS), called={"radius": "--eps"})
     p.add_argument("--norm", choices=list(BALLS), default="l0", help="how perturbations are measured (default: l0)")
     p.add_argument("--count", type=int, default=100, help="images to certify (default: 100)")
     p.add_argument("--workers", type=int, default=1, help="processes, one image each at a time (default: 1)")
@@ -95,3 +97,10 @@ def network_and_images(o: Namespace, line: StatusLine) -> tuple[Network, Images]
     if o.count > len(images.test):
         raise ValueError(f"count: expected at most {len(images.test)}, the images it gets right, got {o.count}")
     return network, images
+
+
+def write_networks(out: Path, network: Network) -> None:
+    """model.npz and, where its pixels are not shares of their range, the network that the proofs are about."""
+    write_whole(out / "model.npz", npz_bytes(network.original.to_arrays()))
+    if network.net is not network.original:
+        write_whole(out / SHARES, npz_bytes(network.net.to_arrays()))

@@ -31,6 +31,7 @@ CALIBRATION = 2000
 # Of the universal s in the pictures, and of the forty steps (PGD): the smallest of UNIVERSAL_EPS that fools nearly
 # every image; 0.05 fools half of them.
 SHOWN_EPS = 0.10
+SHARES = "model-of-shares.npz"  # the network as it was proved about, where model.npz takes the collection's own pixels
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Options:
     proof_seconds: float = 6.0  # for proofs, about: of the image shown in nodes (proof_jobs.py); half as many for sets
     workers: int = 1  # processes that prove beside this one
     subset: int | None = None  # use only this many images of each class; the tests do
+    quiet: bool = False  # says nothing while it works
 
     @property
     def class_names(self) -> tuple[str, str]:

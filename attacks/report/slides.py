@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from attacks.report.command_line import CommandParser
 from attacks.report.formats import ceiled, floored, number, percent, pixels
 from attacks.report.progress import say
 from minigrad.io.files import check_writable, write_whole
@@ -199,31 +198,37 @@ def draw(slide: Slide, folder: Path, corner: str = "") -> Figure:
     return figure
 
 
-def parser() -> ArgumentParser:
+def parser() -> CommandParser:
     """The options of the command."""
-    p = ArgumentParser(prog="python -m attacks slides", description="Ten slides of a report, as a PDF.")
-    p.add_argument("report", nargs="?", type=Path, default=Path("report"), help="its folder (default: report)")
+    p = CommandParser("slides", "Ten slides of a report, as a PDF.", words="[REPORT] ")
+    p.add_argument(
+        "report", nargs="?", type=Path, metavar="REPORT", default=Path("report"), help="its folder (default: report)"
+    )
     p.add_argument("--out", type=Path, help="the file to write (default: slides.pdf in that folder)")
     return p
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0; 2 for a folder that has no report, or a file that cannot be written."""
-    o = parser().parse_args(arguments)
+    """The exit status, as `CommandParser.carry_out` has it."""
+    p = parser()
+    o = p.parse(arguments)
     out: Path = o.out or o.report / "slides.pdf"
-    try:
+
+    def command() -> int:
         check_writable(out.parent)
-        deck = slides(numbers_of(o.report))
+        try:
+            deck = slides(numbers_of(o.report))
+        except KeyError as error:
+            raise ValueError(
+                f"{o.report}: expected a report of this version, its results.json has no {error}"
+            ) from None
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, pdf(deck, o.report))
-    except KeyError as error:
-        print(f"error: {o.report}: expected a report of this version, its results.json has no {error}", file=sys.stderr)
-        return 2
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    say(f"{len(deck)} slides: {out}")
-    return 0
+        if not o.quiet:
+            say(f"{len(deck)} slides: {out}")
+        return 0
+
+    return p.carry_out(o, command, "nothing was written")
 
 
 def numbers_of(folder: Path) -> dict[str, Any]:

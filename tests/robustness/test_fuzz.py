@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pieces import pattern_minimum
 
-import attacks.report.cli
 import attacks.report.decisions
 import attacks.report.prove
+import attacks.report.report_command
 import attacks.report.setup
 import data.loader
 from attacks import Certificate, certified_minimum
@@ -375,7 +375,7 @@ def test_arguments(tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     monkeypatch.setattr(data.loader, "MNIST", tmp_path / "mnist.npz")
     monkeypatch.setattr(attacks.report.setup, "fit", reached)
-    for module in (attacks.report.cli, attacks.report.prove, attacks.report.decisions):
+    for module in (attacks.report.report_command, attacks.report.prove, attacks.report.decisions):
         monkeypatch.setattr(module, "workers", reached)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.npz").write_bytes(npz_bytes(MLP.init([784, 2, 1], rng=0).to_arrays()))

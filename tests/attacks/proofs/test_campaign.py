@@ -224,7 +224,7 @@ def test_two_proves_in_one_folder_are_refused_before_any_work(tmp_path, capsys):
     with alone(tmp_path):
         assert main(["prove", "--out", str(tmp_path), "--count", "1"]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert sentence == f"error: {tmp_path}: another run is writing to this folder: wait for its end, or name another"
+    assert sentence == f"error: --out: {tmp_path}: another run is writing to this folder: wait for its end, or name another"
     assert not list(tmp_path.iterdir())
 
 
@@ -240,7 +240,7 @@ def test_bad_input_is_refused_before_a_file_is_made(task, tmp_path, capsys):
         (["--count", "0"], "count: expected at least 1"),
         (["--count", "5000"], "count: expected at most"),
         (["--workers", "0"], "workers: expected at least 1"),
-        (["--time-limit", "-1"], "time_limit: expected a number of at least 0"),
+        (["--time-limit", "-1"], "--time-limit: expected a number of at least 0"),
         (["--norm", "linf", "--gap", "0"], "gap: expected a number of at least 1e-09"),
         (["--gap", "nan"], "gap: expected a number of at least 0"),
     ):

@@ -14,6 +14,7 @@ import pytest
 from paths import NETS, ROOT
 
 from attacks.report.cli import main
+from attacks.report.command_line import COMMANDS, CommandParser
 from attacks.report.pool import Pool
 from attacks.report.workers import one_thread_each, workers
 from minigrad.threads import VARIABLES
@@ -82,7 +83,8 @@ def test_a_terminal_gets_one_line_a_step(tmp_path, columns):
     [
         ("porve", "got 'porve'; prove?"),
         ("Prove", "got 'Prove'; prove?"),
-        ("report", "got 'report'"),
+        ("Report", "got 'Report'; report?"),
+        ("frobnicate", "got 'frobnicate'"),
         ("comapre", "got 'comapre'; compare?"),
         ("slide", "got 'slide'; slides?"),
     ],
@@ -91,7 +93,7 @@ def test_a_word_that_is_no_command(capsys, word, end):
     with pytest.raises(SystemExit) as stop:
         main([word, "--count", "3"])
     assert stop.value.code == 2
-    expected = f"expected options, or one of the commands prove, compare, slides, {end}"
+    expected = f"expected options, or one of the commands report, prove, check, compare, slides, {end}"
     assert capsys.readouterr().err.rstrip().endswith(expected)
 
 
@@ -102,6 +104,67 @@ def test_the_version(capsys):
     assert stop.value.code == 0 and len(said.splitlines()) == 1
     assert said.startswith(f"minigrad-attacks {metadata.version('minigrad-attacks')}, Python ")
     assert said.endswith(f"NumPy {np.__version__}\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_that_is_one(name, capsys, monkeypatch):
+    """And every command is quiet when told so, and found when its module is loaded."""
+    parsers = []
+    monkeypatch.setattr(CommandParser, "parse", lambda parser, given: parsers.append(parser) or sys.exit())
+    with pytest.raises(SystemExit):
+        main([name])
+    (parser,) = parsers
+    monkeypatch.undo()
+    example = COMMANDS[name].example
+    found = parser.parse([*example.split(), "--quiet"])
+    assert found.quiet
+    text = parser.format_help()
+    assert f"example:\n  python -m attacks {name} {example}\n" in text
+    if name == "report":
+        assert all(f"python -m attacks {other} {command.example}\n" in text for other, command in COMMANDS.items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        (["--ouut", "r"], "got --ouut; --out?"),
+        (["prove", "--esp=0.1"], "got --esp; --eps?"),
+        (["prove", "--zzz"], "got --zzz"),
+        (["prove", "r"], "expected options, got the word 'r'"),
+        (["prove", "--norm", "L0"], "; l0?"),
+        (["prove", "--norm", "xyz"], "'linf')"),
+        (["compare", "a.npz", "--qqq", "1"], "got --qqq"),
+        (["check"], "required: MODEL, PROOF"),
+    ],
+)
+def test_a_slip_in_an_option_gets_a_suggestion(capsys, arguments, end):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    said = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2 and len(said) == 2 and said[0].startswith("usage: python -m attacks")
+    assert said[1].endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "begin"),
+    [
+        (["--epochs", "0"], "--epochs: expected at least 1, got 0"),
+        (["--proof-seconds", "-1"], "--proof-seconds: expected"),
+        (["--data", "nowhere"], "--data: nowhere: "),
+        (["prove", "--time-limit", "-1"], "--time-limit: expected"),
+        (["prove", "--eps", "-1", "--norm", "linf"], "--eps: expected a number"),
+        (["prove", "--model", "nowhere.npz"], "--model: nowhere.npz: No such file"),
+        (["compare", "nowhere.npz"], "MODEL: nowhere.npz: No such file"),
+        (["compare", "nowhere.npz", "--eps", "0"], "--eps: expected radii above 0"),
+        (["check", "nowhere.npz", "p.npz"], "MODEL: nowhere.npz: No such file"),
+        (["slides", "nowhere"], "REPORT: nowhere: expected the folder of a report"),
+    ],
+)
+def test_an_error_names_the_option_that_it_is_about(tmp_path, monkeypatch, capsys, arguments, begin):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {begin}") and not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("command", [[], ["prove"]], ids=["report", "prove"])

@@ -70,7 +70,7 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
     for eps, only in ((0.001, "robust"), (0.3, "fooled")):  # the second run replaces the first
         assert main(["prove", *command, str(eps)]) == 0
         said = capsys.readouterr()
-        assert f"3 test images, linf at {eps:g}: " in said.out and "3 of 3 images done" in said.err
+        assert f"3 test images, linf at {eps:g}: " in said.out and "100%, 3 done, 0 open: prove linf" in said.err
         summary = json.loads((tmp_path / "p" / "summary.json").read_text())
         with (tmp_path / "p" / "table.csv").open() as file:
             rows = list(csv.DictReader(file))
@@ -88,12 +88,12 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"), (["--eps", "-1"], "radius"), (["--eps", "nan"], "radius"),
+        (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"), (["--eps", "-1"], "--eps: "), (["--eps", "nan"], "--eps: "),
         (["--eps", "0.1", "--norm", "l0"], "whole number"), (["--vnnlib", "p.vnnlib"], "--model"),
         (["--vnnlib", "p.vnnlib", "--model", "net.pth"], ".onnx, .nnet, .npz"),
         (["--vnnlib", "p.vnnlib", "--model", "net.npz", "--eps", "1"], "--eps"),
         (["--vnnlib", "none.vnnlib", "--model", SMALL], "none.vnnlib"),
-        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--time-limit", "-1"], "time_limit"),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--time-limit", "-1"], "--time-limit: "),
     ],
 )  # fmt: skip
 def test_bad_options_are_one_sentence_and_nothing_is_written(options, words, tmp_path, capsys):

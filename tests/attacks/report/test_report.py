@@ -11,7 +11,7 @@ from quick import make_figures_small, make_network_small, make_quick
 from attacks.detect.detectors import DETECTORS, FittedDetectors, scores
 from attacks.detect.statistics import threshold
 from attacks.refine.stretch import DOUBLINGS, STRETCH
-from attacks.report import cli, figures, write
+from attacks.report import figures, report_command, write
 from attacks.report.cli import main
 from attacks.report.progress import Clock, StatusLine
 from attacks.report.setup import CalibrationSplit, Options, set_up
@@ -41,7 +41,7 @@ def quick():
 @pytest.fixture
 def studied(written, monkeypatch):
     """The experiments of that run, given again: for tests of what comes after them."""
-    monkeypatch.setattr(cli, "run_experiments", lambda *_: written.results)
+    monkeypatch.setattr(report_command, "run_experiments", lambda *_: written.results)
 
 
 def test_writes_every_file_and_nothing_else(written):
@@ -105,7 +105,7 @@ def test_its_saved_network_gives_the_same_numbers_and_figures(written, tmp_path,
 
 
 def test_other_digits(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "draw", lambda *_: {})
+    monkeypatch.setattr(report_command, "draw", lambda *_: {})
     options = ["--digits", "1", "7", "--subset", "40", "--epochs", "20", "--proof-seconds", "0.2", "--workers", "0"]
     assert main([*options, "--out", str(tmp_path / "c")]) == 0
     r = json.loads((tmp_path / "c" / "results.json").read_text())
@@ -160,10 +160,10 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
 def test_a_worker_that_dies_is_named_and_nothing_is_written(written, tmp_path, monkeypatch, capsys):
     out = written.out
 
-    monkeypatch.setattr(cli, "run_experiments", lambda _, executor, __: executor.submit(os._exit, 1).result())
+    monkeypatch.setattr(report_command, "run_experiments", lambda _, executor, __: executor.submit(os._exit, 1).result())
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--workers", "1"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 1
-    assert "error: the process that proves died; nothing was written" in capsys.readouterr().err
+    assert "error: the process that proves died; no file is half-written" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
 
 
@@ -172,7 +172,7 @@ def test_a_training_set_of_one_class_is_named(tmp_path, capsys):
     np.savez(tmp_path / "four.npz", x_train=x[:50], y_train=np.full(50, 4), x_test=x_test, y_test=4 + 5 * y_test)
     assert main(["--data", str(tmp_path / "four.npz"), "--out", str(tmp_path / "r")]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert re.fullmatch(r"error: digits: expected distinct labels among \[4\] .*, got \[4, 9\]", error)
+    assert re.fullmatch(r"error: --digits: expected distinct labels among \[4\] .*, got \[4, 9\]", error)
     assert not (tmp_path / "r").exists()
 
 
@@ -184,8 +184,8 @@ def test_an_interruption_leaves_the_folder_as_it_was(written, studied, tmp_path,
         raise KeyboardInterrupt
 
     if moment != "draw":
-        monkeypatch.setattr(cli, "draw", lambda *_: {})
-    target = {"draw": (cli, "draw"), "page": (write, "page"), "json": (write, "json_bytes")}[moment]
+        monkeypatch.setattr(report_command, "draw", lambda *_: {})
+    target = {"draw": (report_command, "draw"), "page": (write, "page"), "json": (write, "json_bytes")}[moment]
     monkeypatch.setattr(*target, interrupt)
     there = tmp_path / "report"
     there.mkdir()
@@ -207,7 +207,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(written, studied, tmp_path, mo
         real(path, content)
 
     monkeypatch.setattr(write, "write_whole", full)
-    monkeypatch.setattr(cli, "draw", lambda *_: {"overview.png": b"a picture"})
+    monkeypatch.setattr(report_command, "draw", lambda *_: {"overview.png": b"a picture"})
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--proof-seconds", "0", "--workers", "0"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 2
     assert "No space left" in capsys.readouterr().err
