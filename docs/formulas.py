@@ -8,11 +8,12 @@ from pathlib import Path
 import attacks.report.formulas
 
 
-def rendered() -> dict[str, str]:
-    """name: MathML of every formula."""
+def rendered() -> dict[str, list[str]]:
+    """name: MathML of each piece of every formula."""
     from latex2mathml.converter import convert
 
-    return {name: convert(latex, display="block") for name, latex in attacks.report.formulas.LATEX.items()}
+    formulas = attacks.report.formulas.LATEX.items()
+    return {name: [convert(latex, display="block") for latex in pieces] for name, pieces in formulas}
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def margin_curves(r: Results) -> tuple[Array, dict[str, Array]]:
         "linearised, box ignored": e.start[i] + eps * np.abs(e.gradient[i]).sum(),
         "linearised, in the box": e.start[i] + ball.support(many, g),
         "network, one sign step": margin.value(ball.apply(many, ball.maximize(many, g))),
-        "network, towards the best s found": margin.value(ball.apply(many, bent)),
+        "network, best direction": margin.value(ball.apply(many, bent)),
     }
 
 

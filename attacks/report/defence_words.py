@@ -131,5 +131,5 @@ def _price(accuracy: Json) -> dict[str, str]:
         "clean_images": str(n),
         "plain_wrong": str(wrong["plain"]),
         "others_wrong": others,
-        "price_verdict": "within what chance explains" if overlap else "beyond what chance explains",
+        "price_verdict": "no larger than chance explains" if overlap else "larger than chance explains",
     }

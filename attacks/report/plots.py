@@ -1,4 +1,4 @@
-"""Figures drawn from results only.  The one file of the report that imports matplotlib.
+"""Curves and histograms, drawn from results only; figures made of images are in picture_plots.py.
 
 `attack_figure` gives a matplotlib figure to show or save; all others give PNG bytes, the same bytes for the same
 numbers, whatever the reader's matplotlibrc says.  How an image becomes a panel is in panels.py.
@@ -7,7 +7,7 @@ numbers, whatever the reader's matplotlibrc says.  How an image becomes a panel 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -15,15 +15,17 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from attacks.images import pictures
 from attacks.report import panels
 from attacks.report.formats import ceiled, floored
-from attacks.report.panels import BLUE, GREEN, GREY, VERMILION, Shape
+from attacks.report.panels import BLUE, GREEN, GREY, TYPE, VERMILION, Shape
 from attacks.result import AttackResult
 from minigrad.inputs import Array
 
 P = ParamSpec("P")
+SIZE = 4.6, 3.4  # inches, of a curve: two stand side by side on the page, one fills a telephone
+DPI = 144  # 1.7 dots for each CSS pixel of the page, sharp on most screens; with 288 all figures take a second longer
 
 
 def plain(draw: Callable[P, bytes]) -> Callable[P, bytes]:
@@ -83,70 +85,13 @@ def attack_figure(result: AttackResult, i: int = 0, shape: Shape = None) -> Figu
 
 
 @plain
-def overview(images: Sequence[tuple[str, Array]], captions: Sequence[str], shape: Shape = None) -> bytes:
-    """Images beside each other, `(title, image)`, with the network's verdict under each."""
-    figure = Figure(figsize=(2.5 * len(images), 3.3), layout="constrained")
-    for axes, (title, v), caption in zip(figure.subplots(1, len(images)), images, captions, strict=True):
-        panels.picture(axes, v, title, caption, shape)
-    return _png(figure)
-
-
-@plain
-def portrait(x: Array, x_adv: Array, g: Array, captions: Sequence[str], shape: Shape = None) -> bytes:
-    """Original, result and derivative; below the difference, as it is and magnified, and which pixels or how much."""
-    figure = Figure(figsize=(9, 6.4), layout="constrained")
-    grid, s = figure.subplots(2, 3), x_adv - x
-    panels.picture(grid[0, 0], x, "original", captions[0], shape)
-    panels.picture(grid[0, 1], x_adv, "adversarial", captions[1], shape)
-    colours = "orange: brighter helps, purple: darker helps"
-    panels.signed(grid[0, 2], g, "Jacobian: derivative of the margin", colours, shape=shape)
-    panels.signed(grid[1, 0], s, "difference, true scale", "white 0, full colour 1", limit=1, shape=shape)
-    panels.magnified(grid[1, 1], s, shape)
-    if panels.circle_changes(grid[0, 1], s, shape):
-        panels.list_changes(grid[1, 2], x, x_adv, shape)
-    else:
-        panels.sizes(grid[1, 2], s)
-    return _png(figure)
-
-
-@plain
-def signed_pictures(
-    pictures: Sequence[tuple[str, Array, str]], shape: Shape = None, limit: float | None = None
-) -> bytes:
-    """Signed pictures, `(title, v (d,), caption)`, two in a row; full colour is `limit`, or each has its own scale."""
-    rows = (len(pictures) + 1) // 2
-    figure = Figure(figsize=(7, 3.5 * rows), layout="constrained")
-    for axes, (title, v, caption) in zip(figure.subplots(rows, 2, squeeze=False).flat, pictures, strict=False):
-        panels.signed(axes, v, title, caption, limit=limit, shape=shape)
-    return _png(figure)
-
-
-@plain
-def strips(rows: Sequence[tuple[str, Array, Sequence[str]]], shape: Shape = None) -> bytes:
-    """Rows of pictures: a name, its images (n, d), and the text under each.
-
-    All sizes are in inches: a picture is about 1.1 wide, a line of text 0.17 high.
-    """
-    high, wide = pictures(rows[0][1], shape).shape[1:]
-    tall = min(1.1 * high / wide, 3.3)  # of a strip's pictures; very tall ones are made narrower
-    lines = [max((text.count("\n") + 1 for text in texts if text), default=0) for _, _, texts in rows]
-    heights = [tall + 0.05 + 0.17 * count for count in lines]
-    figure = Figure(figsize=(1.2 * len(rows[0][1]) + 0.5, sum(heights)))
-    top, left, share = 1.0, 0.4 / figure.get_figwidth(), tall / figure.get_figheight()
-    for (name, images, texts), height in zip(rows, heights, strict=True):
-        panels.strip(figure.add_axes((left, top - share, 1 - left, share)), name, images, texts, shape)
-        top -= height / figure.get_figheight()
-    return _png(figure, dpi=120)
-
-
-@plain
 def margin_by_pixels(margin: Array) -> bytes:
     """The margin after 0, 1, 2, ... pixels; above the line the image is adversarial."""
-    figure, axes = _axes("pixels changed", "margin m(x)")
+    figure, axes = _axes("pixels changed", "margin m(x + s)")
     _boundary(axes)
     axes.plot(margin, "o-", color=BLUE)
-    axes.set_xticks(range(len(margin)))
-    return _png(figure)
+    axes.set_xticks(range(0, len(margin), 1 + len(margin) // 15))
+    return png(figure)
 
 
 @plain
@@ -155,16 +100,16 @@ def margin_by_eps(eps: Array, curves: dict[str, Array], smallest: float) -> byte
 
     The first curve may leave the picture: with the box ignored it rises far above the others.
     """
-    figure, axes = _axes("eps, largest change of a pixel", "margin m(x)")
-    _boundary(axes)
+    figure, axes = _axes("eps, largest change of a pixel", "margin m(x + s)")
+    _boundary(axes, right=True)
     styles = zip((GREY, BLUE, VERMILION, GREEN), (":", "--", "-", "-"), strict=True)
     for (name, m), (colour, style) in zip(curves.items(), styles, strict=False):
         axes.plot(eps, m, style, color=colour, label=name)
-    axes.plot(smallest, 0, "o", color=GREEN, markersize=8, label=f"smallest eps found {ceiled(smallest)}")
+    axes.plot(smallest, 0, "o", color=GREEN, markersize=8, label=f"smallest eps {ceiled(smallest)}")
     low, high = min(float(m.min()) for m in curves.values()), max(float(m.max()) for m in list(curves.values())[1:])
     axes.set_ylim(low - 1, max(high, 1) + 1)
-    axes.legend(fontsize=9)
-    return _png(figure)
+    _legend(figure)
+    return png(figure)
 
 
 @plain
@@ -175,13 +120,14 @@ def histogram(values: Array, xlabel: str, marks: dict[str, float]) -> bytes:
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
     bins: Any = np.arange(low - 0.5, high + 1.5) if whole else np.linspace(0.95 * low, 1.05 * high, 31)
     axes.hist(values, bins=bins, color=BLUE, edgecolor="white", linewidth=0.5)
+    _ticks(axes, whole)
     if not len(values):
         axes.text(0.5, 0.5, "none flipped", transform=axes.transAxes, ha="center")
     for (name, value), colour in zip(marks.items(), (VERMILION, GREEN), strict=False):
         axes.axvline(value, color=colour, linewidth=2, label=f"{name} {value:.4g}")
     if marks:
-        axes.legend(fontsize=9)
-    return _png(figure)
+        _legend(figure)
+    return png(figure)
 
 
 @plain
@@ -198,8 +144,8 @@ def attack_against_proof(lower: Array, upper: Array, attack: Array, unit: str) -
     label = f"attack alone, improved on: {worse.sum()}"
     axes.plot(place[worse], attack[worse], "x", color=GREEN, markersize=5, label=label)
     axes.set_ylim(0, 1.08 * max(float(upper.max(initial=0)), float(attack[worse].max(initial=0))) or 1)
-    axes.legend(fontsize=9, loc="upper left")
-    return _png(figure)
+    _legend(figure, 1)
+    return png(figure)
 
 
 @plain
@@ -207,14 +153,15 @@ def rate_curve(radius: Array, most: Array, rates: dict[str, tuple[Array, Array]]
     """The share that one s fools as the radius grows, `name -> (radius, rate)`; above `most` no s does: proved."""
     figure, axes = _axes(xlabel, "share fooled")  # "pre": between two radii holds what is proved at the larger one
     zone: dict[str, Any] = {"color": BLUE, "alpha": 0.25, "linewidth": 0}
-    axes.fill_between(radius, most, 1.03, step="pre", label="proved for these: no s does that", **zone)
     for (name, (r, rate)), colour, mark in zip(rates.items(), (VERMILION, GREEN), ("o-", "s--"), strict=True):
         whole = bool((r == np.round(r)).all())  # between whole numbers of pixels nothing changes
         axes.plot(r, rate, mark, color=colour, label=name, markersize=5, drawstyle="steps-post" if whole else "default")
+        _ticks(axes, whole)
+    axes.fill_between(radius, most, 1.03, step="pre", label="proved impossible for these few", **zone)
     top = max(float(np.max(r)) for r, _ in rates.values())
     axes.set(ylim=(0, 1.03), xlim=(0, 1.02 * top or 1))
-    axes.legend(fontsize=9, loc="center right")
-    return _png(figure)
+    _legend(figure, 1)
+    return png(figure)
 
 
 @plain
@@ -226,69 +173,86 @@ def robust_curves(radii: Array, curves: dict[str, tuple[Array, Array]]) -> bytes
         axes.plot(radii, lower, "o-", color=colour, label=f"{name}: proved", markersize=4)
         axes.plot(radii, upper, "--", color=colour, linewidth=1)
     axes.set(ylim=(0, 1.02), xlim=(0, None))
-    figure.legend(fontsize=9, loc="outside upper center", ncols=2)
-    return _png(figure)
+    _legend(figure)
+    return png(figure)
 
 
 @plain
 def roc(curves: dict[str, tuple[Array, Array]], false_alarms: float) -> bytes:
     """Detections against false alarms, `name -> (false alarms, detections)`; false alarms on a logarithmic scale."""
-    figure, axes = _axes("share of clean images called attacked (left edge: none)", "share of attacked images found")
+    figure, axes = _axes("clean images called attacked (left edge: none)", "attacked images found")
     least = min(float(f[f > 0].min()) for f, _ in curves.values())
     styles = [(c, s) for s in ("-", "--", ":") for c in (BLUE, VERMILION, GREEN)]
     for (name, (alarms, found)), (colour, style) in zip(curves.items(), styles, strict=False):
         axes.plot(np.maximum(alarms, least), found, style, color=colour, label=name, drawstyle="steps-post")
     chance = np.geomspace(least, 1)
     axes.plot(chance, chance, color=GREY, linewidth=1, label="guessing")
-    axes.axvline(false_alarms, color="black", linewidth=1)
+    axes.axvline(false_alarms, color="black", linewidth=1, label=f"{false_alarms:.0%} false alarms")
     axes.set(xscale="log", ylim=(0, 1.02))
-    axes.legend(fontsize=9, loc="lower right")
-    return _png(figure)
+    _legend(figure)
+    return png(figure)
 
 
 @plain
 def proof(eps: Array, bound: Array, found: Array, lower: float, upper: float) -> bytes:
     """What the margin within eps can be at most, and what it was seen to be; the interval of branch and bound."""
-    figure, axes = _axes("eps, largest change of a pixel", "largest margin within eps")
+    figure, axes = _axes("eps, largest change of a pixel", "largest margin within eps", (5.2, 3.9))
     _boundary(axes)
     axes.axvspan(0, lower, color=BLUE, alpha=0.18, linewidth=0, label=f"proved: nothing flips below {floored(lower)}")
     axes.axvspan(upper, eps[-1], color=VERMILION, alpha=0.18, linewidth=0, label=f"flips from {ceiled(upper)} on")
-    axes.plot(eps, bound, "--", color=BLUE, label="bound in one piece: never above this")
-    axes.plot(eps, found, "-", color=VERMILION, label="found: at least this")
+    axes.plot(eps, bound, "--", color=BLUE, label="bound before splitting: never above this")
+    axes.plot(eps, found, "-", color=VERMILION, label="attack: at least this")
     top = 1.5 * max(1.0, -float(found[0]))
     axes.set(ylim=(1.3 * float(found[0]), top), xlim=(0, eps[-1]))
-    axes.legend(fontsize=9, loc="upper left")
-    return _png(figure)
+    _legend(figure, 1)
+    return png(figure)
 
 
 @plain
 def training(history: dict[str, list[float]]) -> bytes:
     """Loss and accuracy, epoch by epoch."""
-    figure = Figure(figsize=(5.2, 2.6), layout="constrained")
+    figure = Figure(figsize=SIZE, layout="constrained")
     epochs = range(1, len(history["loss"]) + 1)
     for axes, name, colour in zip(figure.subplots(1, 2), ("loss", "accuracy"), (BLUE, GREEN), strict=True):
-        axes.plot(epochs, history[name], "o-", color=colour)
-        axes.set(xlabel="epoch", ylabel=name)
+        axes.plot(epochs, history[name], "o-", color=colour, markersize=4)
+        _ticks(axes, whole=True, most=5)
+        axes.set(xlabel="epoch", title=name)
+        axes.title.set_fontsize(TYPE)
         axes.grid(alpha=0.3)
-    return _png(figure)
+    return png(figure)
 
 
-def _png(figure: Figure, dpi: int = 150) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})  # no version: the same bytes everywhere
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})  # no version: the same bytes everywhere
     return buffer.getvalue()
 
 
-def _axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+def _axes(xlabel: str, ylabel: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    _ticks(axes)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _boundary(axes: Axes) -> None:
+def _ticks(axes: Axes, whole: bool = False, most: int = 7) -> None:
+    """So many at most along the bottom that their numbers do not touch; `whole`: only whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole))
+
+
+def _legend(figure: Figure, columns: int = 2) -> None:
+    """Above the axes, where it hides nothing."""
+    narrow: dict[str, Any] = {"frameon": False, "columnspacing": 1.2, "handlelength": 1.6}
+    figure.legend(fontsize=TYPE, loc="outside upper center", ncols=columns, **narrow)
+
+
+def _boundary(axes: Axes, right: bool = False) -> None:
+    """Where the network changes its mind, and words where no curve is: above it on the left, or below on the right."""
     axes.axhline(0, color="black", linewidth=1)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-    axes.annotate("adversarial above this line", (0.01, 0), (0, 4), fontsize=9, **place)
+    x, up, ha, va = (0.99, -4, "right", "top") if right else (0.01, 4, "left", "bottom")
+    axes.annotate("fooled above", (x, 0), (0, up), fontsize=TYPE, ha=ha, va=va, **place)

@@ -37,6 +37,8 @@ class ImageExperiment:
     ascent: AttackResult
     smallest: AttackResult
     in_bytes: AttackResult  # the smallest eps among the bytes
+    sure: AttackResult  # of the image shown: the smallest eps at which the network is SURE; margins above that boundary
+    jacobian_error: float | None  # of the image shown, against central differences
 
     @property
     def image_shown(self) -> Array:

@@ -18,6 +18,7 @@ from attacks.patch.attack import Accessory
 from attacks.proofs.certificate import Certificate
 from attacks.report.exact import checker_lines, file_of, model_of
 from attacks.report.formats import confidence
+from attacks.report.one_image import SURE
 from attacks.report.records import (
     DetectionExperiment,
     DetectionResult,
@@ -101,10 +102,12 @@ def _shown(e: ImageExperiment, proofs: Proofs) -> Json:
     return {
         "image": int(e.number[i]),
         "margin": float(e.start[i]),
+        "jacobian_error": e.jacobian_error,
         "confidence_before": confidence(-e.start[i]),
         "sparse": found(e.sparse) | {"pixels": pixels},
         "one_step_in_the_box": found(e.box_step),
         "smallest_eps": found(e.smallest),
+        "sure_eps": {"sure": SURE, "success": bool(e.sure.success[0]), "distance": float(e.sure.distance[0])},
         "linearised_eps_box_ignored": float(e.free_root[i]),
         "linearised_eps_in_the_box": float(e.box_root[i]),
         "smallest_eps_in_bytes": found(e.in_bytes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attacks.report.formats import ceiled, floored, pixels
-from attacks.report.wording import why_open
+from attacks.report.proof_words import why_open
 
 Json = dict[str, Any]  # a part of results.json
 Line = tuple[str, str]  # of the table: what, how much

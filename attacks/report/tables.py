@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from attacks.report.formats import EXACT, ceiled, floored, number, percent, rate
 
 Json = dict[str, Any]  # a part of results.json
+# Luminance at which black and white text have the same contrast, (L + 0.05) / 0.05 = 1.05 / (L + 0.05): 4.58 to 1, and
+# WCAG 2 asks for 4.5.
+MIDDLE = (1.05 * 0.05) ** 0.5 - 0.05
 
 
 def tables(r: Json) -> dict[str, str]:
@@ -38,10 +41,10 @@ def _methods(r: Json) -> str:
     """The ways to change every pixel a little."""
     names = {
         "one_step_box_ignored": "one step, eps = -m / |g|<sub>1</sub> (box ignored)",
-        "one_step_in_the_box": "one step, root of h<sub>S</sub>(eps) = -m (inside the box)",
+        "one_step_in_the_box": "one step, root of h<sub>B</sub>(eps) = -m (inside the box)",
         "smallest_eps_in_bytes": "smallest eps among the bytes",
         "pgd": f"forty steps (PGD) at eps {r['pgd']['eps']:.2f}",
-        "smallest_eps": "smallest eps found on the curved network",
+        "smallest_eps": "smallest eps found on the real network",
     }
     rows = [(text, r[name]) for name, text in names.items()]
     return "".join(
@@ -63,15 +66,24 @@ def _height(rows: int, h: Json) -> str:
 def _shaded(table: dict[str, Mapping[str, float | None]], clean: Mapping[str, float | None]) -> str:
     """Rows of shares, one column a detector, shaded; below them what the same thresholds say of clean images."""
     rows = [*table.items(), ("clean: false alarms", clean)]
-    return "".join(f"<tr><td>{name}{''.join(_shade(share) for share in row.values())}" for name, row in rows)
+    return "".join(f"<tr><td>{name}{''.join(shade(share) for share in row.values())}" for name, row in rows)
 
 
-def _shade(share: float | None) -> str:
+def shade(share: float | None) -> str:
+    """One cell: white for nothing, blue for all, and ink that can be read on it."""
     if share is None:
         return "<td>none"
-    back = f"rgb({255 - 255 * share:.0f},{255 - 141 * share:.0f},{255 - 77 * share:.0f})"  # white to blue, #0072B2
+    rgb = 255 - 255 * share, 255 - 141 * share, 255 - 77 * share  # white to blue, #0072B2
+    back = f"rgb({','.join(f'{part:.0f}' for part in rgb)})"
     text = percent(share, 0 if share >= 0.1 or share == 0 else 1)
-    return f'<td style="background:{back};color:{"white" if share > 0.6 else "black"}">{text}'
+    return f'<td style="background:{back};color:{"white" if luminance(rgb) < MIDDLE else "black"}">{text}'
+
+
+def luminance(rgb: Iterable[float]) -> float:
+    """Relative luminance of an sRGB colour, 0 to 255 each, as WCAG 2 defines it."""
+    parts = [v / 255 for v in rgb]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _detection(name: str, a: Json) -> str:
@@ -102,12 +114,12 @@ def dearer(hidden: Json, free: Json) -> str:
     if free["upper"] is None:
         return ""
     if hidden["lower"] is None:
-        return "impossible: proved"
+        return "nothing works, proved"
     more = EXACT.subtract(Decimal(hidden["lower"]), Decimal(free["upper"]))
-    return f"by {floored(more)} at least: proved" if more > 0 else "not proved: the intervals overlap"
+    return f"at least {floored(more)} more, proved" if more > 0 else "not proved (the intervals overlap)"
 
 
 def _interval(p: Json, digits: int) -> str:
     if p["lower"] is None:
-        return "proved: nothing works"
+        return "nothing works, proved"
     return f"[{floored(p['lower'], digits)}, {'none found' if p['upper'] is None else ceiled(p['upper'], digits)}]"

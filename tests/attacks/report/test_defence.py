@@ -71,7 +71,7 @@ def means(found, norm):
 def cells(text):
     """What each row of the section's table says, a cell a network."""
     table = re.search(r'id="defend".*?<table>(.*?)</table>', text, re.DOTALL).group(1)
-    assert re.findall("<th>([a-z-]+)", table) == list(NAMES)
+    assert re.findall("<th>([a-z-]+)", table) == ["measure", *NAMES]
     rows = [row.split("<td>")[1:] for row in table.split("<tr>")[2:]]
     return {name: dict(zip(NAMES, found, strict=True)) for name, *found in rows}
 
@@ -112,8 +112,8 @@ def test_the_sentences_are_what_was_measured(written):
     ratio = means(certified, "linf")[0] / means(plain, "linf")[1]
     assert Fraction(times) <= ratio < Fraction(times) + Fraction(1, 10)
     near, far = adversarial["robust"]["0.1"], adversarial["robust"]["0.2"]
-    assert f"<em>adversarial</em> is proved right on {near['robust']} of" in text
-    assert f"credits\n<em>adversarial</em> with {far['robust'] + far['open']}." in text
+    assert f"<em>adversarial</em> is proved right on {near['robust']} images" in text
+    assert f"<em>adversarial</em> on {far['robust'] + far['open']} images; proved: {far['robust']}." in text
     assert f"<em>plain</em> gets {plain['accuracy']['images'] - plain['accuracy']['right']} wrong" in text
 
 

@@ -11,9 +11,9 @@ import attacks.checker as checker
 from attacks.proofs.certificate import Certificate
 from attacks.report.exact import SHARES, exact_proof, seconds_of
 from attacks.report.proof_jobs import SHOWN
+from attacks.report.proof_words import check_yourself, checked_exactly
 from attacks.report.records import ExactProof
 from attacks.report.results import numbers
-from attacks.report.wording import checked_exactly
 from attacks.report.write import write_report
 from minigrad import MLP
 
@@ -79,19 +79,21 @@ def test_what_is_not_proved_is_said_and_files_of_an_earlier_report_go(results, t
     half = replace(results, proofs=replace(results.proofs, exact=results.proofs.exact | {"linf": late}))
     r = write(tmp_path, half)
     assert not (tmp_path / "proof-linf.npz").exists() and (tmp_path / "checker.py").exists()
-    assert "no such file about eps (not proved exactly within the limits: 1 parts)" in checked_exactly(r)
+    assert "no file of a proof about eps (not proved exactly within the limits: 1 parts)" in check_yourself(r)
+    assert "pixels in" in checked_exactly(r) and "eps in" not in checked_exactly(r)
     none = replace(results, proofs=replace(results.proofs, exact={"l0": late, "linf": late}))
     r = write(tmp_path, none)
     assert {path.suffix for path in tmp_path.iterdir()} == {".html", ".json", ".npz"}
-    assert checked_exactly(r).startswith("<p>No proof is written down for others to check: pixels (not proved")
+    assert checked_exactly(r) == "No proof is written down for others to check."
+    assert check_yourself(r).startswith("<p>There is no file of a proof about pixels (not proved exactly")
 
 
 def test_a_file_that_claims_less_than_the_page_is_said_to(results):
     r = said(results)
-    assert "claims only" not in checked_exactly(r)
+    assert "claims only" not in check_yourself(r)
     better = r["shown"]["proved"]["linf"] | {"lower": 1.0}
     r["shown"] = r["shown"] | {"proved": r["shown"]["proved"] | {"linf": better}}
-    assert "The file about eps claims only what its own search proved." in checked_exactly(r)
+    assert "The file about eps claims only what its own search proved." in check_yourself(r)
 
 
 def test_the_network_of_other_pixels_has_a_file_of_its_own(results, tmp_path):

@@ -5,11 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from paths import ROOT
 
 from attacks import L0, LInf, fgsm, saliency_map
+from attacks.report import figures, panels, picture_plots, plots
 from attacks.report.curves import proof_curve, rate_curves
-from attacks.report.panels import SIGNED
+from attacks.report.panels import SIGNED, TYPE
 from attacks.report.plots import attack_figure
 from minigrad import MLP
 
@@ -74,7 +76,65 @@ def test_no_rate_found_on_the_few_is_above_what_is_proved_of_them(written, norm)
         assert rate <= curves.most[np.searchsorted(curves.radius, radius)]
 
 
+@pytest.fixture
+def drawn(written, monkeypatch):
+    """`file name -> figure` of the report, laid out."""
+    found = {}
+    for module in (plots, picture_plots):
+        monkeypatch.setattr(module, "png", lambda figure: found.setdefault("last", figure) and b"")
+    made = {}
+    for name, job in figures.jobs(written.results).items():
+        job()
+        made[name] = found.pop("last")
+        made[name].draw_without_rendering()
+    return made
+
+
+def test_type_is_large_and_no_legend_hides_a_line(drawn):
+    """`TYPE` points or more, which test_page_shown.py measures on the page; legends stand outside the axes."""
+    for name, figure in drawn.items():
+        words = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+        assert words and min(text.get_fontsize() for text in words) >= TYPE, name
+        for legend in figure.legends:
+            box = legend.get_window_extent()
+            assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes), name
+        assert not any(axes.get_legend() for axes in figure.axes), name
+
+
+def test_what_is_written_stays_in_the_figure(drawn):
+    """Ticks aside, of which matplotlib draws those in sight."""
+    for name, figure in drawn.items():
+        ticks = [tick for axes in figure.axes for tick in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+        for text in set(figure.findobj(Text)) - set(ticks):
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent()
+                assert -1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, (name, text.get_text())
+                assert -1 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, (name, text.get_text())
+
+
+def test_epochs_and_pixels_are_whole_numbers(drawn):
+    for name in ("training.png", "pixels_histogram.png", "margin_by_pixels.png", "universal_pixels.png"):
+        for axes in drawn[name].axes:
+            ticks = axes.get_xticks()
+            assert (ticks == np.round(ticks)).all(), name
+
+
+def test_no_picture_is_shown_twice(written, monkeypatch):
+    seen = []
+    for name, images in (("picture", lambda v: v[None]), ("signed", lambda v: v[None]), ("strip", None)):
+        real = getattr(panels, name)
+
+        def record(axes, *given, real=real, images=images, **options):
+            seen.extend(np.round(given[1], 9) if images is None else np.round(images(given[0]), 9))
+            return real(axes, *given, **options)
+
+        monkeypatch.setattr(panels, name, record)
+    for job in figures.jobs(written.results).values():
+        job()
+    assert len(seen) > 60 and len({v.tobytes() for v in seen}) == len(seen)
+
+
 def test_the_report_loads_matplotlib_only_to_draw():
-    code = "import sys, attacks.report, attacks.report.cli; print('matplotlib' in sys.modules)"
+    code = "import sys, attacks.report, attacks.report.report_command; print('matplotlib' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

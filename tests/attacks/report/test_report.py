@@ -13,6 +13,7 @@ from attacks.detect.statistics import threshold
 from attacks.refine.stretch import DOUBLINGS, STRETCH
 from attacks.report import figures, report_command, write
 from attacks.report.cli import main
+from attacks.report.formats import confidence
 from attacks.report.progress import Clock, StatusLine
 from attacks.report.setup import CalibrationSplit, Options, set_up
 from attacks.report.summary import table
@@ -23,8 +24,8 @@ from minigrad.io.npz import npz_bytes
 from minigrad.margin import Margin
 
 FIGURES = {
-    "universal_eps", "universal_pixels", "fixed_pixels", "glasses", "glasses_heights",
-    "overview", "sparse", "one_step", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
+    "universal_eps", "universal_pixels", "glasses", "glasses_heights",
+    "overview", "jacobian", "sparse", "smallest_eps", "pixels_histogram", "eps_histogram", "universal",
     "universal_grid", "margin_by_pixels", "margin_by_eps", "training", "roc", "disguises", "proof",
     "defence_curves", "defence_jacobians",
 }  # fmt: skip
@@ -79,6 +80,11 @@ def test_attacks_do_what_the_page_says(written):
     assert (smallest.distance <= step.distance * (1 + STRETCH * 2**DOUBLINGS))[step.success].all()
     assert smallest.distance[step.success].mean() < step.mean_distance
     assert r["one_step_box_ignored"]["success"] < r["one_step_in_the_box"]["success"]
+    sure, shown = r["shown"]["sure_eps"], r["shown"]["smallest_eps"]
+    (raised,) = written.results.images.sure.x_adv
+    m = Margin.from_labels(written.results.setup.net, raised[None], [0]).value(raised[None])[0]
+    assert sure["success"] and confidence(m) >= sure["sure"] == 0.99 and sure["distance"] > shown["distance"]
+    assert r["shown"]["jacobian_error"] < 1e-7
     rates = [row["rate_on_set"] for row in r["universal"]]
     assert rates[0] < rates[-1] and all(row["radius"] <= row["eps"] * (1 + 1e-12) for row in r["universal"])
 
