@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs reading hooks lint soak soak-exact defend bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs reading hooks lint soak soak-exact defend play bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,6 +32,7 @@ more:
 	@echo "make soak-exact     20,000 proofs where floats break, against the truth in rational numbers (an hour)"
 	@echo "make mutants        put 400 small faults into the code: do the tests notice? (takes about 20 minutes)"
 	@echo "make defend         train the four networks of attacks/defend/nets anew and compare them (half an hour)"
+	@echo "make play           train the two ten-digit networks of the page to play with, and prove its images anew (half an hour)"
 	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
@@ -123,6 +124,9 @@ soak: .venv/test
 
 defend: .venv/run
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/defend.py $(ARGS)
+
+play: .venv/run
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/play_nets.py $(ARGS)
 
 bench: .venv/run
 	$(IN_VENV) tests/benchmarks/bench.py $(ARGS)

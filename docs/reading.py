@@ -11,6 +11,7 @@ import ast
 import re
 import sys
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ def files() -> list[str]:
     return sorted(
         path.relative_to(ROOT).as_posix()
         for room in ROOMS
-        for kind in ("py", "html")
+        for kind in ("py", "html", "js")
         for path in (ROOT / room).rglob(f"*.{kind}")
     )
 
@@ -45,7 +46,10 @@ def wings() -> list[str]:
 
 @cache
 def docstring(path: Path) -> str:
-    return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" if path.suffix == ".py" else ""
+    text = path.read_text("utf-8")
+    if path.suffix == ".js":  # the comment that it begins with
+        return "\n".join(line[2:].strip() for line in takewhile(lambda line: line.startswith("//"), text.splitlines()))
+    return ast.get_docstring(ast.parse(text)) or "" if path.suffix == ".py" else ""
 
 
 def sentence(path: Path) -> str:
@@ -59,7 +63,8 @@ def count(path: str) -> int:
 
 
 def row(path: str) -> str:
-    text = sentence(ROOT / path).replace("|", r"\|") or "a page"
+    page = "a page" if "<html" in (ROOT / path).read_text("utf-8") else "a part of a page"
+    text = sentence(ROOT / path).replace("|", r"\|") or page
     return f"| [`{path}`](../{path}) | {count(path)} | {text} |"
 
 

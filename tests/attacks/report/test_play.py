@@ -1,76 +1,35 @@
-"""The page to play with: its JavaScript against Python, real clicks, touch and keys in a browser, its words."""
+"""The page to play with: its JavaScript against Python, its words, and what it is made of."""
 
 import re
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
+from play_pages import SIDE, changed, mnist_page, now, own_image, page_of, pairs, small_image, small_net, spot
 
-from attacks import accessory, certified_minimum, fgsm, glasses_mask, universal
-from attacks.balls import LInf
 from attacks.proofs.certificate_file import fingerprint
 from attacks.report.formats import ceiled, floored
-from attacks.report.play import play_page
-from attacks.report.records import Interval
+from attacks.report.play import SCRIPTS, packed
+from attacks.report.play_nets import NAMES, load_ten, ten_digits
+from attacks.saliency import saliency_map
 from minigrad import MLP
 from minigrad.margin import Margin
 
-SIDE, LEAST = 20, 1e-5
-
-
-def pairs(net):
-    return [(layer.W, layer.b) for layer in net.dense]
-
-
-def story(sizes=(400, 12, 7, 1), activation="relu", threshold=0.0, seed=3):
-    """A small network, an image of class 0, and all that the page is given."""
-    rng = np.random.default_rng(seed)
-    net = MLP.init(sizes, activation=activation, rng=rng)
-    if sizes[-1] == 1:
-        net = MLP.from_arrays(pairs(net), activation=activation, threshold=threshold)
-    x = rng.random((60, 400)) * (rng.random((60, 400)) < 0.5)
-    x = x[net.predict(x) == 0][:6]
-    y = np.zeros(len(x), int)
-    proved = {norm: certified_minimum(net, x[:1], y[:1], norm=norm, time_limit=1)[0] for norm in ("l0", "linf")}
-    frame = glasses_mask((SIDE, SIDE))
-    worn = accessory(net, x, y, frame, rng=0)
-    return net, x[0], {0.1: universal(net, x, y, LInf(0.1)).s, 0.2: universal(net, x, y, LInf(0.2)).s}, proved, worn
+LEAST = 1e-5
 
 
 @pytest.fixture(scope="module")
 def small():
-    return story()
+    return small_image()
 
 
-def page_of(given, digits=("4", "9")):
-    net, x, universals, proved, worn = given
-    return play_page(net, x, digits, 17, known(proved), universals, worn)
-
-
-def known(proved):
-    return {norm: Interval.from_certificate(c) for norm, c in proved.items()}
-
-
-def m_of(net, x):
-    return float(Margin.from_labels(net, x[None], [0]).value(x[None])[0])
+@pytest.fixture(scope="module")
+def mnist():
+    return mnist_page()
 
 
 # ------------------------------------------------------------------ in a browser
-
-
-def spot(page, pixel, side=SIDE):
-    """The point of the screen in the middle of a pixel."""
-    page.locator("#picture").scroll_into_view_if_needed()
-    area = page.locator("#picture").bounding_box()
-    row, column = divmod(pixel, side)
-    return area["x"] + (column + 0.5) * area["width"] / side, area["y"] + (row + 0.5) * area["height"] / side
-
-
-def now(page):
-    """The image as the page has it, and the margin that it prints."""
-    x = np.array(page.evaluate("Array.from(play.current())"))
-    return x, float(re.search(r"margin (-?[\d.]+)", page.inner_text("#margin")).group(1))
-
 
 NETS = [
     ((400, 12, 7, 1), "relu", 0.25),
@@ -82,123 +41,91 @@ NETS = [
 
 
 @pytest.mark.parametrize(("sizes", "activation", "threshold"), NETS)
-def test_logits_and_jacobian_agree_with_python(visit, sizes, activation, threshold):
-    given = story(sizes, activation, threshold)
-    page, net = visit(page_of(given)), given[0]
+def test_logits_and_jacobian_agree_with_python(visit, small, sizes, activation, threshold):
+    net = small_net(sizes, activation, threshold)
+    page = visit(page_of(small, net=net, proved={}, exact={}))
     x = np.random.default_rng(1).random((4, 400))
     for v, N, J in zip(x, net.logits(x), net.jacobian(x), strict=True):
         np.testing.assert_allclose(page.evaluate("v => Array.from(play.logits(v))", v.tolist()), N, atol=LEAST)
         rows = page.evaluate("v => play.jacobian(v).map(row => Array.from(row))", v.tolist())
         np.testing.assert_allclose(rows, J, atol=LEAST)
-        m, g = Margin.from_labels(net, v[None], [0]).value_and_gradient(v[None])
-        assert page.evaluate("v => play.margin(v)", v.tolist()) == pytest.approx(m[0], abs=LEAST)
-        np.testing.assert_allclose(page.evaluate("v => Array.from(play.gradient(v))", v.tolist()), g[0], atol=LEAST)
+        assert_margin_agrees(page, net, v, 0, None)
+
+
+def assert_margin_agrees(page, net, v, y, target):
+    m, g = Margin.from_labels(net, v[None], [y], target).value_and_gradient(v[None])
+    assert page.evaluate("v => play.margin(v)", v.tolist()) == pytest.approx(m[0], abs=LEAST)
+    np.testing.assert_allclose(page.evaluate("v => Array.from(play.gradient(v))", v.tolist()), g[0], atol=LEAST)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_ten_class_networks_agree_for_every_goal(visit, mnist, name):
+    page, net, ten = visit(mnist), load_ten(name), ten_digits()
+    page.check(f"[value={name}]")
+    picture, x = ten.pictures[7], ten.images()[7]
+    page.check(f"[value=test-{picture['number']}]")
+    assert np.array_equal(now(page)[0], x)  # bytes become the loader's float32, to the last bit
+    noise = np.clip(x + np.random.default_rng(2).normal(0, 0.2, 784), 0, 1)
+    for goal in ["any", *(str(j) for j in range(10) if j != picture["digit"])]:
+        page.select_option("#goal", goal)
+        for v in (x, noise):
+            assert_margin_agrees(page, net, v, picture["digit"], None if goal == "any" else int(goal))
+    N = page.evaluate("v => Array.from(play.logits(v))", noise.tolist())
+    np.testing.assert_allclose(N, net.logits(noise[None])[0], atol=LEAST)
+    rows = page.evaluate("v => play.jacobian(v).map(row => Array.from(row))", noise.tolist())
+    np.testing.assert_allclose(rows, net.jacobian(noise[None])[0], atol=LEAST)
 
 
 def test_the_reference_network_agrees_and_its_page_is_small(visit, reference, mnist49):
-    x = mnist49[2][mnist49[3] == 0][4].astype(float)
-    enough = {"l0": 60.0, "linf": 0.5}  # seconds: the pixels are proved in a fraction of one on a free machine
-    proved = {n: certified_minimum(reference, x[None], [0], norm=n, time_limit=t)[0] for n, t in enough.items()}
-    worn = accessory(reference, x[None], [0], glasses_mask(), rng=0)
-    content = play_page(reference, x, ("4", "9"), 4, known(proved), {0.1: np.full(784, 0.1)}, worn)
-    assert len(content) < 3_000_000
+    x = mnist49[2][mnist49[3] == 0][4:8].astype(float)
+    own = own_image(reference, x, universals={0.1: np.full(784, 0.1)}, number=4)
+    content = page_of(own, ten_digits())
+    assert len(content.encode()) < 2_000_000
     page = visit(content)
-    N = reference.logits(x[None])[0, 0]
+    N = reference.logits(x[:1])[0, 0]
     assert page.evaluate("play.logits(play.current())[0]") == pytest.approx(N, abs=LEAST)
     J = page.evaluate("Array.from(play.jacobian(play.current())[0])")
-    np.testing.assert_allclose(J, reference.jacobian(x[None])[0, 0], atol=LEAST)
+    np.testing.assert_allclose(J, reference.jacobian(x[:1])[0, 0], atol=LEAST)
     assert "Proved: no 4 pixels can do it. Some 5 pixels can." in page.inner_text("#proof")
-    changed = np.flatnonzero(proved["l0"].x_adv != x)
-    for k, pixel in enumerate(changed):  # beat it: click the very pixels
-        assert "says 4" in page.inner_text("#verdict")
+    size = f"{len(own.exact['l0'].content) / 1000:.1f} kB"
+    checked = f"The proof: 1 case, {size}, checked without rounding (in whole numbers) by attacks/checker.py."
+    assert page.inner_text("#checked") == checked
+    pixels = np.flatnonzero(own.proved["l0"].x_adv != x[0])
+    for k, pixel in enumerate(pixels):  # beat it: click the very pixels
+        assert "says 4" in page.inner_text("#verdict") and not page.inner_text("#win")
         page.mouse.click(*spot(page, int(pixel), side=28))
         assert page.inner_text("#status") == f"{k + 1} pixel{'s' * bool(k)} changed."
     assert "says 9" in page.inner_text("#verdict")
+    by = f"({size} of proof, checked exactly by attacks/checker.py)"
+    assert page.inner_text("#win") == f"5 pixels. Nobody can do better: 4 is proved impossible {by}."
+    assert page.inner_text("#best") == "Your best here: 5 pixels."
+    page.mouse.click(*spot(page, 0, side=28))
+    assert page.inner_text("#win") == "6 pixels. 5 are known to suffice, and 4 is proved impossible."
+    assert page.inner_text("#best") == "Your best here: 5 pixels."
 
 
-def test_a_click_changes_that_pixel_then_the_other_end_then_back(visit, small):
-    page, (net, x, *_) = visit(page_of(small)), small
-    _, g = Margin.from_labels(net, x[None], [0]).value_and_gradient(x[None])
-    grey = int(np.flatnonzero((x > 0) & (x < 1))[3])
-    better = 1.0 if g[0, grey] > 0 else 0.0
-    for value in (better, 1 - better, x[grey]):
-        page.mouse.click(*spot(page, grey))
-        got, shown = now(page)
-        want = x.copy()
-        want[grey] = value
-        assert np.array_equal(got, want)
-        assert shown == pytest.approx(m_of(net, want), abs=6e-4)
-    assert page.inner_text("#status") == "0 pixels changed."
-    for corner in (0, SIDE - 1, SIDE * (SIDE - 1), SIDE**2 - 1):
-        page.mouse.click(*spot(page, corner))
-        assert now(page)[0][corner] != x[corner]
+def test_greedy_is_the_saliency_attack_and_takes_pixels_back(visit, small):
+    page, net, x = visit(page_of(small)), small.net, small.x
+    page.click("#greedy")
+    got = now(page)[0]
+    assert net.predict(got[None])[0] == 1
+    for i in np.flatnonzero(got != x):  # each of them is needed
+        less = got.copy()
+        less[i] = x[i]
+        assert net.predict(less[None])[0] == 0
+    assert (got != x).sum() <= saliency_map(net, x[None], [0]).distance[0] + 2
 
 
-def test_fingers_and_keys_do_what_the_mouse_does(visit, small):
-    net, x, *_ = small
-    phone = visit(page_of(small), viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    phone.touchscreen.tap(*spot(phone, 3 * SIDE + 5))
-    assert np.flatnonzero(now(phone)[0] != x).tolist() == [3 * SIDE + 5]
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
-    page = visit(page_of(small))
-    page.focus("#picture")
-    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "Enter"):
-        page.keyboard.press(key)
-    first = (SIDE // 2 - 2) * SIDE + SIDE // 2 - 1
-    assert np.flatnonzero(now(page)[0] != x).tolist() == [first]
-    for key in ("ArrowDown", "ArrowRight", "ArrowRight", " "):
-        page.keyboard.press(key)
-    got, shown = now(page)
-    assert np.flatnonzero(got != x).tolist() == [first, first + SIDE + 2]
-    assert shown == pytest.approx(m_of(net, got), abs=6e-4)
-
-
-def test_hint_solution_and_start_again(visit, small):
-    page, (net, x, _, proved, _) = visit(page_of(small)), small
+def test_best_pixel_solution_and_start_again(visit, small):
+    page, net, x = visit(page_of(small)), small.net, small.x
     _, g = Margin.from_labels(net, x[None], [0]).value_and_gradient(x[None])
     page.click("#hint")
-    assert np.flatnonzero(now(page)[0] != x).tolist() == [int(np.argmax(np.maximum(g[0] * (1 - x), -g[0] * x)))]
+    assert changed(page, x) == [int(np.argmax(np.maximum(g[0] * (1 - x), -g[0] * x)))]
     page.click("#solution")
-    assert np.array_equal(now(page)[0], proved["l0"].x_adv) and "says 9" in page.inner_text("#verdict")
+    assert np.array_equal(now(page)[0], small.proved["l0"].x_adv) and "says 9" in page.inner_text("#verdict")
+    assert not page.inner_text("#best")  # shown, not found
     page.click("#reset")
     assert np.array_equal(now(page)[0], x) and "says 4" in page.inner_text("#verdict")
-
-
-def test_slider_universal_and_glasses(visit, small):
-    page, (net, x, universals, proved, worn) = visit(page_of(small)), small
-    page.check("[value=sign]")
-    page.focus("#eps")
-    page.keyboard.press("Home")
-    for _ in range(7):
-        page.keyboard.press("ArrowRight")
-    eps = float(page.evaluate("Number(document.getElementById('eps').value) / 1000 * top_eps"))
-    assert eps > 0 and float(page.inner_text("#shown")) == pytest.approx(eps, abs=6e-5)
-    got, shown = now(page)
-    np.testing.assert_allclose(got, fgsm(net, x[None], [0], LInf(eps)).x_adv[0], atol=1e-12)
-    assert shown == pytest.approx(m_of(net, got), abs=6e-4)
-    page.click("#solution")
-    assert np.array_equal(now(page)[0], proved["linf"].x_adv)
-    page.check("[value=universal]")
-    for eps, s in universals.items():
-        page.evaluate("e => { const r = document.getElementById('eps'); r.value = 1000 * e / top_eps; draw(); }", eps)
-        np.testing.assert_allclose(now(page)[0], np.clip(x + s, 0, 1), atol=1e-12)
-        assert f"The s made for eps {eps}" in page.inner_text("#status")
-    page.evaluate("() => { const r = document.getElementById('eps'); r.value = 1000 * 0.19 / top_eps; draw(); }")
-    np.testing.assert_allclose(now(page)[0], np.clip(x + universals[0.1], 0, 1), atol=1e-12)  # eps allows no more
-    page.focus("#eps")
-    page.keyboard.press("Home")
-    assert np.array_equal(now(page)[0], x) and "No s is that small" in page.inner_text("#status")
-    lower = floored(proved["linf"].lower, 5)
-    assert f"Proved: no s below eps {lower} fools this 4" in page.inner_text("#proof")
-    page.check("[value=glasses]")
-    assert np.array_equal(now(page)[0], worn.apply(x[None])[0])
-    page.check("#overlay")
-    assert "Orange: brighter makes it a 9" in page.inner_text("#legend")
-
-
-def test_without_javascript_the_page_says_what_is_missing(visit, small):
-    page = visit(page_of(small), java_script_enabled=False)
-    assert "This page needs JavaScript" in page.inner_text("noscript")
 
 
 INTERVALS = [
@@ -214,10 +141,37 @@ INTERVALS = [
 
 @pytest.mark.parametrize(("ends", "sentence"), INTERVALS)
 def test_every_interval_is_worded_as_it_is(visit, small, ends, sentence):
-    net, x, universals, proved, worn = small
-    page = visit(page_of((net, x, universals, proved | {"l0": replace(proved["l0"], **ends)}, worn)))
+    page = visit(page_of(small, proved=small.proved | {"l0": replace(small.proved["l0"], **ends)}))
     assert page.inner_text("#proof") == sentence
     assert page.is_disabled("#solution") == ("x_adv" in ends)
+
+
+WINS = [  # interval, pixels used, what is said of it; the proof has no file
+    ((5, 5), 5, "5 pixels. Nobody can do better: 4 is proved impossible."),
+    ((5, 5), 6, "6 pixels. 5 are known to suffice, and 4 is proved impossible."),
+    ((1, 1), 1, "1 pixel. Nobody can do better."),
+    ((3, 6), 4, "4 pixels: a record! Nobody knew so few; 2 is proved impossible."),
+    ((3, 6), 6, "6 pixels, as few as anybody knows; 2 is proved impossible, and whether 3 to 5 are enough is open."),
+    ((3, 4), 9, "9 pixels. 4 are known to suffice; 2 is proved impossible, and whether 3 are enough is open."),
+    ((3, None), 7, "7 pixels: a record! Nobody knew so few; 2 is proved impossible."),
+    ((5, 5), 4, "4 pixels: a tie within rounding, which does not count."),
+    (None, 4, "4 pixels: found, not proved. Fewer may do."),
+]
+EPS_WINS = [
+    ((0.1, 0.102), 0.1015625, "eps 0.1016. Nobody can do better by 2%: below 0.1000 is proved impossible."),
+    ((0.0625, 0.125), 0.1, "eps 0.1001: a record! Nobody knew so little; below 0.0625 is proved impossible."),
+    ((0.0625, 0.125), 0.125, "eps 0.1250, as little as anybody knows; below 0.0625 is proved impossible."),
+    ((0.0625, 0.125), 0.25, "eps 0.2500. 0.1250 is known to suffice; below 0.0625 is proved impossible."),
+    (None, 0.25, "eps 0.2500: found, not proved. Less may do."),
+]
+
+
+def test_every_win_is_worded_as_it_is(visit, small):
+    page = visit(page_of(small))
+    for function, cases in (("pixelWin", WINS), ("epsWin", EPS_WINS)):
+        for ends, used, sentence in cases:
+            known = ends and {"lower": ends[0], "upper": ends[1], "bytes": None}
+            assert page.evaluate(f"([n, p]) => {function}(n, p)", [used, known]) == sentence
 
 
 def test_bounds_are_rounded_as_in_python(visit, small):
@@ -231,37 +185,66 @@ def test_bounds_are_rounded_as_in_python(visit, small):
         assert got == [[floored(float(v), digits), ceiled(float(v), digits)] for v in values]
 
 
+def test_numbers_of_every_width_arrive_to_the_last_bit(visit, small):
+    page, rng = visit(page_of(small)), np.random.default_rng(0)
+    for kind in (np.float16, np.float32, np.float64):
+        tiny = np.array([0, np.finfo(kind).tiny, np.finfo(kind).smallest_subnormal, -1.5], kind)
+        v = np.concatenate([rng.normal(size=50).astype(kind), tiny]).astype(np.float64)
+        assert packed(v)["bits"] == 8 * np.dtype(kind).itemsize
+        assert page.evaluate("v => Array.from(unpack(v))", packed(v)) == v.tolist()
+
+
+def test_without_javascript_the_page_says_what_is_missing(visit, small):
+    page = visit(page_of(small), java_script_enabled=False)
+    assert "This page needs JavaScript" in page.inner_text("noscript")
+
+
 # ------------------------------------------------------------------ without one
 
 
-def test_the_page_is_one_file_that_asks_for_nothing(small):
-    content = page_of(small, digits=("3", "8"))
-    assert "@" not in content.replace("@media", "") and "make this 3 a 8" in content
+@pytest.mark.parametrize("with_ten", [False, True])
+def test_the_page_is_one_file_that_asks_for_nothing(small, mnist, with_ten):
+    content = mnist if with_ten else page_of(small, names=("3", "8"))
+    assert not re.search(r"@[A-Z]+@", content) and f"make this {'4 a 9' if with_ten else '3 a 8'}" in content
     links = set(re.findall(r'(?:href|src)="([^"]*)"', content))
     assert links == {"index.html", "data:,"} and "http" not in content
     given = content.split('id="given">')[1]
     assert "<" not in given[: given.index("</script>")]
 
 
+def test_other_images_do_without_the_ten_digits_and_say_so(small, mnist):
+    assert "Drawing a digit, and the networks of ten digits, are for MNIST" in page_of(small)
+    assert 'value="drawn"' not in page_of(small) and 'value="drawn"' in mnist
+
+
+def test_each_script_is_read_in_one_sitting():
+    folder = files("attacks.report") / "play"
+    lines = {f"{name}.js": len((folder / f"{name}.js").read_text("utf-8").splitlines()) for name in SCRIPTS}
+    assert {path.name for path in folder.iterdir() if path.name.endswith(".js")} == set(lines)
+    assert max(lines.values()) <= 200
+
+
 def test_weights_that_need_float64_get_it(small):
-    net, x, universals, proved, worn = small
-
     def page(other):
-        certificates = {norm: replace(c, network=fingerprint(other)) for norm, c in proved.items()}
-        return page_of((other, x, universals, certificates, worn))
+        return page_of(small, net=other, proved={n: about(other, i) for n, i in small.proved.items()})
 
-    fine = MLP.from_arrays([(W + 1e-12, b) for W, b in pairs(net)])
-    coarse = MLP.from_arrays([(W.astype(np.float32), b) for W, b in pairs(net)])
+    def about(other, interval):
+        return replace(interval, certificate=replace(interval.certificate, network=fingerprint(other)))
+
+    fine = MLP.from_arrays([(W + 1e-12, b) for W, b in pairs(small.net)])
+    coarse = MLP.from_arrays([(W.astype(np.float32), b) for W, b in pairs(small.net)])
     assert '"bits": 64' in page(fine)
     assert len(page(coarse)) < len(page(fine))
 
 
 def test_networks_and_images_the_page_cannot_show(small):
-    _, x, universals, proved, worn = small
     with pytest.raises(ValueError, match="expected 1 or 2 logits, the two digits of the page, got 3"):
-        page_of((MLP.init([400, 3], rng=0), x, universals, proved, worn))
+        page_of(small, net=MLP.init([400, 3], rng=0))
     with pytest.raises(ValueError, match="expected square images"):
-        page_of((MLP.init([6, 1], rng=0), np.zeros(6), universals, proved, worn))
-    for net, image in ((MLP.init([400, 1], rng=0), x), (small[0], 1 - x)):
+        page_of(small, net=MLP.init([6, 1], rng=0), x=np.zeros(6))
+    for net, image in ((MLP.init([400, 1], rng=0), small.x), (small.net, 1 - small.x)):
         with pytest.raises(ValueError, match="expected certificates of this image and this network"):
-            page_of((net, image, universals, proved, worn))
+            page_of(small, net=net, x=image)
+    with pytest.raises(ValueError, match="expected images of 28 x 28 beside the ten digits, got 20 x 20"):
+        page_of(small, ten=ten_digits())
+    assert SIDE == 20

@@ -1,0 +1,127 @@
+// What the page says.  A bound is never rounded to the nearest: lower ends go down and upper ends up.
+
+// toFixed(100) writes out all digits of a number from 0 to 1e21 (a float64 below 2^-47 may have more, and then none of
+// the first few), so nothing is rounded twice.
+const floored = (v, digits) => v.toFixed(100).slice(0, digits - 100);
+function ceiled(v, digits) {
+  const cut = floored(v, digits), exact = v === 0 || (Number(cut) !== 0 && !/[1-9]/.test(v.toFixed(100).slice(digits - 100)));
+  if (exact) return cut;
+  const next = (BigInt(cut.replace(".", "")) + 1n).toString().padStart(digits + 1, "0");
+  return `${next.slice(0, -digits)}.${next.slice(-digits)}`;
+}
+const percent = (p) => `${(100 * p).toFixed(p > 0.999 ? 2 : 1)}%`;
+const pixels = (n) => `${n} pixel${n === 1 ? "" : "s"}`;
+const nameOf = (j) => network().classes[j];
+const goalName = () => (state.goal !== "any" ? nameOf(state.goal) : network().classes.length < 3 ? nameOf(1 - label()) : "another digit");
+
+const INTROS = {
+  pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time to undo. Drag to paint. Hold it, or turn the wheel on it, for a grey.",
+  sign: "Slide eps: every pixel moves by eps along the sign of its derivative, as far as black and white let it. How small can eps be?",
+  universal: "Slide eps: one perturbation, made from training images, is added to this @A@ as to every other.",
+  glasses: "One pattern on a pair of glasses, worn by this @A@ as by every other.",
+  draw: "Draw one digit, large, with the mouse or a finger; by key: arrows move the pen, Space puts it down or lifts it. Then press “Attack it”.",
+};
+
+function verdict(x, m) {
+  if (state.mode === "draw" && !state.drawn && !liveImage) return "Draw a digit.";
+  if (m === 0) return "The network cannot decide.";
+  const { says, sure } = network().reading(x);
+  const missed = m < 0 && says !== label() ? `, no ${nameOf(label())} but no ${goalName()} either` : "";
+  return `The network says ${nameOf(says)}, ${percent(sure)} sure${missed}.`;
+}
+
+// ---------------------------------------------------------------- what is proved
+
+function proofSentence() {
+  const l0 = proved("l0"), linf = proved("linf");
+  if (state.mode === "draw") return "Nothing is proved of a drawing: attacks on it are found here, and you can have it proved (below).";
+  if (state.mode === "glasses") return "The same pattern for every @A@: anything is allowed, inside the frame only.";
+  if (state.mode === "pixels") return l0 ? pixelProof(l0) : unproved();
+  if (!linf) return unproved();
+  if (state.mode === "universal") {
+    if (linf.lower === null) return "Proved: no eps works on this @A@, so no s fools every @A@.";
+    return linf.lower > 0 ? `Proved: no s below eps ${floored(linf.lower, 5)} fools this @A@, so none fools every @A@.` : "Nothing is proved about eps.";
+  }
+  if (linf.lower === null) return "Proved: no eps works, however large.";
+  const below = linf.lower > 0 ? `Proved: nothing below eps ${floored(linf.lower, 5)} can do it, however it is made.` : "Nothing is proved about eps.";
+  return linf.upper === null ? `${below} Nothing is known to.` : `${below} The best known needs ${ceiled(linf.upper, 5)}; one step along the sign may need more.`;
+}
+function pixelProof({ lower, upper }) {
+  if (upper === 0) return "The network misreads this image as it is.";
+  if (lower === null) return "Proved: no number of pixels can do it.";
+  const impossible = lower > 1 ? `Proved: no ${pixels(lower - 1)} can do it.` : "Nothing is proved about one pixel.";
+  if (upper === null) return `${impossible} No number of pixels is known to.`;
+  return `${impossible} ${upper === lower ? "Some" : "The best known is"} ${pixels(upper)}${upper === lower ? " can." : "."}`;
+}
+const unproved = () => (picture() ? "Nothing is proved about this goal: choose one with a proof." : "Found, not proved: nobody has proved anything about your drawing. Below is how to.");
+
+// The proof's size and who checked it; nothing where a proof claims nothing.
+function checkSentence() {
+  const p = state.mode === "pixels" ? proved("l0") : proved("linf");
+  if (!p || state.mode === "draw" || state.mode === "glasses" || p.upper === 0 || !(p.lower === null || p.lower > (state.mode === "pixels" ? 1 : 0))) return "";
+  const cases = `${p.parts} case${p.parts === 1 ? "" : "s"}`;
+  if (p.bytes) return `The proof: ${cases}, ${(p.bytes / 1000).toFixed(1)} kB, checked without rounding (in whole numbers) by attacks/checker.py.`;
+  return `The proof: ${cases}, searched with every rounding error charged; the exact checker has not seen it.`;
+}
+
+// ---------------------------------------------------------------- what was reached
+
+function winSentence({ used, largest }) {
+  if (!used) return "The network misreads it as it is: nothing is left to do.";
+  if (state.mode === "pixels") return pixelWin(used, proved("l0"));
+  if (state.mode === "sign") return epsWin(largest, proved("linf"));
+  return "Fooled.";
+}
+function pixelWin(n, p) {
+  if (!p) return `${pixels(n)}: found, not proved. Fewer may do.`;
+  const impossible = p.lower > 1 ? `${p.lower - 1} is proved impossible` : "nothing is proved of fewer";
+  if (n < p.lower) return `${pixels(n)}: a tie within rounding, which does not count.`;
+  if (n === 1) return "1 pixel. Nobody can do better.";
+  const seen = p.bytes ? ` (${(p.bytes / 1000).toFixed(1)} kB of proof, checked exactly by attacks/checker.py)` : "";
+  if (n === p.lower) return `${pixels(n)}. Nobody can do better: ${impossible}${seen}.`;
+  if (p.upper === null || n < p.upper) return `${pixels(n)}: a record! Nobody knew so few; ${impossible}.`;
+  const open = p.lower === p.upper ? `, and ${impossible}` : `; ${impossible}, and whether ${p.upper - 1 > p.lower ? `${p.lower} to ` : ""}${p.upper - 1} are enough is open`;
+  return n === p.upper ? `${pixels(n)}, as few as anybody knows${open}.` : `${pixels(n)}. ${p.upper} are known to suffice${open}.`;
+}
+function epsWin(largest, p) {
+  const mine = `eps ${ceiled(largest, 4)}`, below = p && `below ${floored(p.lower, 4)} is proved impossible`;
+  if (!p) return `${mine}: found, not proved. Less may do.`;
+  if (p.lower >= 0.98 * largest) return `${mine}. Nobody can do better by 2%: ${below}.`;
+  const least = p.upper === null ? Infinity : Number(ceiled(p.upper, 5)), reached = Number(ceiled(largest, 5));
+  if (reached < least) return `${mine}: a record! Nobody knew so little; ${below}.`;
+  return reached === least ? `${mine}, as little as anybody knows; ${below}.` : `${mine}. ${ceiled(p.upper, 4)} is known to suffice; ${below}.`;
+}
+function statusSentence({ used, largest }) {
+  if (state.mode === "draw") return state.drawn ? "Press “Attack it”, or go on drawing." : "One digit, large.";
+  if (state.mode === "pixels") return `${pixels(used)} changed.`;
+  if (state.mode === "universal" && universals.length) {
+    const { eps: made } = allowed(eps()), sizes = universals.map((u) => u.eps).join(", ");
+    return made ? `The s made for eps ${made}: ${pixels(used)} changed, none by more than ${ceiled(largest, 4)}. (There is one for eps ${sizes}.)`
+      : `No s is that small: there is one for eps ${sizes}.`;
+  }
+  return `${pixels(used)} changed, none by more than ${ceiled(largest, 4)}.`;
+}
+
+// What the same goal costs on each ten-class network, where that is proved: "plain: 3 pixels, ...; robust: ..."
+function differenceSentence() {
+  const known = networks.map((n) => ({ n, l0: proofOf(n.id, state.picture, state.goal, "l0"), linf: proofOf(n.id, state.picture, state.goal, "linf") })).filter(({ l0, linf }) => l0 && linf);
+  if (known.length < 2) return "";
+  const range = (lower, upper, unit) => (lower === upper ? `${lower}${unit}` : upper === null ? `at least ${lower}${unit}` : `${lower} to ${upper}${unit}`);
+  const cost = ({ n, l0, linf }) => `${n.id}: ${range(l0.lower, l0.upper, " pixels")}, eps ${range(floored(linf.lower, 3), linf.upper === null ? null : ceiled(linf.upper, 3), "")}`;
+  return `Feel the difference, proved for this picture: ${known.map(cost).join("; ")}.`;
+}
+
+// ---------------------------------------------------------------- how to have a drawing proved
+
+function proofLines() {
+  const own = state.network === "own", norm = state.mode === "sign" ? "linf" : "l0";
+  const target = state.goal === "any" ? "" : `, target=${state.goal}`;
+  return [
+    own ? "from attacks import certified_minimum, load_png\nfrom minigrad import MLP\n" : "from attacks import certified_minimum, load_png\nfrom attacks.report.play_nets import load_ten\n",
+    own ? 'net = MLP.load("model.npz")  # in the report\'s folder' : `net = load_ten("${state.network}")`,
+    'x = load_png("digit.png")',
+    `(found,) = certified_minimum(net, x, [${label()}], norm="${norm}"${target}, time_limit=60)`,
+    "print(found)",
+    "print(found.with_proof(net).check(net))  # checked without rounding",
+  ].join("\n");
+}
