@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from attacks.balls import BALLS
-from attacks.report.exact import CHECKER, SHARES, exact_files, file_of
+from attacks.report.exact import CHECKER, exact_files, file_of
 from attacks.report.formats import json_bytes
 from attacks.report.page import page
-from attacks.report.play import play_page
+from attacks.report.play import OwnImage, play_page
+from attacks.report.play_nets import ten_digits
 from attacks.report.records import Results
+from attacks.report.setup import SHARES
 from minigrad.io.files import check_writable, write_whole
 from minigrad.io.npz import npz_bytes
 
@@ -62,8 +64,17 @@ def write_report(out: Path, results: Results, r: dict[str, Any], figures: dict[s
 
 
 def _play(r: Results) -> str:
-    """The page to play with: the image shown, its proofs, one s for each eps, the glasses."""
-    i, universals = r.images.shown, {eps: made.s for eps, (made, _) in r.sets.universals.items()}
-    shape, names = r.setup.images.shape, r.setup.options.class_names
-    image = r.images.images[i], names, int(r.images.number[i])
-    return play_page(r.setup.net, *image, r.proofs.image["free"], universals, r.glasses.worn, shape)
+    """The page to play with: the image shown, its proofs, one s for each eps, the glasses; for MNIST ten digits."""
+    i = r.images.shown
+    own = OwnImage(
+        net=r.setup.net,
+        x=r.images.images[i],
+        names=r.setup.options.class_names,
+        number=int(r.images.number[i]),
+        proved=r.proofs.image["free"],
+        exact=r.proofs.exact,
+        universals={eps: made.s for eps, (made, _) in r.sets.universals.items()},
+        glasses=r.glasses.worn,
+        shape=r.setup.images.shape,
+    )
+    return play_page(own, ten_digits() if r.setup.options.data is None else None)
