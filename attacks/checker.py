@@ -34,6 +34,12 @@ At a counterexample m_j > 0, so the row bounds +-z_i there; a row of the m_j alo
 and so, where pixels are counted, does one whose bound falls below 0 once a pixel is kept out (then every counterexample
 changes it) or counted in (none does).  Multipliers need not be the best, so they are rounded as it suits the sums.
 
+Of a set of images (x with rows) it is claimed that no one s with |s| <= radius fools them all, each clipping x_i + s to
+its own box.  Such an s gives a counterexample of each image, delta_i(s) = clip(x_i + s) - x_i; so each learns rows of
+its own, and pixels that one of them knows are known of s.  At last a sum of margins of several images is above 0 at s,
+and at most  const + sum_i A_i . delta_i(s),  which in each pixel is linear in s between the ends of the images' rooms:
+its maximum is at one of them (L0: the largest gains, as far as `radius` goes).  Below 0, there is no such s.
+
 Why the sums are exact.  A row is A 2^e, with whole numbers |A| <= 2^b held in float64; a weight is (65536 high + low)
 2^w with whole numbers |high|, |low| <= 2^15.  So the products A @ high and A @ low add n numbers of at most 2^(b + 15);
 b is chosen so that n 2^(b + 15) <= 2^53, and up to 2^53 every product and every partial sum in float64 is exact, in
@@ -76,9 +82,9 @@ def up(v, shift):
 
 def lift(v, shift):
     """Whole numbers v, times 2^shift, as constants; rounded up."""
-    shift = np.asarray(shift) + POINT
+    v, shift = np.asarray(v), np.asarray(shift) + POINT
     left, right = (np.maximum(s, 0).astype(object) for s in (shift, -shift))
-    return -(-np.asarray(v).astype(np.int64).astype(object) << left >> right)
+    return -(-(v if v.dtype == object else v.astype(np.int64).astype(object)) << left >> right)
 
 
 above = np.frompyfunc(lambda c: np.nextafter(c / (1 << POINT), np.inf) if c else 0.0, 1, 1)  # int / int: the nearest
@@ -276,8 +282,8 @@ class Prover:
         l, u = [np.full(m, -np.inf) for m in widths], [np.full(m, np.inf) for m in widths]  # noqa: E741
         return Part(l, u, np.zeros(d, bool), np.zeros(d, bool), np.ones(len(self.rivals), bool))
 
-    def learn(self, part, layer, neuron, side, price, gamma, alpha, beta):
-        """What R rows show of the part: of +-z_neuron of hidden layer `layer`, or, one layer on, of the rivals."""
+    def legal(self, part, layer, neuron, side, price, gamma, alpha, beta):
+        """Whether R rows are of +-z_neuron of hidden layer `layer`, or, one layer on, of rivals that are open."""
         shape, each = (len(side),), (len(side), self.first[-1])
         shapes = [neuron.shape, side.shape, price.shape, gamma.shape, alpha.shape, beta.shape]
         require(shapes == [shape] * 3 + [(*shape, len(self.rivals)), each, each], "rows of other shapes")
@@ -290,9 +296,14 @@ class Prover:
         elif used.any():
             alone = self.joint or np.count_nonzero(part.open) == 1
             require(alone and not used[:, ~part.open].any(), "a row uses a rival that is not the only one left")
-        neuron, alpha = neuron.astype(int), np.rint(alpha)
-        const, h, changed = self.bound(part, layer, neuron, side, price, gamma, alpha, beta)
-        if not last:
+        return neuron.astype(int), side, price, gamma, np.rint(alpha), beta
+
+    def learn(self, part, layer, *rows):
+        """What the rows show of the part."""
+        rows = self.legal(part, layer, *rows)
+        const, h, changed = self.bound(part, layer, *rows)
+        neuron, side, used = rows[0], rows[1], rows[3] > 0
+        if layer < len(part.l):
             value = above(const + h).astype(float)
             np.minimum.at(part.u[layer], neuron[side > 0], value[side > 0])
             np.maximum.at(part.l[layer], neuron[side < 0], -value[side < 0])
@@ -306,8 +317,13 @@ class Prover:
             for known, other in zip((part.inside, part.outside), changed, strict=True):
                 known |= (whose & (free & (other < rest))[:, None]).any(axis=0)[part.open].all(axis=0)
 
-    def bound(self, part, layer, neuron, side, price, gamma, alpha, beta):
+    def bound(self, part, layer, neuron, side, price, *multipliers):
         """The bounds of the rows as const + h, (R,) each, and what h is if a pixel is decided."""
+        const, A, e = self.pull(part, layer, neuron, side, *multipliers)
+        return const, *getattr(self.set, self.set.norm)(A, part, price, e)
+
+    def pull(self, part, layer, neuron, side, gamma, alpha, beta):
+        """The rows at the pixels: at most const + A . s 2^e."""
         bits, top, A, e = self.net.bits, layer, np.zeros((len(side), self.net.sizes[layer + 1])), 0 * side.astype(int)
         A[np.arange(len(side)), neuron] = side
         const, begin, one = 0 * e.astype(object), A, 1 << SLOPE
@@ -341,28 +357,69 @@ class Prover:
                 A += begin * np.ldexp(1.0, SLOPE - e)[:, None]
             A, e, moved = fit(A, e - SLOPE, bits)
             const += lift(moved, z.unit + e) * z.size
-        const += self.set.x.most(A, e)
-        return const, *getattr(self.set, self.set.norm)(A, part, price, e)
+        return const + self.set.x.most(A, e), A, e
 
 
 # ---------------------------------------------------------------------------- the steps, the witness, the claim
 
 
-def check_steps(prover, arrays):
-    """That the steps leave no part open."""
+def steps_of(proof):
+    """(count, layer, index, cut, rows) of each step of a proof."""
     names = "steps", "cut", "neuron", "side", "price", "gamma", "alpha", "beta"
-    steps, cut, *rows = (numbers(arrays, name) for name in names)
-    parts, at = [prover.whole()], 0
+    (steps, cut, *rows), at = (numbers(proof, f"proof_{name}") for name in names), 0
     for (count, layer, index), c in zip(steps.astype(int).tolist(), cut, strict=True):
+        yield count, layer, index, c, [each[at : at + count] for each in rows]
+        at += count
+
+
+def check_image(prover, steps):
+    """That the steps leave no part open."""
+    parts = [prover.whole()]
+    for count, layer, index, c, rows in steps:
         require(parts, "steps after the last part is closed")
         if count:
-            prover.learn(parts[-1], layer, *(each[at : at + count] for each in rows))
-            at += count
+            prover.learn(parts[-1], layer, *rows)
         else:
             parts += split(prover, parts.pop(), layer, index, c)
         while parts and parts[-1].closed(prover.set.radius):
             parts.pop()
     require(not parts, f"{len(parts)} of the parts left open")
+
+
+def check_set(provers, steps):
+    """That no s fools all images: image `index` learns of its own counterexamples; last, rows of all are added up."""
+    parts = [prover.whole() for prover in provers]
+    for part in parts:  # what an s that fools all must change, it must change for each
+        part.inside, part.outside = parts[0].inside, parts[0].outside
+    for _, layer, index, _, rows in steps:
+        if index < len(parts):
+            provers[index].learn(parts[index], layer, *rows)
+        elif together(provers, parts, *rows) < 0:
+            return
+        if any(part.closed(provers[0].set.radius) for part in parts):
+            return
+    raise Refused("an s that fools all images is not refuted")
+
+
+def together(provers, parts, image, *rows):
+    """The maximum over s of the sum of the rows, row r of the margins of image[r], as a constant."""
+    image, each = image.astype(int).tolist(), []
+    for r, i in enumerate(image):
+        require(provers[i].joint or len(provers[i].rivals) == 1, "an image with several rivals")
+        one = provers[i].legal(parts[i], len(parts[i].l), np.zeros(1), *(row[r : r + 1] for row in rows))
+        each.append(provers[i].pull(parts[i], len(parts[i].l), *one[:2], *one[3:]))
+    const, A, e = (np.concatenate(some) for some in zip(*each, strict=True))
+    first, rooms, bits = provers[0].set, [provers[i].set.room for i in image], 33 - len(image).bit_length()
+    unit, top = max(room.unit for room in rooms), max(e + exponent(A, 1) - bits)
+    A = np.rint(A * np.ldexp(1.0, e - top)[:, None]).astype(np.int64)  # moved by 1 at most, and the ends by less than 2
+    low = np.stack([-up(-room.low, room.unit - unit) for room in rooms]).astype(np.int64)
+    high = np.stack([up(room.high, room.unit - unit) for room in rooms]).astype(np.int64)
+    ends = np.concatenate([low, high])[:, None]  # between two of them the sum is linear in s, pixel by pixel
+    gain = np.max(np.sum(A * np.clip(ends, low, high), axis=1), axis=0).astype(object)
+    free, k = ~(parts[0].inside | parts[0].outside), first.radius if first.norm == "l0" else len(gain)
+    chosen = sorted(gain[free], reverse=True)[: int(min(k, len(gain))) - np.count_nonzero(parts[0].inside)]
+    h = sum(chosen) + sum(gain[parts[0].inside]) + int(np.sum(2 * np.abs(A) + np.maximum(-low, high)))
+    return sum(const) + lift(np.array(h, object), unit + top)
 
 
 def split(prover, part, layer, index, cut):
@@ -437,13 +494,20 @@ def check(model, proof):
     with np.errstate(all="ignore"):
         net = Network(model)
         require(str(proof["network"]) == net.name, "another network: the SHA-256 of its numbers differs")
+        if np.ndim(proof["x"]) == 2:
+            each = zip(*(proof[name] for name in ("x", "y", "target")), strict=True)
+            claims = [claim_of({**proof, "x": x, "y": y, "target": target}, net.sizes[0]) for x, y, target in each]
+            require(claims and claims[0]["norm"] in ("linf", "l0"), "a set: expected images, and linf or l0")
+            require(all(check_claim(net, claim) for claim in claims), "a set: of which nothing is claimed")
+            check_set([Prover(net, claim) for claim in claims], steps_of(proof))
+            return sentence(claims[0], f"no one perturbation {{}} fools the network on all {len(claims)} images")
         claim = claim_of(proof, net.sizes[0])
         if check_claim(net, claim):
-            check_steps(Prover(net, claim), {name[6:]: array for name, array in proof.items() if name[:6] == "proof_"})
+            check_image(Prover(net, claim), steps_of(proof))
     return sentence(claim)
 
 
-def sentence(claim):
+def sentence(claim, fact="no change {} makes the network see {} in this image"):
     """What was proved, and what was found."""
     norm, lower, upper = claim["norm"], float(claim["lower"]), float(claim["upper"])
     what = f"class {claim['target']}" if claim["target"] >= 0 else f"anything but class {claim['y']}"
@@ -452,7 +516,7 @@ def sentence(claim):
     found = "" if upper == np.inf else f"; one of {upper:.0f} does" if norm == "l0" else f"; one of {upper!r} does"
     box = f"pixels in [{claim['lo']}, {claim['hi']}]" if claim["lo"].shape == claim["hi"].shape == () else "its own box"
     where = f"with {box}" + ("" if claim["mask"].all() else " and its mask")
-    return f"proved: {where}, no change {how} makes the network see {what} in this image{found}"
+    return f"proved: {where}, {fact.format(how, what)}{found}"
 
 
 def main(model, *proofs):

@@ -48,17 +48,27 @@ class Shown:
 
 
 class Writer:
-    """The rows written so far.
+    """The steps and rows written so far.
 
     Parameters
     ----------
     prover : checker.Prover
+    index : int
+        Of the image among those of a set.
+    steps, rows : list
+        Where to write, with the writers of the other images; by default in lists of its own.
     """
 
-    def __init__(self, prover: Any) -> None:
-        self.prover = prover
-        self.steps: list[tuple[int, int, int]] = []
-        self.rows: list[tuple[Array, ...]] = []
+    def __init__(
+        self,
+        prover: Any,
+        index: int = 0,
+        steps: list[tuple[int, int, int]] | None = None,
+        rows: list[tuple[Array, ...]] | None = None,
+    ) -> None:
+        self.prover, self.index = prover, index
+        self.steps = [] if steps is None else steps
+        self.rows = [] if rows is None else rows
 
     def learn(self, part: Any, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
         """Show the checker R rows about the part, and write them down as a step; nothing once the part is closed.
@@ -83,7 +93,7 @@ class Writer:
         rows += rounded(shown.gamma), alpha.astype(np.uint16), beta
         with np.errstate(all="ignore"):
             self.prover.learn(part, layer, *rows)
-        self.steps.append((len(shown.bound), layer, 0))
+        self.steps.append((len(shown.bound), layer, self.index))
         self.rows.append(rows)
 
     def split(self, layer: int, index: int) -> None:

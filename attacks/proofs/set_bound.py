@@ -63,7 +63,8 @@ def refuted(
             known, gamma, empty = constrain_layer(known, gamma, k, c, mult, steps=NEURON_STEPS)
             if empty.any():
                 return _alone(int(np.argmax(empty)), len(image))
-    return weigh(Rows(images, known, radius, image, c), mult)
+    weighed = weigh(Rows(images, known, radius, image, c), mult)
+    return None if weighed is None else weighed[0]
 
 
 def applies(images: ImageSet) -> bool:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls.base import Ball
+from attacks.proofs.exact_proof import Unproved
+from attacks.proofs.exact_set import Refutation, exact_set_proof
 from attacks.proofs.radii import RADII, in_words, widest
 from attacks.proofs.set_bound import applies, refuted
 from attacks.proofs.set_quantile import own_minima
@@ -22,6 +25,8 @@ from attacks.proofs.task import Limits, Task
 from attacks.uap.attack import UniversalResult, universal
 from attacks.uap.image_set import ImageSet
 from minigrad.inputs import Array, Seed, as_generator
+from minigrad.io.files import write_whole
+from minigrad.io.npz import npz_bytes
 from minigrad.mlp import MLP
 
 TRIES = 12  # radii from the largest own minimum on, each half as large again (up to 58 times), then the whole box
@@ -51,6 +56,8 @@ class UniversalMinimum:
         Asked for.
     norm : str
     seconds : float
+    refuted : Refutation or None
+        Where the weighted bound proved more: the images that took part, and the radius.
     """
 
     lower: float
@@ -62,10 +69,30 @@ class UniversalMinimum:
     share: float
     norm: str
     seconds: float
+    refuted: Refutation | None = None
 
     def __repr__(self) -> str:
         what = in_words(self.norm, self.lower, self.upper)
         return f"UniversalMinimum({self.norm}, share {self.share:g}: {what})"
+
+    def save(self, path: str | Path, *, proof: MLP) -> None:
+        """Write what was proved of `lower` as an `.npz` file for `python checker.py model.npz path`.
+
+        Parameters
+        ----------
+        path : str or Path
+        proof : MLP
+            The network.
+
+        Raises
+        ------
+        Unproved
+            The bound is the images' own minima (each certificate is saved by itself: `certified_minimum`), or the exact
+            checker could not be convinced; nothing is written then.
+        """
+        if self.refuted is None:
+            raise Unproved("not proved exactly: the bound is that of the images' own certificates; save those")
+        write_whole(path, npz_bytes(exact_set_proof(proof, self.refuted)))
 
 
 def universal_minimum(
@@ -135,11 +162,12 @@ def universal_minimum(
 
     reach = np.where(task.attack.success, task.attack.distance, np.inf)[rows]
     upper, result = smallest_found(images, find, (need - 0.5) / len(rows), float(np.sort(reach)[need - 1]))
-    lower, weights = quantile, None
+    lower, weights, refuted = quantile, None, None
     if need == len(rows):
-        lower, weights = largest_refuted(task, images, own, (lower, upper), begun + time_limit)
+        lower, weights, refuted = largest_refuted(task, images, own, (lower, upper), begun + time_limit)
     seconds = time.perf_counter() - begun
-    return UniversalMinimum(lower, upper, quantile, weights, result, own, float(share), task.ball.norm, seconds)
+    norm = task.ball.norm
+    return UniversalMinimum(lower, upper, quantile, weights, result, own, float(share), norm, seconds, refuted)
 
 
 def smallest_found(
@@ -174,14 +202,14 @@ def smallest_found(
 
 def largest_refuted(
     task: Task, images: ImageSet, own: Array, ends: tuple[float, float], deadline: float
-) -> tuple[float, Array | None]:
-    """What the largest radius between `ends` (lower, upper) proves that the weighted bound refutes; and the weights.
+) -> tuple[float, Array | None, Refutation | None]:
+    """What the largest radius between `ends` (lower, upper) proves that the weighted bound refutes; weights; of what.
 
     As far as the time goes.  The lower end itself and None where it refutes none.
     """
-    rows, (lower, upper), weights = _rows(task, images, own), ends, None
+    rows, (lower, upper), weights, refuted_at = _rows(task, images, own), ends, None, 0.0
     if rows is None:
-        return lower, None
+        return lower, None, None
     ball = images.problem.ball
     radii = RADII[ball.norm]
     refuted_at, high = lower - radii.proves(0.0), min(upper, REACH * lower)  # the radius below which all is proved
@@ -194,8 +222,18 @@ def largest_refuted(
         else:
             refuted_at, lower, weights = radius, radii.proves(radius), found
             if radius >= widest(images.free, np.zeros((1, len(images.best)))):
-                return np.inf, weights
-    return lower, weights
+                lower = np.inf
+                break
+    return lower, weights, None if weights is None else _refutation(task, rows, lower, refuted_at)
+
+
+def _refutation(task: Task, rows: tuple[Array, Array], lower: float, radius: float) -> Refutation:
+    """What was refuted, about the images of the rows alone."""
+    which, image = np.unique(rows[0], return_inverse=True)
+    target = None if task.target is None else task.target[which]
+    mask = task.ball.mask if task.ball.mask is None else np.ravel(task.ball.mask)
+    images = task.x[which], task.y[which], target, task.ball.box, mask
+    return Refutation(task.ball.norm, lower, radius, task.network, *images, image, rows[1])
 
 
 def _rows(task: Task, images: ImageSet, own: Array) -> tuple[Array, Array] | None:

@@ -94,10 +94,11 @@ class Rows:
         return float(value + 4 * gamma_n(3 * len(w) + A.shape[1] + 8) * size)
 
 
-def weigh(rows: Rows, mult: Multipliers) -> Array | None:
-    """Weights (r,) under which the summed bound is below 0, or None: the docstring's two steps in turn.
+def weigh(rows: Rows, mult: Multipliers, *, thorough: bool = False) -> tuple[Array, Multipliers] | None:
+    """Weights (r,) and multipliers under which the summed bound is below 0, or None: the docstring's two steps in turn.
 
-    `mult` are the multipliers of each margin for itself, where alpha and beta begin.
+    `mult` are the multipliers of each margin for itself, where alpha and beta begin.  `thorough` goes on below 0: what
+    is rounded afterwards needs room.
     """
     known = rows.known
     if known.huge:
@@ -105,10 +106,11 @@ def weigh(rows: Rows, mult: Multipliers) -> Array | None:
     search = _Sketch(rows, mult)
     for _ in range(ROUNDS):
         mixture = search.cut()
-        if search.least < 0 or mixture is None:
+        if (search.least < 0 and not thorough) or mixture is None:
             break
         search.move(mixture)
-    return search.best_w if rows.weighted_bound(search.best_mult, search.best_w) < 0 else None
+    found = search.best_w, search.best_mult
+    return found if rows.weighted_bound(search.best_mult, search.best_w) < 0 else None
 
 
 class _Sketch:
