@@ -1,19 +1,23 @@
 """Faults put into the prover, and into the checker that it consults: what it then writes is refused if it is false.
 
-Each fault is there while a proof is made of a claim that is false, `lower` above the least change there is.  Either no
-proof is made, or the checker as it is refuses it.
+Each fault is there while a proof is made of a claim that is false, `lower` above the least change there is; and the
+prover is deceived besides: the checker that it consults believes whatever it is shown.  So a proof is written, and the
+checker as it is must refuse it.
 """
 
 from dataclasses import replace
+from fractions import Fraction
 
+import exact
 import numpy as np
 import pytest
 from checker_proofs import HONEST, certified, holds, truth, verdict
 from repeats import repeats
 
-from attacks import checker
+from attacks import certified_minimum, checker
 from attacks.proofs import exact_part, exact_proof, exact_rows
-from attacks.proofs.certificate_file import arrays_of
+from attacks.proofs.certificate_file import arrays_of, fingerprint
+from minigrad import MLP
 
 CASES = [HONEST[0], HONEST[2], HONEST[4]][: repeats(1, 3)]  # linf, l1 with three classes, l0
 SECONDS = 0.3  # a false claim is tried for so long; how far it gets does not matter
@@ -40,10 +44,29 @@ def arguments(owner, name, change):
 
 
 def edited(name, change):
-    """A fault of the writer: one array of the file.  The prover believes that what it wrote refutes."""
-    edit = wrapped(exact_rows.Writer, "arrays", lambda found: found | {f"proof_{name}": change(found[f"proof_{name}"])})
-    low = wrapped(checker.Prover, "bound", lowered)
-    return lambda patch: (edit(patch), low(patch))
+    """A fault of the writer: one array of the file."""
+    return wrapped(exact_rows.Writer, "arrays", lambda found: found | {f"proof_{name}": change(found[f"proof_{name}"])})
+
+
+def deceive(patch):
+    """The search takes all bounds for smaller than they are; to its checker all rows are legal, and margins' refute."""
+
+    def legal(self, part, layer, neuron, side, price, gamma, alpha, beta):
+        return neuron.astype(int), side, price, gamma, np.rint(alpha), beta
+
+    def lower(found):
+        return replace(found[0], bound=-1 - abs(found[0].bound)), *found[1:]
+
+    patch.setattr(checker.Prover, "legal", legal)
+    wrapped(exact_part, "optimise_bounds", lower)(patch)
+    healthy = checker.Prover.learn
+
+    def learn(self, part, layer, *rows):
+        healthy(self, part, layer, *rows)
+        if layer == len(part.l):
+            part.open[:] = False
+
+    patch.setattr(checker.Prover, "learn", learn)
 
 
 def closed_early(patch):
@@ -114,6 +137,7 @@ def test_what_a_faulty_prover_writes_is_refused_if_it_is_false(fault, case):
     assert not holds(net, arrays)
     with pytest.MonkeyPatch.context() as patch:
         FAULTS[fault](patch)
+        deceive(patch)
         try:
             made = exact_proof.exact_proof(net, false, time_limit=SECONDS)
         except Exception:  # no proof, whatever the reason
@@ -127,4 +151,47 @@ written: set[str] = set()
 
 def test_most_of_the_faults_deceive_the_prover():
     """Or the test before would be none: under these a proof of what is false was written (where they ran)."""
-    assert len(written) >= 10 or not written
+    assert len(written) >= 20 or not written
+
+
+UNDERFLOW = MLP.from_arrays([([[1e300]], [0.0]), ([[1e-200]], [0.0]), ([[1e-200]], [-1e-101])])  # N(1) = 9e-101
+OVERFLOW = MLP.from_arrays([([[1.2e308]], [0.0]), ([[1e-308]], [-0.5])])  # N(1) = 0.7
+BACKDOOR = MLP.from_arrays([([[1e17, 1e17], [1.0, 0.0]], [1e17, 1e17]), ([[1.0], [-1.0]], [-0.5])])  # x_1 - 1/2
+SLOPES = np.array([1.4328713878854067e-09, 1.3956279755566339, 0.43103149773497673, 0.7721084143772569])
+WIDE, ENDS = np.array([8685244.58843188, 0.5261710645757461, 0, 0]), np.array([3e7, 1, 1, 1])
+SUPPORT = MLP.from_arrays([(SLOPES[:, None], [-1.8 - float(SLOPES @ WIDE)])])  # L2 of 1.494 gains 1.864
+DEEP = MLP.from_arrays([*[([[1 + 2.0**-30]], [0.1])] * 80, ([[1.0]], [-8.75])])
+# net, x, norm, box, the radius that is said to be refuted, a counterexample within it
+FALSE = {
+    "underflow": (UNDERFLOW, [0.0], "linf", (0.0, 1.0), 1.0, [1.0]),
+    "overflow": (OVERFLOW, [0.0], "linf", (-1.0, 1.0), 1.0, [1.0]),
+    "cancelling weights": (BACKDOOR, [0.5, 0.25], "linf", (0.0, 1.0), 0.3125, [0.5, 0.5625]),
+    "one pixel of cancelling weights": (BACKDOOR, [0.5, 0.25], "l0", (0.0, 1.0), 1.0, [0.5, 1.0]),
+    "a support of cancelling squares": (SUPPORT, WIDE, "l2", (0.0, ENDS), 1.494, np.add(WIDE, [0, 0.47, 1.0, 1.0])),
+    "depth": (DEEP, [0.5], "linf", (0.0, 1.0), 0.5, [1.0]),
+}
+
+
+@pytest.mark.parametrize("case", FALSE)
+def test_what_once_passed_as_a_certificate_is_refused(case):
+    """The false certificates that rounding once led to, written by a prover that believes them."""
+    net, x, norm, box, radius, point = FALSE[case]
+    x, point = np.array(x), [Fraction(float(v)) for v in point]
+    s = [a - Fraction(float(b)) for a, b in zip(point, x, strict=True)]
+    sizes = {"linf": max(map(abs, s)), "l0": sum(map(bool, s)), "l2": sum(v * v for v in s)}
+    assert sizes[norm] <= Fraction(radius) ** (2 if norm == "l2" else 1)
+    assert exact.adversarial(exact.exactly(net), point, 0, None, Fraction(0))
+    easy = MLP.from_arrays([(np.ones((len(x), 1)), [-1.0 - x.sum()])])  # whose certificate is made out to another
+    (start,) = certified_minimum(easy, x[None], [0], norm=norm, box=box, node_limit=0)
+    changes = {"network": fingerprint(net), "radius": radius, "lower": radius + (norm == "l0")}
+    false = replace(start, x_adv=None, upper=np.inf, **changes)
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        deceive(patch)
+        try:
+            made = exact_proof.exact_proof(net, false, time_limit=60)
+        except exact_proof.Unproved:  # bounds that are not even finite deceive nobody
+            made = {}
+    assert made or case == "overflow"
+    for proof in (made, {}):
+        assert verdict(net, arrays_of(vars(false)) | proof) is None
+
