@@ -15,7 +15,7 @@ const nameOf = (j) => network().classes[j];
 const goalName = () => (state.goal !== "any" ? nameOf(state.goal) : network().classes.length < 3 ? nameOf(1 - label()) : "another digit");
 
 const INTROS = {
-  pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time to undo. Drag to paint. Hold it, or turn the wheel on it, for a grey.",
+  pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time to undo. Drag to paint. Hold it, or turn the wheel on it after a click, for a grey. Zoom where a finger is wider than a pixel.",
   sign: "Slide eps: every pixel moves by eps along the sign of its derivative, as far as black and white let it. How small can eps be?",
   universal: "Slide eps: one perturbation, made from training images, is added to this @A@ as to every other.",
   glasses: "One pattern on a pair of glasses, worn by this @A@ as by every other.",
@@ -104,11 +104,26 @@ function statusSentence({ used, largest }) {
 
 // What the same goal costs on each ten-class network, where that is proved: "plain: 3 pixels, ...; robust: ..."
 function differenceSentence() {
+  if (!picture()) return foundDifference();
   const known = networks.map((n) => ({ n, l0: proofOf(n.id, state.picture, state.goal, "l0"), linf: proofOf(n.id, state.picture, state.goal, "linf") })).filter(({ l0, linf }) => l0 && linf);
   if (known.length < 2) return "";
   const range = (lower, upper, unit) => (lower === upper ? `${lower}${unit}` : upper === null ? `at least ${lower}${unit}` : `${lower} to ${upper}${unit}`);
   const cost = ({ n, l0, linf }) => `${n.id}: ${range(l0.lower, l0.upper, " pixels")}, eps ${range(floored(linf.lower, 3), linf.upper === null ? null : ceiled(linf.upper, 3), "")}`;
   return `Feel the difference, proved for this picture: ${known.map(cost).join("; ")}.`;
+}
+
+// Of a drawing: the smallest eps at which sign steps flip what each network reads.
+const differences = new WeakMap();   // drawing: { goal: sentence }, for it takes some hundred gradients
+function foundDifference() {
+  if (!state.drawn || state.mode === "draw") return "";
+  const known = differences.get(state.drawn) ?? {};
+  differences.set(state.drawn, known);
+  known[state.goal] ??= `Feel the difference, found on your drawing and not proved: ${networks.slice(1).map((n) => {
+    const x = state.drawn.x, y = n.reading(x).says, goal = state.goal === "any" || Number(state.goal) === y ? "any" : Number(state.goal);
+    const position = smallestPosition({ network: n, x, y, goal }, epsAt, LAST);
+    return `${n.id} reads ${n.classes[y]}, and ${position === null ? "nothing was found" : `eps ${ceiled(epsAt(position), 3)} is enough`}`;
+  }).join("; ")}.`;
+  return known[state.goal];
 }
 
 // ---------------------------------------------------------------- how to have a drawing proved
