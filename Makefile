@@ -8,7 +8,7 @@ OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs reading hooks lint soak soak-exact defend play bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs site reading hooks lint soak soak-exact defend play bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ more:
 	@echo "make test-oldest    make test with the oldest NumPy, SciPy and matplotlib that setup.cfg allows"
 	@echo "make browser        from then on make test also tries the pages in a Chromium, if there is one"
 	@echo "make foreign        install torch, scikit-learn and onnx: make test then also converts their networks"
+	@echo "make site           make docs, with the gallery's figures and the report inside: build/docs, for any static host"
 	@echo "make reading        bring the line counts in docs/read-the-code.md up to date"
 	@echo "make hooks          ruff and the import rules before each commit (.pre-commit-config.yaml)"
 	@echo "make soak           10,000 proofs of random networks against the truth, a hundred kills, tests with new examples"
@@ -101,6 +102,9 @@ course: wheel
 
 docs: .venv/docs
 	$(IN_VENV) docs/build.py $(ARGS)
+
+site: .venv/docs
+	$(IN_VENV) docs/build.py --site $(ARGS)
 
 reading: .venv/made
 	$(IN_VENV) docs/reading.py

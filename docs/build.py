@@ -8,9 +8,11 @@ page keeps its text only.  Warnings are errors.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,12 +26,17 @@ PAGES = (
 )  # fmt: skip
 BESIDE = ("data/README.md", "tests/benchmarks/README.md", "tests/benchmarks/peers.md")
 COPIED = ("docs/README.md", "CONTRIBUTING.md", "CHANGELOG.md", *BESIDE)
-PICTURE = "notebooks/overview.png"
+PICTURE, NOTEBOOK = "notebooks/overview.png", "notebooks/companion.ipynb"
+REPORT = """
+<p>What <code>make report</code> writes: <a href="report/index.html">the homework, from end to end</a>, and the network
+itself in the browser: <a href="report/play.html">play, and try to beat the proof</a>.</p>
+
+"""
 LINK = re.compile(r"(!?)\[([^]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
-def assemble() -> None:
-    """All that Sphinx reads, in SOURCE."""
+def assemble(whole: bool = False) -> None:
+    """All that Sphinx reads, in SOURCE; `whole`: with links to the report, which is not one of its pages."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     for path in (*COPIED, *(f"docs/{page}.md" for page in PAGES)):
         put(path, relinked(path))
@@ -38,8 +45,8 @@ def assemble() -> None:
     guide = [*PAGES, *(f"../{path}" for path in BESIDE)]
     put("docs/README.md", relinked("docs/README.md") + toctree(guide))
     put("api/index.md", "# The modules\n\n" + wing_map("") + toctree(wings()))
-    put("index.md", front_page())
-    (SOURCE / PICTURE).parent.mkdir()
+    put("index.md", front_page(REPORT if whole else ""))
+    put(NOTEBOOK, notebook())
     shutil.copyfile(ROOT / PICTURE, SOURCE / PICTURE)
 
 
@@ -51,8 +58,12 @@ def put(path: str, text: str) -> None:
 
 def relinked(path: str) -> str:
     """A page of the repository, with links that hold in the assembled tree."""
-    folder = Path(path).parent
-    pages = {f"docs/{page}.md" for page in PAGES} | set(COPIED) | {PICTURE}
+    return with_links((ROOT / path).read_text("utf-8"), Path(path).parent)
+
+
+def with_links(text: str, folder: Path) -> str:
+    """The text of a page in `folder`, with such links."""
+    pages = {f"docs/{page}.md" for page in PAGES} | set(COPIED) | {PICTURE, NOTEBOOK}
     pages_of = {file.relative_to(ROOT).as_posix(): f"api/{module}.rst" for module, file in modules().items()}
     pages_of |= {page: page for page in pages} | {"README.md": "index.md"}
 
@@ -61,16 +72,26 @@ def relinked(path: str) -> str:
         page = pages_of.get(os.path.normpath(folder / target))
         return f"{picture}[{text}]({os.path.relpath(page, folder)}{anchor or ''})" if page else text
 
-    return LINK.sub(one, (ROOT / path).read_text("utf-8"))
+    return LINK.sub(one, text)
 
 
-def front_page() -> str:
+def notebook() -> str:
+    """The solved notebook with its outputs, and with links that hold."""
+    cells = json.loads((ROOT / NOTEBOOK).read_text("utf-8"))
+    for cell in cells["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = with_links("".join(cell["source"]), Path(NOTEBOOK).parent)
+    return json.dumps(cells)
+
+
+def front_page(report: str) -> str:
     """README up to its attacks, where to read on, and the map."""
     readme = relinked("README.md")
     opening, rest = readme.split("\n## The attacks\n")
     read_on = rest.split("\n## Read on\n")[1]
-    top = ["Guide <docs/README>", "Modules <api/index>", "Contributing <CONTRIBUTING>", "Changelog <CHANGELOG>"]
-    return f"{opening}\n## Read on\n{read_on}\n## The map\n\n{wing_map('api/', '###')}" + toctree(top)
+    top = ["Guide <docs/README>", "Gallery <gallery/index>", "Notebook <notebooks/companion>", "Modules <api/index>"]
+    top += ["Contributing <CONTRIBUTING>", "Changelog <CHANGELOG>"]
+    return f"{opening}\n{report}## Read on\n{read_on}\n## The map\n\n{wing_map('api/', '###')}" + toctree(top)
 
 
 def wing_map(folder: str, mark: str = "##") -> str:
@@ -78,7 +99,7 @@ def wing_map(folder: str, mark: str = "##") -> str:
     parts = []
     for wing in wings():
         parts += [f"{mark} [{wing}]({folder}{wing}.rst)", "", sentence(modules()[wing]), ""]
-        parts += ["| module | |", "|---|---|"]
+        parts += ["| module | what it is |", "|---|---|"]
         for name in below(wing):
             text = sentence(modules()[name]).replace("|", r"\|")
             parts.append(f"| [{name.removeprefix(wing + '.')}]({folder}{name}.rst) | {text} |")
@@ -116,11 +137,19 @@ def toctree(names: list[str]) -> str:
 def main() -> int:
     from sphinx.cmd.build import main as sphinx
 
-    assemble()
+    given = sys.argv[1:]
+    if whole := "--site" in given:
+        given.remove("--site")
+    assemble(whole)
     shutil.rmtree(TARGET, ignore_errors=True)
     doctrees = str(SOURCE.with_name("doctrees"))
     options = ["-b", "html", "-q", "-W", "--keep-going", "-j", "auto", "-c", str(ROOT / "docs"), "-d", doctrees]
-    return sphinx([*options, *sys.argv[1:], str(SOURCE), str(TARGET)])
+    options += ["-D", f"plot_gallery={int(whole)}"]
+    status = sphinx([*options, *given, str(SOURCE), str(TARGET)])
+    if whole and not status:
+        (TARGET / ".nojekyll").touch()  # or GitHub would leave out folders that begin with an underscore
+        status = subprocess.run([sys.executable, "-m", "attacks", "--out", str(TARGET / "report")], cwd=ROOT).returncode
+    return status
 
 
 if __name__ == "__main__":

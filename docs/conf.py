@@ -12,12 +12,32 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import docstrings  # noqa: E402
+from accessible import repair  # noqa: E402
+from jinja2.sandbox import SandboxedEnvironment  # noqa: E402
+from numpydoc import docscrape_sphinx  # noqa: E402
 from sphinx.util.inspect import TypeAliasForwardRef  # noqa: E402
 
 project = "minigrad-attacks"
 author = "The minigrad-attacks authors"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx.ext.mathjax", "numpydoc", "myst_parser"]
+extensions = [
+    "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx.ext.mathjax", "numpydoc", "myst_nb",
+    "sphinx_gallery.gen_gallery",
+]  # fmt: skip
 
+sphinx_gallery_conf = {
+    "examples_dirs": str(ROOT / "docs" / "examples"),
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",  # run them all, in the order of their names, where build.py is told to run any
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    "show_signature": False,
+    "min_reported_time": 600,  # seconds: how long an example took is this machine's affair
+    "write_computation_times": False,
+}
+exclude_patterns = ["gallery/*.ipynb"]  # they are for download
+nb_execution_mode = "off"  # the notebook has its outputs: `make notebook` runs it
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a page may begin with a second-level heading
@@ -39,7 +59,7 @@ html_static_path = ["style.css"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"index": [], "CONTRIBUTING": [], "CHANGELOG": []}
+html_sidebars = {"index": [], "CONTRIBUTING": [], "CHANGELOG": [], "notebooks/companion": []}
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
@@ -53,6 +73,18 @@ html_show_copyright = False
 mathjax_path = "mathjax.js"
 MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax" / "tex-svg.js"
 
+
+# numpydoc compiles its template anew for each docstring, a sixth of the whole build: here once.
+environments = []
+
+
+def one_environment(loader):
+    if not environments:
+        environments.append(SandboxedEnvironment(loader=loader))
+    return environments[0]
+
+
+docscrape_sphinx.SandboxedEnvironment = one_environment
 
 TypeAliasForwardRef.__repr__ = lambda self: self.name  # an alias inside a union or a tuple, too, by its name
 
@@ -68,10 +100,11 @@ def setup(app) -> None:
         """No arguments for a protocol, which nobody calls."""
         return ("", None) if what == "class" and getattr(obj, "_is_protocol", False) else None
 
-    def copy_mathjax(app, error) -> None:
+    def finish(app, error) -> None:
         if error is None:
             shutil.copyfile(MATHJAX, Path(app.outdir) / "_static" / mathjax_path)
+            repair(Path(app.outdir))
 
     app.connect("autodoc-process-docstring", rewrite, priority=100)  # before numpydoc
     app.connect("autodoc-process-signature", readable)
-    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", finish)
