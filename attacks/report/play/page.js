@@ -6,6 +6,7 @@ function render() {
   const drawing = state.mode === "draw", x = current(), size = sizeOf(x), { m, g } = slopeOf(question(), x), fooled = m > 0 && !drawing;
   const goal = goalName() === "another digit" ? `flip this ${nameOf(label())}` : `make this ${nameOf(label())} a ${goalName()}`;
   find("title").textContent = `Beat the proof: ${drawing ? "draw a digit" : goal}`;
+  find("first").replaceChildren(...FIRST[state.mode].split("*").map((text, k) => (k % 2 ? Object.assign(document.createElement("strong"), { textContent: text }) : text)));
   find("verdict").textContent = verdict(x, m);
   for (const id of ["verdict", "fill", "win"]) find(id).classList.toggle("fooled", fooled);
   const scale = Math.max(Math.abs(valueOf(question(), startImage())), 1e-9), share = 50 * Math.min(1, Math.abs(m) / scale);

@@ -14,6 +14,14 @@ const pixels = (n) => `${n} pixel${n === 1 ? "" : "s"}`;
 const nameOf = (j) => network().classes[j];
 const goalName = () => (state.goal !== "any" ? nameOf(state.goal) : network().classes.length < 3 ? nameOf(1 - label()) : "another digit");
 
+// What to do first, of which the words between asterisks are a button's.
+const FIRST = {
+  pixels: "Press *Best pixel* until the network changes its mind. Then *Start again*, and find as few pixels as you can.",
+  sign: "Slide eps until the network changes its mind, or press *Smallest eps they find*. Then find a smaller one.",
+  universal: "Slide eps until the network changes its mind: the same s does it to nearly every @A@.",
+  glasses: "Look at what the network says: nothing but the frame has changed.",
+  draw: "Draw one digit, large. Then press *Attack it*.",
+};
 const INTROS = {
   pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time to undo. Drag to paint. Hold it, or turn the wheel on it after a click, for a grey. Zoom where a finger is wider than a pixel.",
   sign: "Slide eps: every pixel moves by eps along the sign of its derivative, as far as black and white let it. How small can eps be?",

@@ -31,6 +31,10 @@ def test_who_does_only_what_the_page_says_flips_it(visit, mnist, size):
         presses += 1
         assert presses <= 10  # at two seconds a press, for someone who reads each verdict: 20 seconds
     assert page.inner_text("#win")
+    for mode in ("sign", "glasses"):  # whatever the page says to press can be pressed
+        page.check(f"[value={mode}]")
+        for named in page.locator("#first strong").all_inner_texts():
+            assert page.get_by_role("button", name=named, exact=True).is_enabled()
 
 
 @pytest.mark.parametrize("size", SIZES)
