@@ -34,6 +34,11 @@ from minigrad.model import Model, check_model
 # and 0.66 with 30, 60 and 120), but the detectors cannot be fitted to fewer training images than components.
 COMPONENTS = 60
 NEIGHBOURS = 3000  # training images that are compared with: with 1500 or 6000 the area of `neighbour` moves by 0.01
+CACHED = 64  # pictures filtered at once: their nine shifts stay in the cache; all 968 at once take eight times as long
+EXCHANGES = (
+    (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
+    (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
+)  # fmt: skip
 ROWS = 512  # images scored at once: 128 took twice as long, 2048 half as long again (their distances are 48 MB)
 
 
@@ -102,7 +107,7 @@ def unused(detectors: FittedDetectors, x: Array) -> Array:
 
 def isolated(detectors: FittedDetectors, x: Array) -> Array:
     """`sum over pixels of |x - median_3x3(x)|^4`, (n,): a stroke is wider than one pixel, and its edge is grey."""
-    square = (x - _median(x, 3, detectors.shape)) ** 2  # (n, d)
+    square = (x - median_of_nine(x, detectors.shape)) ** 2  # (n, d)
     return (square**2).sum(axis=1)
 
 
@@ -115,7 +120,7 @@ def subspace(detectors: FittedDetectors, x: Array) -> Array:
 def squeezed(detectors: FittedDetectors, x: Array) -> Array:
     """`max(|N(x) - N(median_2x2(x))|_1, |N(x) - N(round(x))|_1)`, (n,): attacks live in detail no digit needs."""
     N = np.asarray(detectors.net.logits(x))  # (n, k)
-    squeezes = _median(x, 2, detectors.shape), np.round(x)
+    squeezes = _median_of_four(x, detectors.shape), np.round(x)
     changes = [np.abs(N - detectors.net.logits(simple)).sum(axis=1) for simple in squeezes]
     return np.maximum(*changes)
 
@@ -163,8 +168,25 @@ def as_seen(detectors: FittedDetectors, x: ArrayLike) -> Array:
     return as_shares(x, len(detectors.mean))
 
 
-def _median(x: Array, size: int, shape: tuple[int, int]) -> Array:
-    """The median filter of each picture, (n, d)."""
+def median_of_nine(x: Array, shape: tuple[int, int]) -> Array:
+    """The 3 x 3 median of each picture, edges repeated, (n, d): SciPy's to the last bit, in a quarter of the time.
+
+    After the exchanges, each of which puts two values in order, the middle one of nine is in place (Paeth 1990).
+    """
+    rows, columns = shape
+    median = np.empty_like(x)
+    for start in range(0, len(x), CACHED):
+        some = slice(start, start + CACHED)
+        padded = np.pad(pictures(x[some], shape), ((0, 0), (1, 1), (1, 1)), mode="edge")
+        v = [padded[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)]  # 9 of (n, rows, columns)
+        for a, b in EXCHANGES:
+            v[a], v[b] = np.minimum(v[a], v[b]), np.maximum(v[a], v[b])
+        median[some] = v[4].reshape(-1, rows * columns)
+    return median
+
+
+def _median_of_four(x: Array, shape: tuple[int, int]) -> Array:
+    """The 2 x 2 median filter of each picture, (n, d)."""
     from scipy.ndimage import median_filter
 
-    return median_filter(pictures(x, shape), size=(1, size, size), mode="nearest").reshape(x.shape)
+    return median_filter(pictures(x, shape), size=(1, 2, 2), mode="nearest").reshape(x.shape)

@@ -1,9 +1,9 @@
 """How well a score separates attacked images from clean ones, and how sure that is.
 
-    threshold        read off clean training images, for a share of false alarms
-    roc, auc         every threshold at once: the curve, and the area under it
-    auc_interval     what that area may be on other images, by the bootstrap
-    share_interval   what a share seen in n images may be (Wilson 1927)
+threshold        read off clean training images, for a share of false alarms
+roc, auc         every threshold at once: the curve, and the area under it
+auc_interval     what that area may be on other images, by the bootstrap
+share_interval   what a share seen in n images may be (Wilson 1927)
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from attacks.detect.detectors import ROWS
 from minigrad.inputs import Array, Seed, as_array, as_generator, as_number
 
 FALSE_ALARMS = 0.01  # a choice: with double of it more attacks are found, and twice as many clean images are accused
@@ -42,8 +41,9 @@ def auc(clean: Array, attacked: Array) -> float:
 def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0) -> tuple[float, float]:
     """The 2.5% and 97.5% quantiles of `auc` over bootstrap samples of both sets.
 
-    A sample is how often each image was drawn, c (n,) and a (m,), so its area is `a K c / (n m)` with K_ij = 1 where
-    attacked_i > clean_j, 1/2 where they are equal; all samples at once are matrix products.
+    A sample is how often each image was drawn, c (n,) and a (m,).  With clean scores in order and C their running
+    count, attacked image i beats between C_below(i) and C_upto(i) clean ones, so the area is
+    `sum_i a_i (C_below(i) + C_upto(i)) / 2 / (n m)`.
 
     Raises
     ------
@@ -53,11 +53,11 @@ def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0)
     clean, attacked = as_scores(clean, "clean"), as_scores(attacked, "attacked")
     rng = as_generator(rng)
     c, a = (rng.multinomial(len(v), np.full(len(v), 1 / len(v)), draws) for v in (clean, attacked))  # (draws, n or m)
-    values = np.zeros(draws)
-    for start in range(0, len(attacked), ROWS):
-        some = slice(start, start + ROWS)
-        K = np.heaviside(attacked[some, None] - clean, 0.5)  # (rows, n)
-        values += ((a[:, some] @ K) * c).sum(axis=1)
+    order = np.argsort(clean)
+    C = np.zeros((draws, len(clean) + 1), np.int64)
+    np.cumsum(c[:, order], axis=1, out=C[:, 1:])
+    below, upto = (np.searchsorted(clean[order], attacked, side=side) for side in ("left", "right"))  # (m,)
+    values = (a * (C[:, below] + C[:, upto])).sum(axis=1) / 2
     low, high = np.quantile(values / (len(clean) * len(attacked)), [0.025, 0.975])
     return float(low), float(high)
 

@@ -85,7 +85,7 @@ def rate_curves(r: Results, norm: str) -> RateCurves:
         unseen = [(eps, held_out.rate) for eps, (_, held_out) in sets.universals.items()]
     else:
         unseen = [(0.0, 0.0), *((k + 1, held_out) for k, (_, held_out, _) in enumerate(sets.by_pixels))]
-    pairs = {"all unseen images": unseen, f"the first {len(proved.own)}, s made for them": sets.few[norm]}
+    pairs = {"all unseen images": unseen, f"the first {len(proved.own)}, s made for them": r.small_sets.few[norm]}
     radius = np.linspace(0, 1.02 * max(at for curve in pairs.values() for at, _ in curve), 600)
     own = np.sort(proved.own[np.isfinite(proved.own)])
     most = np.searchsorted(own, radius, side="right") / len(proved.own)

@@ -7,6 +7,7 @@ ones, so the thresholds are read off training images that it was not fitted to.
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,18 +47,20 @@ SMALLEST = "smallest eps"
 class Attacker:
     """Every attack on images of class 0; what is the same for all images was made from training images."""
 
-    setup: Setup
+    net: MLP
+    seed: int
+    training: Array  # (m, d) of class 0
     one_for_all: UniversalResult
     worn: Accessory
 
     def attack(self, x: Array, known: dict[str, Array] | None = None) -> dict[str, Array]:
         """attack: x_adv (n, d).  `known`: the first two of them, if they have been made already."""
-        net, y = self.setup.net, np.zeros(len(x), int)
+        net, y = self.net, np.zeros(len(x), int)
         known = known or {"sparse": saliency_map(net, x, y).x_adv, SMALLEST: smallest_eps(net, x, y, norm="linf").x_adv}
         return {
             **known,
             f"FGSM {FGSM_EPS}": fgsm(net, x, y, LInf(FGSM_EPS)).x_adv,
-            **{f"PGD {eps}": pgd(net, x, y, LInf(eps), rng=self.setup.seed).x_adv for eps in PGD_EPS},
+            **{f"PGD {eps}": pgd(net, x, y, LInf(eps), rng=self.seed).x_adv for eps in PGD_EPS},
             "universal": self.one_for_all.apply(x),
             "glasses": self.worn.apply(x),
         }
@@ -68,7 +71,7 @@ class Attacker:
         One s, or one pattern, for all images needs one box for all: where the box differs from image to image, there
         is neither.
         """
-        net, seed, y = self.setup.net, self.setup.seed, np.zeros(len(x), int)
+        net, seed, y = self.net, self.seed, np.zeros(len(x), int)
         small = smallest_eps(net, x, y, norm="linf", **options)
         found = {
             "sparse": saliency_map(net, x, y, **options).x_adv,
@@ -77,8 +80,7 @@ class Attacker:
             **{f"PGD {eps}": pgd(net, x, y, LInf(eps, **options), rng=seed).x_adv for eps in PGD_EPS[1:]},
         }
         if "box" not in options:
-            training = self.setup.images.training
-            half, ball = training[: len(training) // 2], LInf(SHOWN_EPS, **options)
+            half, ball = self.training[: len(self.training) // 2], LInf(SHOWN_EPS, **options)
             found["universal"] = universal(net, half, np.zeros(len(half), int), ball, rng=seed).apply(x)
             found["glasses"] = self._unseen_glasses(options.get("mask")).apply(x)
         return found
@@ -87,9 +89,9 @@ class Attacker:
         """Glasses on used pixels only, and smooth; without a mask, those that were made already."""
         if used is None:
             return self.worn
-        training, frame = self.setup.images.training[:LEARNED], self.worn.mask & used.reshape(self.worn.mask.shape)
+        training, frame = self.training[:LEARNED], self.worn.mask & used.reshape(self.worn.mask.shape)
         zeros = np.zeros(len(training), int)
-        return accessory(self.setup.net, training, zeros, frame, smoothness=SMOOTHNESS, rng=self.setup.seed)
+        return accessory(self.net, training, zeros, frame, smoothness=SMOOTHNESS, rng=self.seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,18 +118,28 @@ class Observer:
         flipped, rounded = (self.net.predict(v) != 0 for v in (x_adv, x_8bit))
         size = np.count_nonzero(s, axis=1) if attack in ("sparse", "glasses") else np.abs(s).max(axis=1)
         cost = float(size[flipped].mean()) if flipped.any() else np.nan
-        seen = self.scores(x_adv[flipped]), self.scores(x_8bit[rounded])
-        return DetectionResult(float(flipped.mean()), float(rounded.mean()), cost, *seen)
+        seen = np.empty((len(x), len(DETECTORS) + 1))
+        seen[flipped] = self.scores(x_adv[flipped])
+        seen_8bit, moved = seen.copy(), rounded & (x_8bit != x_adv).any(axis=1)  # the others are the same images
+        seen_8bit[moved] = self.scores(x_8bit[moved])
+        rates = float(flipped.mean()), float(rounded.mean())
+        return DetectionResult(*rates, cost, seen[flipped], seen_8bit[rounded])
 
 
 def detect(
-    setup: Setup, images: ImageExperiment, one_for_all: UniversalResult, worn: Accessory, clock: Clock
+    setup: Setup, images: ImageExperiment, attacker: Attacker, executor: Executor, clock: Clock
 ) -> DetectionExperiment:
     """Learn from attacked training images, then look at attacked test images.
 
-    `images`, `one_for_all` and `worn` are what the other experiments found, so it is not made again.
+    `images` and the `attacker` hold what the other experiments found, so it is not made again.  The attacks that know
+    the detectors are made by `executor`.
     """
-    detectors, test, attacker = setup.detectors, setup.images.test, Attacker(setup, one_for_all, worn)
+    detectors, test = setup.detectors, setup.images.test
+    some = test[np.sort(as_generator(setup.seed).permutation(len(test))[:ADAPTIVE_IMAGES])]
+    hidden = {
+        spot: executor.submit(attacker.attack_unseen, some, options)
+        for spot, options in blind_spots(detectors, some).items()
+    }
     with clock("detect: clean images"):
         apart, clean = scores(detectors, setup.calibration.apart), scores(detectors, setup.images.clean)
     with clock("detect: learn from attacked training images"):
@@ -139,11 +151,10 @@ def detect(
         adversarial = attacker.attack(test, known)
     with clock("detect: look at them"):
         attacks = {name: observer.look(name, test, x_adv) for name, x_adv in adversarial.items()}
-    some = test[np.sort(as_generator(setup.seed).permutation(len(test))[:ADAPTIVE_IMAGES])]
     adaptive = dict[str, dict[str, DetectionResult]]()
     with clock("detect: hide from the detectors"):
-        for spot, options in blind_spots(detectors, some).items():
-            for name, x_adv in attacker.attack_unseen(some, options).items():
+        for spot, made in hidden.items():
+            for name, x_adv in made.result().items():
                 adaptive.setdefault(name, {})[spot] = observer.look(name, some, x_adv)
     return DetectionExperiment(
         thresholds=np.array([threshold(column) for column in observer.with_combined(apart).T]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from attacks.balls.l0 import L0
 from attacks.balls.linf import LInf
 from attacks.images import to_8bit
 from attacks.report.progress import Clock
-from attacks.report.records import SetExperiment
+from attacks.report.records import SetExperiment, SmallSets
 from attacks.report.setup import SHOWN_EPS, Setup
 from attacks.uap.attack import universal
 from minigrad.inputs import Array
@@ -40,22 +41,32 @@ def attack_sets(setup: Setup, clock: Clock) -> SetExperiment:
     """One s is made from the training images and measured on the test images."""
     net, seed, training, test = setup.net, setup.seed, setup.images.training, setup.images.test
     zeros, y = np.zeros(len(training), int), np.zeros(len(test), int)
-    (few, few_y), (mixed_x, mixed_y) = _few_images(setup), _mixed_images(setup)
     with clock("universal: one perturbation for all"):
         made = {eps: universal(net, training, zeros, LInf(eps), rng=seed) for eps in UNIVERSAL_EPS}
         universals = {eps: (result, result.on(net, test, y)) for eps, result in made.items()}
     with clock("universal: the fewest fixed pixels"):
         fixed = universal(net, training[:PAINTED], zeros[:PAINTED], L0(PIXELS), rng=seed)
         by_pixels = [(_rate(net, s, training), _rate(net, s, test), _rate(net, s, test, to_8bit)) for s in fixed.path]
-    with clock("universal: a mixed set, and a few images"):
-        mixed = {eps: universal(net, mixed_x, mixed_y, LInf(eps), rng=seed) for eps in MIXED_EPS}
-        painted = universal(net, few, few_y, L0(PIXELS))
-        rates: dict[str, list[tuple[float, float]]] = {
-            "linf": [(eps, universal(net, few, few_y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
-            "l0": list(enumerate([0.0, *(_rate(net, s, few) for s in painted.path)])),
-        }
     _, gradient = Margin.from_labels(net, training, zeros).value_and_gradient(training)  # (m, d)
-    return SetExperiment(universals, fixed, by_pixels, rates, mixed, gradient.mean(axis=0))
+    return SetExperiment(universals, fixed, by_pixels, gradient.mean(axis=0))
+
+
+def ask_small_sets(executor: Executor, setup: Setup) -> Future[SmallSets]:
+    """The sets that lower bounds are for, attacked by `executor`."""
+    (x, _), (mixed_x, mixed_y) = _few_images(setup), _mixed_images(setup)
+    return executor.submit(attack_small_sets, setup.net, x, mixed_x, mixed_y, setup.seed)
+
+
+def attack_small_sets(net: MLP, x: Array, mixed_x: Array, mixed_y: Array, seed: int) -> SmallSets:
+    """One s for all of x (n, d), of class 0, and one for all of a mixed set (m, d): what a worker does."""
+    y = np.zeros(len(x), int)
+    mixed = {eps: universal(net, mixed_x, mixed_y, LInf(eps), rng=seed) for eps in MIXED_EPS}
+    painted = universal(net, x, y, L0(PIXELS))
+    rates: dict[str, list[tuple[float, float]]] = {
+        "linf": [(eps, universal(net, x, y, LInf(eps), rng=seed).rate) for eps in FEW_EPS],
+        "l0": list(enumerate([0.0, *(_rate(net, s, x) for s in painted.path)])),
+    }
+    return SmallSets(rates, mixed)
 
 
 def _few_images(setup: Setup) -> tuple[Array, Array]:

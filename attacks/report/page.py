@@ -59,5 +59,6 @@ def picture(png: bytes, alt: str, wide: bool) -> str:
     """A PNG inside the page.  Its header says how large it is, so that the text does not move when it is there."""
     width, height = (round(SCALE * int.from_bytes(png[at : at + 4], "big")) for at in (16, 20))
     data, alt = base64.b64encode(png).decode(), escape(unescape(alt))
-    image = f'<img alt="{alt}" width="{width}" height="{height}" src="data:image/png;base64,{data}">'
+    size = f'width="{width}" height="{height}" style="--wide:{width}px"'
+    image = f'<img alt="{alt}" {size} src="data:image/png;base64,{data}">'
     return f'<div class="scroll">{image}</div>' if wide else image

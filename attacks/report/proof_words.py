@@ -86,12 +86,12 @@ def check_yourself(r: Json) -> str:
     )
 
 
-def set_proved(u: Json, name: str, digits: int) -> str:
+def set_proved(u: Json, what: str, digits: int) -> str:
     """What it takes to fool a set with one s: the certified interval, as the end of a sentence."""
     if u["lower"] is None:
         return "is <strong>impossible, proved</strong>"
     found = f"{ceiled(u['upper'], digits)} found" if u["upper"] is not None else "none found"
-    return f"takes <strong>at least {floored(u['lower'], digits)}{name}, proved</strong> ({found})"
+    return f"takes <strong>{what}at least {floored(u['lower'], digits)}, proved</strong> ({found})"
 
 
 def which_bound(minima: dict[str, Json]) -> str:

@@ -53,9 +53,15 @@ class SetExperiment:
     universals: dict[float, tuple[UniversalResult, UniversalResult]]  # eps: on the training images, held out
     fixed: UniversalResult  # a few fixed pixels, on some of the training images
     by_pixels: list[tuple[float, float, float]]  # after each pixel: rate on the training, held out, held out in bytes
-    few: dict[str, list[tuple[float, float]]]  # norm: radius and rate on the first few images, s made for them
-    mixed: dict[float, UniversalResult]  # eps: on a few images of each digit, each to become the other
     mean_gradient: Array  # (d,) of the margin, over the training images
+
+
+@dataclass(frozen=True, eq=False)
+class SmallSets:
+    """One perturbation for the sets that lower bounds are for, made for them and measured on them."""
+
+    few: dict[str, list[tuple[float, float]]]  # norm: radius and rate on the first few images
+    mixed: dict[float, UniversalResult]  # eps: on a few images of each digit, each to become the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +188,7 @@ class Results:
     setup: Setup
     images: ImageExperiment
     sets: SetExperiment
+    small_sets: SmallSets
     glasses: GlassesExperiment
     detection: DetectionExperiment
     proofs: Proofs

@@ -13,11 +13,11 @@ from typing import Any
 
 from attacks.report.command_line import USUAL, CommandParser, overview
 from attacks.report.defence import defence_of
-from attacks.report.detection import detect
+from attacks.report.detection import Attacker, detect
 from attacks.report.exact import seconds_of
 from attacks.report.figures import draw
 from attacks.report.glasses import attack_with_glasses, frames
-from attacks.report.image_sets import attack_sets, sets_to_bound
+from attacks.report.image_sets import ask_small_sets, attack_sets, sets_to_bound
 from attacks.report.one_image import attack_images
 from attacks.report.progress import Clock, StatusLine, say
 from attacks.report.proof_jobs import ProofJobs
@@ -46,7 +46,6 @@ SECONDS = {
     "proofs of the image shown, beside the attacks": 0.3,
     "universal: one perturbation for all": 4.4,
     "universal: the fewest fixed pixels": 1.8,
-    "universal: a mixed set, and a few images": 2.6,
     "glasses: at several heights": 3.2,
     "glasses: slipping by a pixel": 3.3,
     "detect: clean images": 1.0,
@@ -127,7 +126,9 @@ def make_report(options: Options) -> dict[str, Any]:
     clock = Clock(line, SECONDS)
     setup = set_up(options, clock)
     with workers(options.workers) as executor:
-        executor.submit(import_module, "attacks.report.plots")  # it will draw as well: matplotlib takes a while to load
+        executor.submit(
+            import_module, "attacks.report.picture_plots"
+        )  # it will draw as well: matplotlib takes a while to load
         results = run_experiments(setup, executor, clock)
         with clock("draw"):
             figures = draw(results, executor)
@@ -148,10 +149,12 @@ def run_experiments(setup: Setup, executor: Executor, clock: Clock) -> Results:
     images = attack_images(setup, clock)
     with clock("proofs of the image shown, beside the attacks"):
         jobs.certify_image(images.image_shown)
+    small_sets = ask_small_sets(executor, setup)
     sets = attack_sets(setup, clock)
     glasses = attack_with_glasses(setup, clock)
     jobs.certify_frame(images.image_shown, glasses.worn.mask)
-    detection = detect(setup, images, sets.universals[SHOWN_EPS][0], glasses.worn, clock)
+    attacker = Attacker(setup.net, setup.seed, setup.images.training, sets.universals[SHOWN_EPS][0], glasses.worn)
+    detection = detect(setup, images, attacker, executor, clock)
     with clock("wait for the proofs"):
-        proofs = jobs.results()
-    return Results(setup, images, sets, glasses, detection, proofs, defence_of(setup, images.image_shown))
+        proofs, small = jobs.results(), small_sets.result()
+    return Results(setup, images, sets, small, glasses, detection, proofs, defence_of(setup, images.image_shown))

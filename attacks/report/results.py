@@ -29,6 +29,7 @@ from attacks.report.records import (
     Results,
     SetExperiment,
     SetProof,
+    SmallSets,
 )
 from attacks.report.setup import SHOWN_EPS
 from attacks.result import AttackResult
@@ -61,7 +62,7 @@ def numbers(r: Results) -> Json:
             "shown": _shown(r.images, r.proofs),
             "exact": _exact(r),
             **_images(r.images),
-            **_sets(r.sets, r.proofs.sets),
+            **_sets(r.sets, r.small_sets, r.proofs.sets),
             "glasses": _glasses(r.glasses, r.proofs.fillings),
             **_detection(r.detection),
             "defence": r.defence.measured if r.defence else None,
@@ -167,7 +168,7 @@ def _touched(result: AttackResult) -> float:
     return float(np.mean([len(np.unique(pixels[pixels >= 0])) for pixels in result.trace.pixel]))
 
 
-def _sets(e: SetExperiment, proofs: dict[str, SetProof]) -> Json:
+def _sets(e: SetExperiment, small: SmallSets, proofs: dict[str, SetProof]) -> Json:
     """One perturbation for many images."""
     return {
         "universal": [
@@ -187,14 +188,16 @@ def _sets(e: SetExperiment, proofs: dict[str, SetProof]) -> Json:
             for k, (on_set, held_out, in_bytes) in enumerate(e.by_pixels)
         ],
         "universal_minimum": {
-            name: {"lower": p.lower, "upper": _found(e, name, p), "quantile": p.quantile, "images": len(p.own)}
+            name: {"lower": p.lower, "upper": _found(small, name, p), "quantile": p.quantile, "images": len(p.own)}
             for name, p in proofs.items()
         },
-        "mixed": [{"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in e.mixed.items()],
+        "mixed": [
+            {"eps": eps, "rate": result.rate, "rate_8bit": result.rate_8bit} for eps, result in small.mixed.items()
+        ],
     }
 
 
-def _found(e: SetExperiment, name: str, p: SetProof) -> float:
+def _found(e: SmallSets, name: str, p: SetProof) -> float:
     """The smallest radius at which one s was seen to fool the whole set, by the proof's own attack or by the others."""
     few = ((s.radius, s.rate) for s in e.mixed.values()) if name == "mixed" else e.few[name]
     return min([p.upper, *(float(radius) for radius, rate in few if rate == 1)])

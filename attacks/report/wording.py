@@ -133,7 +133,7 @@ def _universal(r: Json) -> dict[str, str]:
     return {
         "universal_rate": rate(at["rate_held_out"], r["images"]["correct"]),
         "set_images": str(minima["linf"]["images"]),
-        "set_eps_proved": set_proved(minima["linf"], " of eps", 4),
+        "set_eps_proved": set_proved(minima["linf"], "an eps of ", 4),
         "set_pixels_proved": set_proved(minima["l0"], "", 0),
         "which_bound": which_bound(minima),
         **_mixed_set(r),
@@ -149,7 +149,7 @@ def _mixed_set(r: Json) -> dict[str, str]:
     rates = ", ".join(f"{percent(row['rate'], 0)} at eps {row['eps']:.2f}" for row in r["mixed"])
     return {
         "mixed_set": f"<p><strong>A mixed set</strong> of {mixed['images']} images, {a} and {b}, is harder, because "
-        f"the two want opposite changes. To fool all of them {set_proved(mixed, ' of eps', 4)}.</p>",
+        f"the two want opposite changes. To fool all of them {set_proved(mixed, 'an eps of ', 4)}.</p>",
         "mixed_rates": f"<p>Of the mixed set one s fools {rates}.</p>",
     }
 

@@ -3,7 +3,7 @@
 The experiments have tests of their own.
 """
 
-from functools import partial, partialmethod
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -11,6 +11,7 @@ import attacks.proofs.set_minimum
 import attacks.report.detection
 import attacks.report.glasses
 import attacks.report.image_sets
+import attacks.report.plots
 import attacks.report.proof_jobs
 import attacks.report.setup
 import attacks.uap.linear_program
@@ -41,9 +42,5 @@ def make_network_small(patch):
 
 def make_figures_small(patch):
     """A few pixels each, and no layout: for tests that do not look at them.  Half of a quick report is drawing."""
-    patch.setattr(Figure, "savefig", partialmethod(_coarse, savefig=Figure.savefig))
+    patch.setattr(attacks.report.plots, "DPI", 20)
     patch.setattr(Figure, "set_layout_engine", lambda *_, **__: None)
-
-
-def _coarse(figure, *given, savefig, **options):
-    return savefig(figure, *given, **options | {"dpi": 20})

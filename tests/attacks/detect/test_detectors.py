@@ -4,10 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import median_filter
 
 from attacks.detect.adaptive import blind_spots
 from attacks.detect.combined import Combined
-from attacks.detect.detectors import DETECTORS, FittedDetectors, isolated, neighbour, scores, squeezed, subspace, unused
+from attacks.detect.detectors import (
+    CACHED,
+    DETECTORS,
+    FittedDetectors,
+    isolated,
+    median_of_nine,
+    neighbour,
+    scores,
+    squeezed,
+    subspace,
+    unused,
+)
 from attacks.detect.statistics import auc, auc_interval, roc, share_interval, threshold
 from attacks.report.setup import CALIBRATION, CalibrationSplit
 from minigrad import MLP
@@ -34,6 +46,14 @@ def test_what_training_images_never_do(fitted):
     changed = x.copy()
     changed[:, 5], changed[:, 11] = 0.25, 0.5
     assert unused(m, changed).tolist() == [0.75] * 60
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (3, 5), (1, 4), (2, 2), (1, 1)])
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_the_median_is_that_of_scipy_to_the_last_bit(shape, levels):
+    x = np.random.default_rng(0).integers(0, levels, (CACHED + 1, shape[0] * shape[1])) / levels
+    slow = median_filter(x.reshape(-1, *shape), size=(1, 3, 3), mode="nearest").reshape(x.shape)
+    np.testing.assert_array_equal(median_of_nine(x, shape), slow)
 
 
 def test_a_single_pixel_is_isolated_and_a_stroke_is_not(fitted):

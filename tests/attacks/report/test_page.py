@@ -200,9 +200,9 @@ def test_one_can_tell_only_where_clean_images_pass(share, alarms, said):
 
 def test_bounds_of_sets_are_worded_as_they_are():
     u = {"images": 20, "lower": 0.03829, "upper": 0.06251, "quantile": 0.03829}
-    assert set_proved(u, " of eps", 4) == "takes <strong>at least 0.0382 of eps, proved</strong> (0.0626 found)"
-    assert "(none found)" in set_proved(u | {"upper": None}, " of eps", 4)
-    assert "impossible, proved" in set_proved(u | {"lower": None}, " of eps", 4)
+    assert set_proved(u, "an eps of ", 4) == "takes <strong>an eps of at least 0.0382, proved</strong> (0.0626 found)"
+    assert "(none found)" in set_proved(u | {"upper": None}, "an eps of ", 4)
+    assert "impossible, proved" in set_proved(u | {"lower": None}, "an eps of ", 4)
     assert "adds nothing" in which_bound({"linf": u, "l0": u | {"lower": None}})
     assert "raises the bound for eps;" in which_bound({"linf": u | {"quantile": 0.03}, "l0": u})
 

@@ -90,5 +90,5 @@ def test_on_paper_it_is_short(text, visit):
     sheets = page.pdf(prefer_css_page_size=True)
     assert 4 < len(re.findall(rb"/Type\s*/Page\b", sheets)) <= PAGES
     page.emulate_media(media="print")
-    whole = "[...document.querySelectorAll('figure, .pair, .answer, table')].map(e => getComputedStyle(e).breakInside)"
+    whole = "[...document.querySelectorAll('figure, .pair, p, table')].map(e => getComputedStyle(e).breakInside)"
     assert set(page.evaluate(whole)) == {"avoid"}
