@@ -25,7 +25,7 @@ from minigrad.inputs import Array, as_images
 from minigrad.mlp import MLP
 
 DATA, DIGITS = "@DATA@", ("@A@", "@B@")  # where the template takes the JSON and the names of the classes
-SCRIPTS = "network", "attack", "drawing", "state", "link", "words", "canvas", "input", "page"  # later ones use earlier
+SCRIPTS = "network", "attack", "drawing", "state", "link", "words", "canvas", "input", "render", "page"
 OWN = "own"  # the id of the report's network, and of its image
 LARGEST_16BIT = 65504.0
 

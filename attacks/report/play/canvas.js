@@ -19,15 +19,17 @@ function frame() {
   return { row: view.row, column: view.column, rows: Math.ceil(rows / 2), columns: Math.ceil(columns / 2) };
 }
 function lookAt(pixel, centre = false) {                     // move the window so that the pixel is in it
-  const f = { rows: Math.ceil(rows / 2), columns: Math.ceil(columns / 2) }, row = Math.floor(pixel / columns), column = pixel % columns;
+  const f = { rows: Math.ceil(rows / 2), columns: Math.ceil(columns / 2) };
+  const row = Math.floor(pixel / columns), column = pixel % columns;
   const within = (v, most) => Math.min(most, Math.max(0, v));
-  const next = (first, at, size) => (centre ? at - Math.floor(size / 2) : at < first ? at : at >= first + size ? at - size + 1 : first);
+  const next = (first, at, size) => (centre ? at - Math.floor(size / 2) : Math.min(at, Math.max(first, at - size + 1)));
   view.row = within(next(view.row, row, f.rows), rows - f.rows);
   view.column = within(next(view.column, column, f.columns), columns - f.columns);
 }
 function pixelAt(event) {                                    // under the pointer; -1 beside the picture
   const area = canvas.getBoundingClientRect(), f = frame();
-  const column = Math.floor(((event.clientX - area.left) / area.width) * f.columns), row = Math.floor(((event.clientY - area.top) / area.height) * f.rows);
+  const column = Math.floor(((event.clientX - area.left) / area.width) * f.columns);
+  const row = Math.floor(((event.clientY - area.top) / area.height) * f.rows);
   return row < 0 || column < 0 || row >= f.rows || column >= f.columns ? -1 : (f.row + row) * columns + f.column + column;
 }
 
@@ -50,7 +52,11 @@ function paint(x, g) {
     }
   }
   pen.lineWidth = 3;
-  const outline = (i, colour) => { const [left, top] = area(i); pen.strokeStyle = colour; pen.strokeRect(left + 1.5, top + 1.5, width - 3, height - 3); };
+  const outline = (i, colour) => {
+    const [left, top] = area(i);
+    pen.strokeStyle = colour;
+    pen.strokeRect(left + 1.5, top + 1.5, width - 3, height - 3);
+  };
   if (state.mode !== "pixels") return;
   for (const i of shown) if (i in state.changes) outline(i, "#D55E00");
   if (keyboard && shown.includes(cursor)) outline(cursor, "#56B4E9");
@@ -64,7 +70,11 @@ function paintPad() {                                        // the ink as it is
   else greyInto(canvas, ink, PAD, PAD);
   pen.strokeStyle = "#777"; pen.lineWidth = 2;
   pen.strokeRect(1, 1, canvas.width - 2, canvas.height - 2);
-  if (keyboard) { pen.strokeStyle = "#56B4E9"; pen.beginPath(); pen.arc((padPen[0] * canvas.width) / PAD, (padPen[1] * canvas.height) / PAD, 24, 0, 7); pen.stroke(); }
+  if (!keyboard) return;
+  pen.strokeStyle = "#56B4E9";
+  pen.beginPath();
+  pen.arc((padPen[0] * canvas.width) / PAD, (padPen[1] * canvas.height) / PAD, (PEN * canvas.width) / PAD, 0, 2 * Math.PI);
+  pen.stroke();
 }
 function greyInto(target, values, width, height, smooth = false) {       // values 0..1, row by row, over the whole canvas
   const small = document.createElement("canvas");
@@ -91,8 +101,9 @@ function paintTransformation() {
   const ink = inkOf(strokesNow()), made = normalise(ink);
   find("transformation").hidden = state.mode !== "draw";
   for (const id of ["ink", "boxed", "centred"]) { const c = find(id); c.getContext("2d").clearRect(0, 0, c.width, c.height); }
-  if (!made) { find("steps").textContent = "Your ink is cut out, scaled into 20 × 20 and centred in 28 × 28, as MNIST’s digits were."; return; }
-  const { box, ratio, top, left, small } = made, pen = find("ink").getContext("2d"), unit = find("ink").width / PAD;
+  find("steps").textContent = stepsSentence(made);
+  if (!made) return;
+  const { box, small } = made, pen = find("ink").getContext("2d"), unit = find("ink").width / PAD;
   greyInto(find("ink"), ink, PAD, PAD, true);
   pen.strokeStyle = "#E69F00"; pen.lineWidth = 2;
   pen.strokeRect(box.left * unit, box.top * unit, (box.right - box.left) * unit, (box.bottom - box.top) * unit);
@@ -100,6 +111,4 @@ function paintTransformation() {
   small.forEach((line, r) => line.forEach((v, c) => { boxed[r * BOX + c] = v; }));
   greyInto(find("boxed"), boxed, BOX, BOX);
   greyInto(find("centred"), made.x, SIDE, SIDE);
-  find("steps").textContent = `Your ink’s box, ${box.bottom - box.top} × ${box.right - box.left} of ${PAD}, is scaled by ${ratio.toFixed(3)} to ${made.rows} × ${made.columns}, which fits 20 × 20; `
-    + `then row ${top}, column ${left} of 28 × 28 puts its centre of mass into the middle, as MNIST was made (LeCun et al. 1998).`;
 }

@@ -15,7 +15,8 @@ function inkOf(strokes) {
 }
 function paintSegment(ink, [x1, y1], [x2, y2]) {
   const dx = x2 - x1, dy = y2 - y1, length = dx * dx + dy * dy, reach = PEN + 1;
-  const from = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach)), to = (a, b) => Math.min(PAD - 1, Math.ceil(Math.max(a, b) + reach));
+  const from = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - reach));
+  const to = (a, b) => Math.min(PAD - 1, Math.ceil(Math.max(a, b) + reach));
   for (let row = from(y1, y2); row <= to(y1, y2); row++) {
     for (let column = from(x1, x2); column <= to(x1, x2); column++) {
       const px = column + 0.5 - x1, py = row + 0.5 - y1;
@@ -27,14 +28,14 @@ function paintSegment(ink, [x1, y1], [x2, y2]) {
 }
 
 function boundingBox(ink, side) {    // { top, left, bottom, right }, the last two behind the ink; null without ink
-  let box = null;
+  let [top, left, bottom, right] = [side, side, 0, 0];
   ink.forEach((v, i) => {
     if (v <= 0) return;
     const row = Math.floor(i / side), column = i % side;
-    box = box ?? { top: row, left: column, bottom: row + 1, right: column + 1 };
-    box = { top: Math.min(box.top, row), left: Math.min(box.left, column), bottom: Math.max(box.bottom, row + 1), right: Math.max(box.right, column + 1) };
+    [top, left] = [Math.min(top, row), Math.min(left, column)];
+    [bottom, right] = [Math.max(bottom, row + 1), Math.max(right, column + 1)];
   });
-  return box;
+  return bottom ? { top, left, bottom, right } : null;
 }
 
 // Means over the areas of the new pixels: new pixel j covers [j old/size, (j + 1) old/size), so that along one axis

@@ -42,14 +42,21 @@ canvas.addEventListener("pointerdown", (event) => {
   if (state.mode !== "pixels" || pixel < 0) return;
   canvas.setPointerCapture(event.pointerId);
   press = { pixel, last: pixel, y: event.clientY, sort: `press ${event.timeStamp}`, dragged: false, grey: false };
-  press.timer = setTimeout(() => { press.grey = true; press.value = current()[pixel]; cursor = pixel; keyboard = true; render(); say("Grey: move up for brighter, down for darker."); }, HOLD);
+  press.timer = setTimeout(() => {
+    Object.assign(press, { grey: true, value: current()[pixel] });
+    cursor = pixel;
+    keyboard = true;
+    render();
+    say("Grey: move up for brighter, down for darker.");
+  }, HOLD);
 });
 canvas.addEventListener("pointermove", (event) => {
   if (live) { live.push(padPoint(event)); liveImage = normalise(inkOf(strokesNow()))?.x ?? null; render(); return; }
   if (!press) return;
   if (press.grey) {
     const value = asGrey(toByte(clip(press.value + (press.y - event.clientY) / FULL)));
-    setPixel(press.pixel, value, press.sort);
+    press.dragged ||= event.clientY !== press.y;
+    if (press.dragged) setPixel(press.pixel, value, press.sort);
     return;
   }
   const pixel = pixelAt(event);
@@ -62,16 +69,16 @@ canvas.addEventListener("pointermove", (event) => {
 canvas.addEventListener("pointerup", () => {
   if (live) { const stroke = live; live = null; addStroke(stroke); return; }
   if (!press) return;
-  const { pixel, dragged, grey, timer } = press;
+  const { pixel, dragged, timer } = press;
   clearTimeout(timer);
   press = null;
   cursor = pixel;
   kind = null;
-  if (!dragged && !grey) change(pixel);
+  if (!dragged) change(pixel);        // also after a long press that went nowhere
 });
 canvas.addEventListener("pointercancel", () => { clearTimeout(press?.timer); press = live = liveImage = null; render(); });
 canvas.addEventListener("contextmenu", (event) => event.preventDefault());   // a long press asks for one on a phone
-canvas.addEventListener("wheel", (event) => {                                // only where the picture has the focus: else the page scrolls
+canvas.addEventListener("wheel", (event) => {                // where the picture has the focus: else the page scrolls
   const pixel = pixelAt(event);
   if (state.mode !== "pixels" || document.activeElement !== canvas || pixel < 0) return;
   event.preventDefault();
@@ -82,7 +89,8 @@ canvas.addEventListener("wheel", (event) => {                                // 
 function between(from, to) {         // the pixels on the way, without the first: a fast hand skips some
   const [r1, c1, r2, c2] = [Math.floor(from / columns), from % columns, Math.floor(to / columns), to % columns];
   const n = Math.max(Math.abs(r2 - r1), Math.abs(c2 - c1));
-  return Array.from({ length: n }, (_, k) => Math.round(r1 + ((r2 - r1) * (k + 1)) / n) * columns + Math.round(c1 + ((c2 - c1) * (k + 1)) / n));
+  const at = (a, b, k) => Math.round(a + ((b - a) * (k + 1)) / n);
+  return Array.from({ length: n }, (_, k) => at(r1, r2, k) * columns + at(c1, c2, k));
 }
 
 // ---------------------------------------------------------------- keys

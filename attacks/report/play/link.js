@@ -2,7 +2,8 @@
 // read, or that is about another network, changes nothing, and the page says so in one sentence.
 
 function toHash(s) {
-  const fields = new URLSearchParams({ v: "1", network: s.network, picture: s.picture, goal: s.goal, mode: s.mode, how: s.how, eps: String(epsAt(s.position)) });
+  const { network: id, picture: shown, goal, mode, how, position } = s;
+  const fields = new URLSearchParams({ v: "1", network: id, picture: shown, goal, mode, how, eps: String(epsAt(position)) });
   fields.set("key", networks.find((n) => n.id === s.network).key);
   fields.set("changes", Object.entries(s.changes).map(([i, v]) => `${i}_${v}`).join("~"));
   if (s.drawn) fields.set("drawn", btoa(String.fromCharCode(...Array.from(s.drawn.x, toByte))));
@@ -24,8 +25,8 @@ function fromHash(hash) {            // a state, or null for an empty hash; thro
   const e = Number(get("eps") || NaN);
   expect(e >= 0 && e <= TOP, "eps");
   return fitting({
-    network: net.id, picture: get("picture"), goal: get("goal"), mode: get("mode"), how: get("how"), position: Math.round((e / TOP) * LAST),
-    changes: changesFrom(get("changes"), expect), drawn: drawnFrom(fields.get("drawn"), expect),
+    network: net.id, picture: get("picture"), goal: get("goal"), mode: get("mode"), how: get("how"),
+    position: Math.round((e / TOP) * LAST), changes: changesFrom(get("changes"), expect), drawn: drawnFrom(fields.get("drawn"), expect),
   });
 }
 function changesFrom(text, expect) {

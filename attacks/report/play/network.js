@@ -62,7 +62,10 @@ class Network {
 
   reading(x) {                       // the class that it says, and how sure it is: softmax, or the sigmoid of one logit
     const N = this.logits(x);
-    if (N.length === 1) return { says: N[0] > this.threshold ? 1 : 0, sure: 1 / (1 + Math.exp(-Math.abs(N[0] - this.threshold))) };
+    if (N.length === 1) {
+      const above = N[0] - this.threshold;
+      return { says: above > 0 ? 1 : 0, sure: 1 / (1 + Math.exp(-Math.abs(above))) };
+    }
     const says = N.indexOf(Math.max(...N));
     return { says, sure: 1 / N.reduce((sum, v) => sum + Math.exp(v - N[says]), 0) };
   }

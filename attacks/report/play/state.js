@@ -11,7 +11,8 @@
 const given = JSON.parse(document.getElementById("given").textContent);
 const { rows, columns } = given, LAST = 2000;
 const networks = given.networks.map((n) => new Network(n));
-const pictures = given.pictures.map((p) => ({ ...p, x: typeof p.x === "string" ? Float64Array.from(bytesOf(p.x), asGrey) : Float64Array.from(p.x) }));
+const imageOf = (x) => (typeof x === "string" ? Float64Array.from(bytesOf(x), asGrey) : Float64Array.from(x));
+const pictures = given.pictures.map((p) => ({ ...p, x: imageOf(p.x) }));
 const universals = given.universals.map((u) => ({ eps: u.eps, s: unpack(u.s) }));
 const TOP = Math.max(0.4, 1.5 * (proofOf("own", "own", "any", "linf")?.upper ?? 0), ...universals.map((u) => u.eps));
 const epsAt = (position) => (position / LAST) * TOP;
@@ -32,7 +33,8 @@ const eps = () => epsAt(state.position);
 const BLANK = new Float64Array(rows * columns);
 const startImage = () => picture()?.x ?? liveImage ?? state.drawn?.x ?? BLANK;
 const label = () => picture()?.label ?? network().reading(startImage()).says;  // of a drawing: what the network reads
-const question = () => ({ network: network(), x: startImage(), y: label(), goal: state.goal === "any" ? "any" : Number(state.goal) });
+const goalFor = (y) => (state.goal === "any" || Number(state.goal) === y ? "any" : Number(state.goal));
+const question = () => ({ network: network(), x: startImage(), y: label(), goal: goalFor(label()) });
 const proved = (norm) => proofOf(state.network, state.picture, state.goal, norm);
 
 // A state that fits together: own network and own picture belong to each other, a goal is another class, and so on.
@@ -75,13 +77,16 @@ function current() {
   return state.how === "steps" ? signSteps(question(), eps()).x : signStep(question(), x, eps(), eps());
 }
 function sizeOf(x) {                 // how many pixels differ from the image, and by how much at most
-  const x0 = startImage();
-  return x.reduce(({ used, largest }, v, i) => ({ used: used + (v !== x0[i]), largest: Math.max(largest, Math.abs(v - x0[i])) }), { used: 0, largest: 0 });
+  const moved = Array.from(startImage(), (v, i) => Math.abs(x[i] - v));
+  return { used: moved.filter((s) => s > 0).length, largest: Math.max(...moved) };
 }
 
 // ---------------------------------------------------------------- the reader's best, where the browser keeps it
 
-const bestKey = () => ["beat-the-proof", network().key, state.picture === "own" ? `${given.number}` : state.picture, state.goal, state.mode].join(" ");
+function bestKey() {                 // not the same for two networks, or two images of one network
+  const image = state.picture === "own" ? given.number : state.picture;
+  return ["beat-the-proof", network().key, image, state.goal, state.mode].join(" ");
+}
 function best() {                    // null: none yet, or a browser that keeps nothing for a page opened as a file
   try {
     const kept = Number(localStorage.getItem(bestKey()));

@@ -12,7 +12,10 @@ function ceiled(v, digits) {
 const percent = (p) => `${(100 * p).toFixed(p > 0.999 ? 2 : 1)}%`;
 const pixels = (n) => `${n} pixel${n === 1 ? "" : "s"}`;
 const nameOf = (j) => network().classes[j];
-const goalName = () => (state.goal !== "any" ? nameOf(state.goal) : network().classes.length < 3 ? nameOf(1 - label()) : "another digit");
+function goalName() {
+  if (state.goal !== "any") return nameOf(state.goal);
+  return network().classes.length < 3 ? nameOf(1 - label()) : "another digit";
+}
 
 // What to do first, of which the words between asterisks are a button's.
 const FIRST = {
@@ -23,11 +26,12 @@ const FIRST = {
   draw: "Draw one digit, large. Then press *Attack it*.",
 };
 const INTROS = {
-  pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time to undo. Drag to paint. Hold it, or turn the wheel on it after a click, for a grey. Zoom where a finger is wider than a pixel.",
-  sign: "Slide eps: every pixel moves by eps along the sign of its derivative, as far as black and white let it. How small can eps be?",
+  pixels: "Click a pixel: it turns white or black, whichever the Jacobian says helps; click again for the other end, a third time "
+    + "to undo. Drag to paint. Hold it, or turn the wheel on it after a click, for a grey. Zoom where a finger is wider than a pixel.",
+  sign: "Every pixel moves by eps along the sign of its derivative, as far as black and white let it. How small can eps be?",
   universal: "Slide eps: one perturbation, made from training images, is added to this @A@ as to every other.",
   glasses: "One pattern on a pair of glasses, worn by this @A@ as by every other.",
-  draw: "Draw one digit, large, with the mouse or a finger; by key: arrows move the pen, Space puts it down or lifts it. Then press “Attack it”.",
+  draw: "With the mouse or a finger; by key: arrows move the pen, and Space puts it down or lifts it.",
 };
 
 function verdict(x, m) {
@@ -42,17 +46,20 @@ function verdict(x, m) {
 
 function proofSentence() {
   const l0 = proved("l0"), linf = proved("linf");
-  if (state.mode === "draw") return "Nothing is proved of a drawing: attacks on it are found here, and you can have it proved (below).";
+  if (state.mode === "draw") return "Nothing is proved of a drawing: attacks on it are found here, and you can have it proved.";
   if (state.mode === "glasses") return "The same pattern for every @A@: anything is allowed, inside the frame only.";
   if (state.mode === "pixels") return l0 ? pixelProof(l0) : unproved();
   if (!linf) return unproved();
   if (state.mode === "universal") {
     if (linf.lower === null) return "Proved: no eps works on this @A@, so no s fools every @A@.";
-    return linf.lower > 0 ? `Proved: no s below eps ${floored(linf.lower, 5)} fools this @A@, so none fools every @A@.` : "Nothing is proved about eps.";
+    if (linf.lower === 0) return "Nothing is proved about eps.";
+    return `Proved: no s below eps ${floored(linf.lower, 5)} fools this @A@, so none fools every @A@.`;
   }
   if (linf.lower === null) return "Proved: no eps works, however large.";
-  const below = linf.lower > 0 ? `Proved: nothing below eps ${floored(linf.lower, 5)} can do it, however it is made.` : "Nothing is proved about eps.";
-  return linf.upper === null ? `${below} Nothing is known to.` : `${below} The best known needs ${ceiled(linf.upper, 5)}; one step along the sign may need more.`;
+  const below = linf.lower > 0 ? `Proved: nothing below eps ${floored(linf.lower, 5)} can do it, however it is made.`
+    : "Nothing is proved about eps.";
+  if (linf.upper === null) return `${below} Nothing is known to.`;
+  return `${below} The best known needs ${ceiled(linf.upper, 5)}; one step along the sign may need more.`;
 }
 function pixelProof({ lower, upper }) {
   if (upper === 0) return "The network misreads this image as it is.";
@@ -61,14 +68,18 @@ function pixelProof({ lower, upper }) {
   if (upper === null) return `${impossible} No number of pixels is known to.`;
   return `${impossible} ${upper === lower ? "Some" : "The best known is"} ${pixels(upper)}${upper === lower ? " can." : "."}`;
 }
-const unproved = () => (picture() ? "Nothing is proved about this goal: choose one with a proof." : "Found, not proved: nobody has proved anything about your drawing. Below is how to.");
+function unproved() {
+  if (picture()) return "Nothing is proved about this goal: choose one with a proof.";
+  return "Found, not proved: nobody has proved anything about your drawing. Below is how to.";
+}
 
 // The proof's size and who checked it; nothing where a proof claims nothing.
 function checkSentence() {
-  const p = state.mode === "pixels" ? proved("l0") : proved("linf");
-  if (!p || state.mode === "draw" || state.mode === "glasses" || p.upper === 0 || !(p.lower === null || p.lower > (state.mode === "pixels" ? 1 : 0))) return "";
+  const { mode } = state, p = mode === "pixels" ? proved("l0") : proved("linf"), nothing = mode === "pixels" ? 1 : 0;
+  if (!p || mode === "draw" || mode === "glasses" || (p.lower !== null && p.lower <= nothing)) return "";
   const cases = `${p.parts} case${p.parts === 1 ? "" : "s"}`;
-  if (p.bytes) return `The proof: ${cases}, ${(p.bytes / 1000).toFixed(1)} kB, checked without rounding (in whole numbers) by attacks/checker.py.`;
+  const size = (p.bytes / 1000).toFixed(1);
+  if (p.bytes) return `The proof: ${cases}, ${size} kB, checked without rounding (in whole numbers) by attacks/checker.py.`;
   return `The proof: ${cases}, searched with every rounding error charged; the exact checker has not seen it.`;
 }
 
@@ -88,7 +99,8 @@ function pixelWin(n, p) {
   const seen = p.bytes ? ` (${(p.bytes / 1000).toFixed(1)} kB of proof, checked exactly by attacks/checker.py)` : "";
   if (n === p.lower) return `${pixels(n)}. Nobody can do better: ${impossible}${seen}.`;
   if (p.upper === null || n < p.upper) return `${pixels(n)}: a record! Nobody knew so few; ${impossible}.`;
-  const open = p.lower === p.upper ? `, and ${impossible}` : `; ${impossible}, and whether ${p.upper - 1 > p.lower ? `${p.lower} to ` : ""}${p.upper - 1} are enough is open`;
+  const between = `${p.upper - 1 > p.lower ? `${p.lower} to ` : ""}${p.upper - 1}`;
+  const open = p.lower === p.upper ? `, and ${impossible}` : `; ${impossible}, and whether ${between} are enough is open`;
   return n === p.upper ? `${pixels(n)}, as few as anybody knows${open}.` : `${pixels(n)}. ${p.upper} are known to suffice${open}.`;
 }
 function epsWin(largest, p) {
@@ -97,15 +109,17 @@ function epsWin(largest, p) {
   if (p.lower >= 0.98 * largest) return `${mine}. Nobody can do better by 2%: ${below}.`;
   const least = p.upper === null ? Infinity : Number(ceiled(p.upper, 5)), reached = Number(ceiled(largest, 5));
   if (reached < least) return `${mine}: a record! Nobody knew so little; ${below}.`;
-  return reached === least ? `${mine}, as little as anybody knows; ${below}.` : `${mine}. ${ceiled(p.upper, 4)} is known to suffice; ${below}.`;
+  if (reached === least) return `${mine}, as little as anybody knows; ${below}.`;
+  return `${mine}. ${ceiled(p.upper, 4)} is known to suffice; ${below}.`;
 }
 function statusSentence({ used, largest }) {
   if (state.mode === "draw") return state.drawn ? "Press “Attack it”, or go on drawing." : "One digit, large.";
   if (state.mode === "pixels") return `${pixels(used)} changed.`;
   if (state.mode === "universal" && universals.length) {
     const { eps: made } = allowed(eps()), sizes = universals.map((u) => u.eps).join(", ");
-    return made ? `The s made for eps ${made}: ${pixels(used)} changed, none by more than ${ceiled(largest, 4)}. (There is one for eps ${sizes}.)`
-      : `No s is that small: there is one for eps ${sizes}.`;
+    if (!made) return `No s is that small: there is one for eps ${sizes}.`;
+    const by = `${pixels(used)} changed, none by more than ${ceiled(largest, 4)}`;
+    return `The s made for eps ${made}: ${by}. (There is one for eps ${sizes}.)`;
   }
   return `${pixels(used)} changed, none by more than ${ceiled(largest, 4)}.`;
 }
@@ -113,10 +127,12 @@ function statusSentence({ used, largest }) {
 // What the same goal costs on each ten-class network, where that is proved: "plain: 3 pixels, ...; robust: ..."
 function differenceSentence() {
   if (!picture()) return foundDifference();
-  const known = networks.map((n) => ({ n, l0: proofOf(n.id, state.picture, state.goal, "l0"), linf: proofOf(n.id, state.picture, state.goal, "linf") })).filter(({ l0, linf }) => l0 && linf);
+  const of = (n, norm) => proofOf(n.id, state.picture, state.goal, norm);
+  const known = networks.map((n) => ({ n, l0: of(n, "l0"), linf: of(n, "linf") })).filter(({ l0, linf }) => l0 && linf);
   if (known.length < 2) return "";
-  const range = (lower, upper, unit) => (lower === upper ? `${lower}${unit}` : upper === null ? `at least ${lower}${unit}` : `${lower} to ${upper}${unit}`);
-  const cost = ({ n, l0, linf }) => `${n.id}: ${range(l0.lower, l0.upper, " pixels")}, eps ${range(floored(linf.lower, 3), linf.upper === null ? null : ceiled(linf.upper, 3), "")}`;
+  const range = (lower, upper) => (lower === upper ? lower : upper === null ? `at least ${lower}` : `${lower} to ${upper}`);
+  const small = ({ lower, upper }) => range(floored(lower, 3), upper === null ? null : ceiled(upper, 3));
+  const cost = ({ n, l0, linf }) => `${n.id}: ${range(l0.lower, l0.upper)} pixels, eps ${small(linf)}`;
   return `Feel the difference, proved for this picture: ${known.map(cost).join("; ")}.`;
 }
 
@@ -127,11 +143,19 @@ function foundDifference() {
   const known = differences.get(state.drawn) ?? {};
   differences.set(state.drawn, known);
   known[state.goal] ??= `Feel the difference, found on your drawing and not proved: ${networks.slice(1).map((n) => {
-    const x = state.drawn.x, y = n.reading(x).says, goal = state.goal === "any" || Number(state.goal) === y ? "any" : Number(state.goal);
-    const position = smallestPosition({ network: n, x, y, goal }, epsAt, LAST);
-    return `${n.id} reads ${n.classes[y]}, and ${position === null ? "nothing was found" : `eps ${ceiled(epsAt(position), 3)} is enough`}`;
+    const x = state.drawn.x, y = n.reading(x).says, position = smallestPosition({ network: n, x, y, goal: goalFor(y) }, epsAt, LAST);
+    const cost = position === null ? "nothing was found" : `eps ${ceiled(epsAt(position), 3)} is enough`;
+    return `${n.id} reads ${n.classes[y]}, and ${cost}`;
   }).join("; ")}.`;
   return known[state.goal];
+}
+
+function stepsSentence(made) {       // how ink becomes the image: what `normalise` did
+  if (!made) return "Your ink is cut out, scaled into 20 × 20 and centred in 28 × 28, as MNIST’s digits were.";
+  const { box, ratio, rows: r, columns: c, top, left } = made;
+  const height = box.bottom - box.top, width = box.right - box.left;
+  return `Your ink’s box, ${height} × ${width} of ${PAD}, is scaled by ${ratio.toFixed(3)} to ${r} × ${c}, which fits 20 × 20; `
+    + `then row ${top}, column ${left} of 28 × 28 puts its centre of mass into the middle, as MNIST was made (LeCun et al. 1998).`;
 }
 
 // ---------------------------------------------------------------- how to have a drawing proved
@@ -140,7 +164,8 @@ function proofLines() {
   const own = state.network === "own", norm = state.mode === "sign" ? "linf" : "l0";
   const target = state.goal === "any" ? "" : `, target=${state.goal}`;
   return [
-    own ? "from attacks import certified_minimum, load_png\nfrom minigrad import MLP\n" : "from attacks import certified_minimum, load_png\nfrom attacks.report.play_nets import load_ten\n",
+    "from attacks import certified_minimum, load_png",
+    own ? "from minigrad import MLP\n" : "from attacks.report.play_nets import load_ten\n",
     own ? 'net = MLP.load("model.npz")  # in the report\'s folder' : `net = load_ten("${state.network}")`,
     'x = load_png("digit.png")',
     `(found,) = certified_minimum(net, x, [${label()}], norm="${norm}"${target}, time_limit=60)`,
