@@ -1,5 +1,6 @@
 """The page to play with: its JavaScript against Python, its words, and what it is made of."""
 
+import json
 import re
 from dataclasses import replace
 from importlib.resources import files
@@ -225,6 +226,26 @@ def test_the_page_is_one_file_that_asks_for_nothing(small, mnist, with_ten):
 def test_other_images_do_without_the_ten_digits_and_say_so(small, mnist):
     assert "Drawing a digit, and the networks of ten digits, are for MNIST" in page_of(small)
     assert 'value="drawn"' not in page_of(small) and 'value="drawn"' in mnist
+
+
+def test_the_report_writes_it_with_the_ten_digits(written):
+    content = (written.out / "play.html").read_text("utf-8")
+    given = given_of(content)
+    assert given["drawing"] and [n["id"] for n in given["networks"]] == ["own", "plain", "robust"]
+    assert len(given["pictures"]) == 21 and 'value="drawn"' in content
+
+
+def given_of(content):
+    return json.loads(content.split('id="given">')[1].split("</script>")[0])
+
+
+def test_a_file_that_proves_less_than_the_page_says_is_not_named(small):
+    """An interval may be narrower than its certificate, by what other proofs say; the checker has not seen those."""
+    for norm in ("l0", "linf"):
+        narrower = replace(small.proved[norm], lower=np.nextafter(small.proved[norm].lower, np.inf))
+        for interval, size in ((small.proved[norm], len(small.exact[norm].content)), (narrower, None)):
+            page = page_of(small, proved=small.proved | {norm: interval})
+            assert given_of(page)["proved"]["own"]["own"]["any"][norm]["bytes"] == size
 
 
 def test_each_script_is_read_in_one_sitting():
