@@ -65,7 +65,8 @@ def with_links(text: str, folder: Path) -> str:
     """The text of a page in `folder`, with such links."""
     pages = {f"docs/{page}.md" for page in PAGES} | set(COPIED) | {PICTURE, NOTEBOOK}
     pages_of = {file.relative_to(ROOT).as_posix(): f"api/{module}.rst" for module, file in modules().items()}
-    pages_of |= {page: page for page in pages} | {"README.md": "index.md"}
+    pages_of |= {page: page for page in pages}
+    pages_of |= {"README.md": "index.md", "docs/examples/README.rst": "gallery/index.rst"}
 
     def one(match: re.Match[str]) -> str:
         picture, text, target, anchor = match.groups()

@@ -8,7 +8,7 @@ alone: `results`, the numbers of `results.json`; `figures` and `curves`, drawn b
 `defence_words`, `tables` and `formats`, which `page` puts into `template.html`; `play` with `play.html`; `write`, the
 folder.  Last the commands: `command_line`, what they share, and `cli`, which loads the one that is called:
 `report_command`, where all of these meet, with `summary`, what it prints; `prove_command` with `prove_options`, `prove`
-and `decisions`, which do not know each other; `check_command`, `compare_command`, `slides`.  `workers` with `pool`,
-`interrupt` and `progress` serve all.  This wing may import every other one, `data` too, and nothing may import this
-wing.  Only `plots` loads matplotlib, so it is imported inside the functions that draw.
+and `decisions` (with `verdict_log`), which do not know each other; `check_command`, `compare_command`, `slides`.
+`workers` with `pool`, `interrupt` and `progress` serve all.  This wing may import every other one, `data` too, and
+nothing may import this wing.  Only `plots` loads matplotlib, so it is imported inside the functions that draw.
 """

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attacks.balls import BALLS
+from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.decide import certify
 from attacks.proofs.task import Limits, Progress
 from attacks.proofs.vnnlib import counterexample_text, read_vnnlib_boxes
@@ -22,7 +24,8 @@ from attacks.report.formats import csv_bytes, json_bytes
 from attacks.report.progress import Bar, StatusLine, say
 from attacks.report.proof_files import write_proofs
 from attacks.report.prove_options import check_numbers, network_and_images, reserved, write_networks
-from attacks.report.workers import workers
+from attacks.report.verdict_log import Decided, VerdictLog
+from attacks.report.workers import SameProcess, workers
 from minigrad import MLP
 from minigrad.inputs import Array
 from minigrad.io.files import write_whole
@@ -50,7 +53,8 @@ def check_question(o: Namespace) -> None:
 def run(o: Namespace) -> dict[str, Any]:
     """A verdict of each image at radius `o.eps`, written to the folder `o.out`; returns the summary.
 
-    The certificate of test image 7 is certificates/7.npz, and there is none where it is open.
+    Run again it goes on (verdict_log.py).  The certificate of test image 7 is certificates/7.npz, and there is none
+    where it is open.
 
     Raises
     ------
@@ -72,33 +76,33 @@ def run(o: Namespace) -> dict[str, Any]:
 
 def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine) -> dict[str, Any]:
     """The verdicts of the images x (n, d) of class 0, written down; `number` (n,) names the test images."""
-    done, begun, bar = list[int](), time.perf_counter(), Bar(f"prove {o.norm} at {o.eps:g}", line)
-
-    def tell(_: object) -> None:
-        done.append(1)
-        bar(Progress.at_pace(len(done), len(x) - len(done), begun, len(done)))
-
     asked = {"norm": o.norm, "eps": o.eps, "time_limit": o.time_limit}
-    futures = []
+    log = VerdictLog(o.out, asked | {"network": fingerprint(net), "digits": list(o.digits), "data": str(o.data)})
+    names: list[int] = number.tolist()
+    left = [(i, row) for i, row in zip(names, x, strict=True) if i not in log.found]
+    begun, bar = time.perf_counter(), Bar(f"prove {o.norm} at {o.eps:g}", line)
     with workers(o.workers if o.workers > 1 else 0) as executor:
-        for row in x:
-            futures.append(executor.submit(decide_one, net.to_arrays(), row, **asked))
-            futures[-1].add_done_callback(tell)
-        verdicts = [future.result() for future in futures]
+        jobs = {i: (net.to_arrays(), row, *asked.values()) for i, row in left}
+        for done, (i, verdict) in enumerate(_decided(executor, jobs), 1):
+            log.add(i, verdict)
+            bar(Progress.at_pace(len(x) - len(left) + done, len(left) - done, begun, done))
+        verdicts = [log.found[i] for i in names]
         results = summary(verdicts, asked)
         if o.proofs:
-            pairs = zip(number.tolist(), (verdict.certificate for verdict in verdicts), strict=True)
-            known = [(i, certificate) for i, certificate in pairs if certificate is not None]
+            known = [(i, v.certificate) for i, v in zip(names, verdicts, strict=True) if v.certificate is not None]
             results["exact"] = write_proofs(o.out, net, known, executor, Bar("proofs for the checker", line))
-    (o.out / "certificates").mkdir(exist_ok=True)
-    for i, verdict in zip(number, verdicts, strict=True):
-        path = o.out / "certificates" / f"{i}.npz"
-        path.unlink(missing_ok=True)  # of an earlier run with another eps
-        if verdict.certificate is not None:
-            verdict.certificate.save(path)
     write_whole(o.out / "table.csv", csv_bytes(number, verdicts, SHOWN))
     write_whole(o.out / "summary.json", json_bytes(results))
     return results
+
+
+def _decided(executor: Executor, jobs: dict[int, tuple[Any, ...]]) -> Iterator[tuple[int, Verdict]]:
+    """Each image's number and verdict, as they come."""
+    if isinstance(executor, SameProcess):
+        yield from ((i, decide_one(*job)) for i, job in jobs.items())
+        return
+    futures = {executor.submit(decide_one, *job): i for i, job in jobs.items()}
+    yield from ((futures[future], future.result()) for future in as_completed(futures))
 
 
 def decide_one(arrays: dict[str, Array], x: Array, norm: str, eps: float, time_limit: float) -> Verdict:
@@ -107,7 +111,7 @@ def decide_one(arrays: dict[str, Array], x: Array, norm: str, eps: float, time_l
     return verdict
 
 
-def summary(verdicts: list[Verdict], asked: dict[str, Any]) -> dict[str, Any]:
+def summary(verdicts: Sequence[Decided], asked: dict[str, Any]) -> dict[str, Any]:
     """The question, and how many images are robust, fooled and open."""
     counts = {status: sum(v.status == status for v in verdicts) for status in ("robust", "fooled", "open")}
     seconds = np.array([v.seconds for v in verdicts])

@@ -22,9 +22,9 @@ DESCRIPTION = """Certify the smallest adversarial perturbation of the first COUN
 digit A: for each an interval, the attack on one side and the proof on the other.  Writes certificates.jsonl (streamed;
 run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz.  With --proofs
 also the folder exact: proofs that its checker.py, which needs NumPy alone, checks without rounding."""
-DECISIONS = """With --eps R: is each image robust at radius R?  Writes table.csv, summary.json, model.npz and a
-certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown; the exit
-status is 0, 10 or 20, and 2 for bad input."""
+DECISIONS = """With --eps R: is each image robust at radius R?  Goes on when run again; writes table.csv, summary.json,
+model.npz and a certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown;
+the exit status is 0, 10 or 20, and 2 for bad input."""
 
 
 def parser() -> CommandParser:

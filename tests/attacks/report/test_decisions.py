@@ -8,6 +8,7 @@ import pytest
 from paths import NETS
 
 from attacks import Certificate
+from attacks.report import decisions
 from attacks.report.cli import main
 from minigrad import MLP
 
@@ -88,7 +89,8 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"), (["--eps", "-1"], "--eps: "), (["--eps", "nan"], "--eps: "),
+        (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"),
+        (["--eps", "-1"], "--eps: "), (["--eps", "nan"], "--eps: "),
         (["--eps", "0.1", "--norm", "l0"], "whole number"), (["--vnnlib", "p.vnnlib"], "--model"),
         (["--vnnlib", "p.vnnlib", "--model", "net.pth"], ".onnx, .nnet, .npz"),
         (["--vnnlib", "p.vnnlib", "--model", "net.npz", "--eps", "1"], "--eps"),
@@ -102,3 +104,56 @@ def test_bad_options_are_one_sentence_and_nothing_is_written(options, words, tmp
     said = capsys.readouterr()
     assert said.err.startswith("error: ") and words in said.err and len(said.err.splitlines()) == 1 and not said.out
     assert not (tmp_path / "p").exists()
+
+
+def in_hand(monkeypatch, *, ends_after=None):
+    """The rows that are decided from now on; Ctrl-C comes with the row after `ends_after`."""
+    rows, real = [], decisions.decide_one
+
+    def decide(arrays, row, *asked):
+        if len(rows) == ends_after:
+            raise KeyboardInterrupt
+        rows.append(row)
+        return real(arrays, row, *asked)
+
+    monkeypatch.setattr(decisions, "decide_one", decide)
+    return rows
+
+
+def table(out):
+    """The table without its seconds."""
+    with (out / "table.csv").open() as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    options = ["--model", SMALL, "--norm", "linf", "--eps", "0.02", "--quiet"]
+    assert main(["prove", *options, "--count", "4", "--out", str(tmp_path / "whole")]) == 0
+    out = tmp_path / "ended"
+    with monkeypatch.context() as patch:
+        assert len(in_hand(patch, ends_after=2)) == 0
+        assert main(["prove", *options, "--count", "4", "--out", str(out)]) == 130
+    assert "run the same command again to go on" in capsys.readouterr().err and not (out / "table.csv").exists()
+    with (out / "verdicts.jsonl").open("ab") as file:
+        file.write(b'{"image": 2, "sta')  # torn
+    first = json.loads((out / "verdicts.jsonl").read_text().splitlines()[1])["image"]
+    damaged = out / "certificates" / f"{first}.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with monkeypatch.context() as patch:
+        rows = in_hand(patch)
+        assert main(["prove", *options, "--count", "4", "--out", str(out)]) == 0
+        assert len(rows) == 3  # two that were open, and the one whose certificate is not what was written
+    assert table(out) == table(tmp_path / "whole")
+    assert main(["check", "--quiet", str(out)]) == 0
+    with monkeypatch.context() as patch:
+        rows = in_hand(patch)
+        assert main(["prove", *options, "--count", "5", "--workers", "1", "--out", str(out)]) == 0 and len(rows) == 1
+        assert main(["prove", *options[:-2], "0.03", "--quiet", "--count", "2", "--out", str(out)]) == 0
+        assert len(rows) == 3 and len(table(out)) == 2 and len([*(out / "certificates").iterdir()]) == 2
+
+
+def test_workers_say_the_same(tmp_path):
+    options = ["--model", SMALL, "--norm", "linf", "--eps", "0.02", "--quiet", "--count", "3"]
+    for workers in ("1", "2"):
+        assert main(["prove", *options, "--workers", workers, "--out", str(tmp_path / workers)]) == 0
+    assert table(tmp_path / "1") == table(tmp_path / "2")
