@@ -6,11 +6,12 @@ function toHash(s) {
   const fields = new URLSearchParams({ v: "1", network: id, picture: shown, goal, mode, how, eps: String(epsAt(position)) });
   fields.set("key", networks.find((n) => n.id === s.network).key);
   fields.set("changes", Object.entries(s.changes).map(([i, v]) => `${i}_${v}`).join("~"));
+  fields.set("view", [Number(view.zoom), view.row, view.column, Number(find("overlay").checked)].join("_"));
   if (s.drawn) fields.set("drawn", btoa(String.fromCharCode(...Array.from(s.drawn.x, toByte))));
   return `#${fields}`;
 }
 
-function fromHash(hash) {            // a state, or null for an empty hash; throws an Error for anything else
+function fromHash(hash) {            // { state, view }, or null for an empty hash; throws an Error for anything else
   if (hash.length < 2) return null;
   const fields = new URLSearchParams(hash.slice(1)), get = (name) => fields.get(name) ?? "";
   const expect = (holds, what) => { if (!holds) throw new Error(what); };
@@ -24,10 +25,9 @@ function fromHash(hash) {            // a state, or null for an empty hash; thro
   expect(MODES.includes(get("mode")) && HOW.includes(get("how")), "mode");
   const e = Number(get("eps") || NaN);
   expect(e >= 0 && e <= TOP, "eps");
-  return fitting({
-    network: net.id, picture: get("picture"), goal: get("goal"), mode: get("mode"), how: get("how"),
-    position: Math.round((e / TOP) * LAST), changes: changesFrom(get("changes"), expect), drawn: drawnFrom(fields.get("drawn"), expect),
-  });
+  const position = Math.round((e / TOP) * LAST), changes = changesFrom(get("changes"), expect);
+  const read = { network: net.id, picture: get("picture"), goal: get("goal"), mode: get("mode"), how: get("how"), position, changes };
+  return { state: fitting({ ...read, drawn: drawnFrom(fields.get("drawn"), expect) }), view: viewFrom(get("view"), expect) };
 }
 function changesFrom(text, expect) {
   const changes = {};
@@ -37,6 +37,11 @@ function changesFrom(text, expect) {
     changes[Number(pixel)] = Number(value);
   }
   return changes;
+}
+function viewFrom(text, expect) {    // what is zoomed to, and whether the Jacobian is shown
+  const [, zoom, row, column, overlay] = /^([01])_(\d{1,5})_(\d{1,5})_([01])$/.exec(text) ?? [];
+  expect(Number(row) <= Math.floor(rows / 2) && Number(column) <= Math.floor(columns / 2), "view");
+  return { zoom: zoom === "1", row: Number(row), column: Number(column), overlay: overlay === "1" };
 }
 function drawnFrom(text, expect) {
   if (text === null) return null;
@@ -49,7 +54,11 @@ function drawnFrom(text, expect) {
 function openLink() {                // the state in the address, if there is one; says whether it was used
   try {
     const linked = fromHash(location.hash);
-    if (linked) { past = []; future = []; state = linked; }
+    if (!linked) return "";
+    const { zoom, row, column, overlay } = linked.view;
+    [past, future, state] = [[], [], linked.state];
+    Object.assign(view, { zoom, row, column });
+    find("overlay").checked = overlay;
     return "";
   } catch (error) {
     return error.message === "another network" ? "This link was made on a page about another network: it was ignored."

@@ -48,12 +48,15 @@ def test_the_link_brings_all_of_it_back(opened, mnist):
     page.focus("#eps")
     page.keyboard.press("ArrowRight")
     page.click("#signsteps")
+    page.click("#zoom")
+    page.check("#overlay")
     before, x = state_of(page), now(page)[0]
     page.click("#share")
     link = page.input_value("#link")
     assert link.endswith(before) and page.evaluate("location.href") == link
     go_to(page, link[link.index("#") :])
     assert state_of(page) == before and np.array_equal(now(page)[0], x) and not page.inner_text("#linked")
+    assert page.get_attribute("#zoom", "aria-pressed") == "true" and page.is_checked("#overlay")
     page.check("[value=pixels]")
     assert len(page.evaluate("Object.keys(play.state().changes)")) == 2
 
@@ -91,6 +94,7 @@ def garbled(good):
         "mode=pixels": ("mode=x",),
         "how=step": ("how=",),
         "goal=any": ("goal=11", "goal="),
+        "view=0_0_0_0": ("view=", "view=0_0_0", "view=2_0_0_0", "view=1_11_0_0", "view=0_0_0_00"),
         "changes=5_": [f"changes={other}" for other in ("400_", "-1_", "5_7", "5__", "5_1~", "1e9_", "x")],
         "eps=0": [f"eps={other}" for other in ("-1", "9", "x", "e", "1e400")],
     }
