@@ -7,8 +7,10 @@ IN_VENV := .venv/bin/python
 OLDEST := numpy==2.2.0 scipy==1.15.0 matplotlib==3.10.0 pyparsing==3.1.4
 PIP := $(IN_VENV) -m pip --disable-pip-version-check
 
+comma := ,
+
 .DEFAULT_GOAL := help
-.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs site reading hooks lint soak soak-exact defend play bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
+.PHONY: help more .venv report test test-oldest coverage browser foreign notebook course docs site everything reading hooks lint soak soak-exact defend play bench bench-proofs bench-shares bench-memory bench-outside check-proofs mutants wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -41,6 +43,7 @@ more:
 	@echo "make bench-outside  networks of others: make bench-outside OUTSIDE=folder ARGS='--row queries'"
 	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make wheel          build dist/*.whl"
+	@echo "make everything     install all that the commands above need, at once"
 	@echo "make .venv          only the virtual environment that the others use"
 	@echo "make clean          remove all that these commands made"
 	@echo
@@ -68,6 +71,12 @@ more:
 .venv/dev: .venv/made setup.cfg pyproject.toml
 	$(PIP) install --quiet --editable ".[dev]"
 	@touch .venv/run .venv/test $@
+
+# All at once, where several are wanted: pip looks for what fits together once, and not once for each.
+EXTRAS := dev,docs,notebook,browser
+everything: .venv/made
+	$(PIP) install --quiet --editable ".[$(EXTRAS)]"
+	@touch .venv/run .venv/test $(patsubst %,.venv/%,$(subst $(comma), ,$(EXTRAS)))
 
 .venv/browser: .venv/test
 	$(PIP) install --quiet --editable ".[test,browser]"

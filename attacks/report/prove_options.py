@@ -23,8 +23,8 @@ digit A: for each an interval, the attack on one side and the proof on the other
 run again to resume, with a larger COUNT to extend), table.csv, summary.json, two figures and model.npz.  With --proofs
 also the folder exact: proofs that its checker.py, which needs NumPy alone, checks without rounding."""
 DECISIONS = """With --eps R: is each image robust at radius R?  Goes on when run again; writes table.csv, summary.json,
-model.npz and a certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or unknown;
-the exit status is 0, 10 or 20, and 2 for bad input."""
+model.npz and a certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or
+unknown; the exit status is 0, 10 or 20, and 2 for bad input."""
 
 
 def parser() -> CommandParser:
