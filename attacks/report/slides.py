@@ -48,7 +48,7 @@ class Slide:
 DECK = (
     Slide(
         "A {a} becomes a {b}",
-        "One image, three ways. {accuracy} of the test images are read rightly.",
+        "One image, four ways. {accuracy} of the test images are read rightly.",
         "Which of these is a {b}? For whom?",
         ("overview.png",),
     ),

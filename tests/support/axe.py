@@ -24,7 +24,7 @@ def source():
     return found.read_text("utf-8")
 
 
-def findings(page, impacts=("serious", "critical")):
+def findings(page, impacts=("minor", "moderate", "serious", "critical")):
     """What axe-core finds on a page of playwright: rule and elements, of these impacts."""
     page.evaluate(source())
     found = page.evaluate("axe.run().then(result => result.violations)")
