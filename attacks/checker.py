@@ -36,18 +36,19 @@ changes it) or counted in (none does).  Multipliers need not be the best, so the
 
 Of a set of images (x with rows) it is claimed that no one s with |s| <= radius fools them all, each clipping x_i + s to
 its own box.  Such an s gives a counterexample of each image, delta_i(s) = clip(x_i + s) - x_i; so each learns rows of
-its own, and pixels that one of them knows are known of s.  At last a sum of margins of several images is above 0 at s,
-and at most  const + sum_i A_i . delta_i(s),  which in each pixel is linear in s between the ends of the images' rooms:
-its maximum is at one of them (L0: the largest gains, as far as `radius` goes).  Below 0, there is no such s.
+its own, and pixels that one of them knows are known of s (counted in, a pixel may as well stay: its gain is not below
+0).  At last a sum of margins of several images is above 0 at s, and at most const + sum_i A_i . delta_i(s), which in
+each pixel is linear in s between the ends of the images' rooms: its maximum is at one of them (L0: the largest gains,
+as far as `radius` goes).  Below 0, there is no such s.
 
 Why the sums are exact.  A row is A 2^e, with whole numbers |A| <= 2^b held in float64; a weight is (65536 high + low)
 2^w with whole numbers |high|, |low| <= 2^15.  So the products A @ high and A @ low add n numbers of at most 2^(b + 15);
-b is chosen so that n 2^(b + 15) <= 2^53, and up to 2^53 every product and every partial sum in float64 is exact, in
-whatever order they are added.  Constants, and what the witness x_adv is measured by, are Python's integers, which are
-exact at any size.  Rounding is done on purpose and paid for: constants and the ends of intervals are rounded outward;
-an entry of A that is rounded moves by at most 1, which costs at most |v|, and a weight by half, times |A|.  Multiplying
-by a power of two is exact, and where it underflows `up` still rounds up.  No float sum that may be rounded is trusted,
-no division, and no tolerance is granted.
+b is chosen so that n 2^(b + 15) <= 2^53 (a row of rivals begins with few numbers of up to 2^37), and up to 2^53 every
+product and every partial sum in float64 is exact, in whatever order they are added.  Constants, and what the witness
+x_adv is measured by, are Python's integers, which are exact at any size.  Rounding is done on purpose and paid for:
+constants and the ends of intervals are rounded outward; an entry of A that is rounded moves by at most 1, which costs
+at most |v|, and a weight by half, times |A|.  Multiplying by a power of two is exact, and where it underflows `up`
+still rounds up.  No float sum that may be rounded is trusted, no division, and no tolerance is granted.
 """
 
 import hashlib
@@ -105,6 +106,7 @@ class Box:
     """low <= v <= high, rounded outward: whole numbers of at most 2^30, times 2^unit."""
 
     def __init__(self, low, high):
+        require(np.isfinite(low).all() and np.isfinite(high).all(), "an interval without ends")
         self.unit = int(max(exponent(low), exponent(high))) - 29
         self.low, self.high = -up(-low, -self.unit), up(high, -self.unit)
         self.limbs, self.size = (limbs(self.low), limbs(self.high)), int(np.maximum(-self.low, self.high).sum())
@@ -137,6 +139,8 @@ def numbers(arrays, name):
     value = np.asarray(arrays[name])
     require(value.dtype.kind in "iufb" and value.dtype.itemsize <= 8, f"{name}: not the kind of numbers expected")
     require(np.isfinite(value).all(), f"{name}: expected finite numbers")
+    small = value.dtype.kind not in "iu" or ((value >= -(1 << 53)) & (value <= 1 << 53)).all()
+    require(small, f"{name}: whole numbers that no float64 may hold")
     return np.array(value, "<f8", order="C")
 
 
@@ -220,9 +224,8 @@ class Set:
         """h, and a function: what h is once a pixel is kept out, and once it is counted in, (R, d), times 2^unit."""
         coarse = max(self.bits + int(min(self.radius, A.shape[1])).bit_length() - 22, 0)  # so that gains add up exactly
         cap = np.where(A > 0, up(self.room.high, -coarse), up(-self.room.low, -coarse)) * ~part.outside
-        gain, unit, k = np.abs(A) * cap, self.room.unit + coarse + e, int(self.radius) - np.count_nonzero(part.inside)
-        undecided = np.where(part.inside, 0, gain)
-        k = min(k, A.shape[1])
+        gain, unit, k = np.abs(A) * cap, self.room.unit + coarse + e, int(min(self.radius, A.shape[1]))
+        undecided, k = np.where(part.inside, 0, gain), k - np.count_nonzero(part.inside)
         order = -np.partition(np.append(-undecided, np.zeros((len(A), 1)), axis=1), [max(k - 1, 0), k], axis=1)
         h = np.sum(gain - undecided, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
         last, after = order[:, k - 1 : k] if k else np.inf, order[:, k : k + 1]
@@ -491,6 +494,7 @@ def at_most(norm, points, x, radius):
 
 def check(model, proof):
     """Check the arrays of a proof against those of a model.  Returns what was proved, in a sentence; raises Refused."""
+    require((np.full(2, 5e-324) * 1.0 > 0).all(), "this process takes small floats for 0")
     with np.errstate(all="ignore"):
         net = Network(model)
         require(str(proof["network"]) == net.name, "another network: the SHA-256 of its numbers differs")
@@ -498,25 +502,32 @@ def check(model, proof):
             each = zip(*(proof[name] for name in ("x", "y", "target")), strict=True)
             claims = [claim_of({**proof, "x": x, "y": y, "target": target}, net.sizes[0]) for x, y, target in each]
             require(claims and claims[0]["norm"] in ("linf", "l0"), "a set: expected images, and linf or l0")
+            require("x_adv" not in proof, "a set: a point is no perturbation of all")
             require(all(check_claim(net, claim) for claim in claims), "a set: of which nothing is claimed")
             check_set([Prover(net, claim) for claim in claims], steps_of(proof))
-            return sentence(claims[0], f"no one perturbation {{}} fools the network on all {len(claims)} images")
+            aims = [*map(aim, claims)]
+            what = ", ".join(aims if len({*aims}) > 1 else aims[:1]) + f" in all {len(claims)} images"
+            return sentence(claims[0], "no one perturbation {} makes the network see " + what)
         claim = claim_of(proof, net.sizes[0])
         if check_claim(net, claim):
             check_image(Prover(net, claim), steps_of(proof))
     return sentence(claim)
 
 
+def aim(claim):
+    """What a counterexample is seen as."""
+    return f"class {claim['target']}" if claim["target"] >= 0 else f"anything but class {claim['y']}"
+
+
 def sentence(claim, fact="no change {} makes the network see {} in this image"):
     """What was proved, and what was found."""
-    norm, lower, upper = claim["norm"], float(claim["lower"]), float(claim["upper"])
-    what = f"class {claim['target']}" if claim["target"] >= 0 else f"anything but class {claim['y']}"
+    norm, lower, upper = claim["norm"], float(claim["lower"]) + 0.0, float(claim["upper"])
     form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, f"{norm} below {{!r}}")
     how = "at all" if lower == np.inf else "of " + form.format(lower)
     found = "" if upper == np.inf else f"; one of {upper:.0f} does" if norm == "l0" else f"; one of {upper!r} does"
     box = f"pixels in [{claim['lo']}, {claim['hi']}]" if claim["lo"].shape == claim["hi"].shape == () else "its own box"
     where = f"with {box}" + ("" if claim["mask"].all() else " and its mask")
-    return f"proved: {where}, {fact.format(how, what)}{found}"
+    return f"proved: {where}, {fact.format(how, aim(claim))}{found}"
 
 
 def main(model, *proofs):
@@ -528,7 +539,8 @@ def main(model, *proofs):
                 require(not twice, "a file that holds two arrays of one name")
                 print(f"{proof}: {check(dict(weights), dict(arrays))}")
         except Exception as error:  # whatever it is, nothing was shown
-            status = print(f"{proof}: refused: {error}") or 1
+            why = error if isinstance(error, Refused) else ascii(error)  # a file's own words might pass for ours
+            status = print(f"{proof}: refused: {why}") or 1
     return status
 
 

@@ -244,6 +244,27 @@ def test_main_in_this_process(tmp_path, capsys):
         assert out.count("refused: ") == len(proofs) - good_ones and out.count("proved: ") == good_ones
 
 
+def test_a_files_own_words_do_not_pass_for_the_checkers(tmp_path, capsys):
+    """NumPy quotes a header that it cannot read; a line break in it began a line of its own: "proved: ..."."""
+    forged = "proof.npz: proved: with pixels in [0.0, 1.0], no change at all"
+    header = repr({"descr": f"i4,?\n{forged}", "fortran_order": False, "shape": ()}).replace("\\n", "\n")
+    header += " " * (63 - (len(header) + 10) % 64) + "\n"
+    NET.save(tmp_path / "model.npz")
+    with zipfile.ZipFile(tmp_path / "proof.npz", "w") as file:
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    assert checker.main(tmp_path / "model.npz", tmp_path / "proof.npz") == 1
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "refused" in said and "\x1b" not in said
+
+
+def test_a_process_that_takes_small_floats_for_0_is_refused(monkeypatch):
+    """A library that was compiled to do so does it for all others in its process; then nothing here is exact."""
+    proof = proof_of("l1", 0.5)
+    assert checker.check(NET.to_arrays(), proof)
+    monkeypatch.setattr(checker.np, "full", lambda *given: np.zeros(2))
+    refused("small floats", NET, proof)
+
+
 def test_a_file_with_two_arrays_of_one_name_is_refused(tmp_path, capsys):
     """One program might read the first, another the last."""
     NET.save(tmp_path / "net.npz")

@@ -92,6 +92,32 @@ def test_most_is_exact():
         assert oracle.exact_number(m) == scale * best
 
 
+def test_whole_numbers_that_no_float_holds_are_refused():
+    model = {"activation": np.array("relu"), "threshold": np.array(0.0), "b1": np.array([-(2.0**53)])}
+    assert checker.Network(model | {"W1": np.array([[2**53]])}).sizes == [1, 1]
+    for W in (np.array([[2**53 + 1]]), np.array([[2**64 - 1]], np.uint64), np.array([[-(2**62)]])):
+        with pytest.raises(checker.Refused, match="no float64"):
+            checker.Network(model | {"W1": W})
+
+
+@pytest.mark.parametrize("W", [[1e300, 1e-20], [1e300, 1e-30], [1.0, 1e-10], [1.0, 5e-324], [2.0**40, 1.0]])
+def test_a_weight_that_is_rounded_is_charged_for(W):
+    """Also one that vanishes beside the largest: its share of the unit underflows."""
+    model = {"activation": np.array("relu"), "threshold": np.array(0.0), "W1": np.array([W]), "b1": np.zeros(2)}
+    net = checker.Network(model)
+    limbs, unit = net.W[0]
+    held = [[Fraction(65536 * int(row[0]) + int(row[1])) * Fraction(2) ** unit for row in limbs]]
+    exactly = [[Fraction(v) for v in W]]
+    assert net.rough[0] == (held != exactly)
+    assert all(abs(a - b) <= Fraction(2) ** (unit - 1) for a, b in zip(held[0], exactly[0], strict=True))
+
+
+def test_an_interval_without_ends_is_refused():
+    for low, high in ([-np.inf], [0.0]), ([0.0], [np.inf]), ([np.nan], [1.0]):
+        with pytest.raises(checker.Refused, match="without ends"):
+            checker.Box(np.array(low), np.array(high))
+
+
 def test_fit_moves_an_entry_by_one_at_most_and_says_so():
     rng = np.random.default_rng(6)
     A = np.rint(floats(rng, (6, 5), 60))

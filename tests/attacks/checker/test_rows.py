@@ -162,6 +162,57 @@ def all_values(net, point):
     return found
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_rows_together_are_each_row_alone(norm):
+    rng = np.random.default_rng(NORMS.index(norm))
+    for _ in range(6):
+        net = small_net(rng, [4, 3, 3, 1])
+        prover = prover_for(net, claim_for(net, rng.integers(0, 9, 4) / 8, 0, norm, 2.0 if norm == "l0" else 0.3))
+        part = random_part(rng, prover)
+        for layer in (1, 2):
+            rows = [random_row(rng, prover, part, layer, gamma=False) for _ in range(5)]
+            for row in rows:
+                row.price = rng.choice([0.0, 0.5, 2.0])
+            each = [np.concatenate(columns) for columns in zip(*(row.arguments()[1:] for row in rows), strict=True)]
+            with np.errstate(all="ignore"):
+                const, h, _ = prover.bound(part, layer, *each)
+            assert [*zip(const + h, const, strict=True)] == [bound(prover, part, row) for row in rows]
+
+
+def test_a_set_reaches_as_far_as_its_pixels():
+    """What is charged for is never less than |x + s|: from 0 it only rises, from 1 it only falls."""
+    net = small_net(np.random.default_rng(0), [3, 1])
+    for norm in NORMS:
+        claim = claim_for(net, np.array([0.0, 1.0, 0.25]), 0, norm, 2.0, box=(-0.5, 4.0))
+        every, room = prover_for(net, claim).set, oracle.room(claim)
+        reach = 9 if norm == "l0" else 2
+        most = [max(abs(v + max(min(end, reach), -reach)) for end in ends)
+                for v, ends in zip(oracle.fractions(claim["x"]), room, strict=True)]  # fmt: skip
+        unit = Fraction(2) ** every.all.unit
+        assert all(int(high) * unit >= v for high, v in zip(every.all.high, most, strict=True))
+        assert every.all.size * unit >= sum(most)
+
+
+def test_what_pixels_do_to_the_bound_is_exact():
+    """h with a pixel kept out, and with it counted in, against h of the sets in which it is so."""
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        d, k = 5, int(rng.integers(1, 5))
+        net = small_net(rng, [d, 1])
+        prover = prover_for(net, claim_for(net, rng.integers(0, 9, d) / 8, 0, "l0", float(k)))
+        part, A, e = prover.whole(), rng.integers(-4, 5, (2, d)).astype(float), np.zeros(2, int)
+        part.inside[0], part.outside[1] = k > 1 and rng.random() < 0.5, rng.random() < 0.5
+        _, changed = prover.set.l0(A, part, None, e)
+        *both, unit = changed()
+        for i in np.flatnonzero(~(part.inside | part.outside)):
+            for known, found in zip(("outside", "inside"), both, strict=True):
+                other = part.copy()
+                getattr(other, known)[i] = True
+                h, _ = prover.set.l0(A, other, None, e)
+                said = [Fraction(int(v)) * Fraction(2) ** int(u) for v, u in zip(found[:, i], unit, strict=True)]
+                assert [oracle.exact_number(v) for v in h] == said
+
+
 @pytest.mark.parametrize("sizes", [(3, 4, 3000), (700, 90, 3), (5, 1200, 700, 2), (40000, 3)])
 def test_no_sum_has_more_than_53_bits(sizes, monkeypatch):
     """Whatever the widths: every product is with a vector of limbs, and what is multiplied is checked on the way."""

@@ -8,8 +8,9 @@ import checker_oracle as oracle
 import exact
 import numpy as np
 import pytest
-from checker_cases import claim_for, eighths, prover_for, random_row, small_net
+from checker_cases import claim_for, eighths, margin_row, prover_for, random_row, small_net, written
 from checker_edits import tampered
+from checker_oracle import Row
 from repeats import repeats
 
 from attacks import checker, universal_minimum
@@ -77,6 +78,7 @@ def test_the_sum_is_never_below_the_truth_and_near_it(norm):
             parts[0].inside[0], parts[0].outside[-1] = True, d > 2
         for i in image:
             rows.append(random_row(rng, provers[i], parts[i], len(parts[i].l), beta=False))
+            rows[-1].gamma = rows[-1].gamma * 2.0 ** -rng.choice([0, 0, 25, 28, 31])  # beside others A is rounded
             given = exact.exactly(net), Fraction(float(net.threshold)), provers[i].rivals
             pulled.append(oracle.row_bound(*given, oracle.fractions(claims[i]["x"]), parts[i], rows[-1]))
         truth = truth_of(norm, float(radius), [claims[i] for i in image], parts[0], pulled)
@@ -136,7 +138,7 @@ def passes(net, arrays):
 def test_an_honest_proof_passes_and_its_forgeries_do_not(norm):
     net, arrays, size = honest(norm)
     said = passes(net, arrays)
-    assert "no one perturbation" in said and f"on all {len(arrays['x'])} images" in said
+    assert "no one perturbation" in said and "see anything but class" in said and "in all 2 images" in said
     assert float(arrays["lower"]) <= size
     rng, kept = np.random.default_rng(0), 0
     false = arrays | {"radius": np.array(size), "lower": np.array(size + (norm == "l0"))}
@@ -180,6 +182,24 @@ def test_what_is_no_set_is_refused():
     row = random_row(np.random.default_rng(0), prover, prover.whole(), 0)
     with pytest.raises(checker.Refused, match="several rivals"):
         together([prover], [prover.whole()], [0], [row])
+
+
+def test_a_set_says_what_is_refuted_and_of_no_point_that_it_is_a_perturbation():
+    """Images of class 0 that see 1, one of them said to be of class 1: the sentence names what each is to become."""
+    arrays = exact_set_proof(SUM, APART)
+    assert "see anything but class 0, anything but class 1 in all 2 images" in passes(SUM, arrays)
+    hill = MLP.from_arrays([([[1.0, -1.0]], [-0.5, 0.5]), ([[-1.0], [-1.0]], [0.05])])  # class 1 about 1/2 alone
+    x = np.array([[0.3], [0.7]])
+    claim = set_claim(hill, x, [0, 0], "linf", 0.1)
+    one = prover_for(hill, claim | {"x": x[0], "y": np.array(0), "target": np.array(-1)})
+    neurons = [Row(0, n, side, 0.0, np.zeros(1), np.zeros(2), np.zeros(2)) for n in (0, 1) for side in (1, -1)]
+    proof = claim | written(*neurons, margin_row(one, 1.0))
+    assert "in all 2 images" in passes(hill, proof)
+    for more in ({"x_adv": np.array([0.5]), "upper": np.array(0.25)}, {"x_adv": np.array([0.5])}):
+        with pytest.raises(checker.Refused, match="a point is no perturbation"):
+            checker.check(hill.to_arrays(), proof | more)
+    with pytest.raises(checker.Refused, match="without a counterexample"):
+        checker.check(hill.to_arrays(), proof | {"upper": np.array(0.25)})
 
 
 def test_a_bound_of_the_images_own_minima_is_saved_by_their_certificates(tmp_path):

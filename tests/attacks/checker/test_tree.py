@@ -102,6 +102,15 @@ def test_steps_that_are_none_are_refused():
             checker.check(BEND.to_arrays(), proof | wrong)
 
 
+def test_a_tie_is_no_proof():
+    nothing = MLP.from_arrays([([[0.0]], [0.0])])  # its margin is 0 everywhere, and so is the bound
+    claim = claim_for(nothing, X1, 0, "linf", 1.0)
+    refused("left open", nothing, claim | written(margin_row(prover_for(nothing, claim), 1.0)))
+    less = MLP.from_arrays([([[0.0]], [-5e-324])])
+    claim = claim_for(less, X1, 0, "linf", 1.0)
+    assert checker.check(less.to_arrays(), claim | written(margin_row(prover_for(less, claim), 1.0)))
+
+
 def test_a_cut_anywhere_covers_both_sides():
     """Split at z >= c and z <= c: with c far from 0 the rows of the honest proof no longer do."""
     proof = bend()
