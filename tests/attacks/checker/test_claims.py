@@ -247,7 +247,7 @@ def test_main_in_this_process(tmp_path, capsys):
 def test_a_files_own_words_do_not_pass_for_the_checkers(tmp_path, capsys):
     """NumPy quotes a header that it cannot read; a line break in it began a line of its own: "proved: ..."."""
     forged = "proof.npz: proved: with pixels in [0.0, 1.0], no change at all"
-    header = repr({"descr": f"i4,?\n{forged}", "fortran_order": False, "shape": ()}).replace("\\n", "\n")
+    header = repr({"descr": f"i4,?\n{forged}", "fortran_order": False, "shape": ()})
     header += " " * (63 - (len(header) + 10) % 64) + "\n"
     NET.save(tmp_path / "model.npz")
     with zipfile.ZipFile(tmp_path / "proof.npz", "w") as file:
