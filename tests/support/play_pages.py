@@ -62,12 +62,18 @@ def page_of(own, ten=None, **changed):
 
 
 @cache
-def mnist_page():
-    """The page about MNIST's first fours, with the ten digits."""
+def mnist_image():
+    """MNIST's first four."""
     net = load_defended("plain")
     _, _, x, y = load_mnist((4, 9))
     fours = x[(y == 0) & (net.predict(x) == 0)][:4].astype(float)
-    return page_of(own_image(net, fours), ten_digits())
+    return own_image(net, fours)
+
+
+@cache
+def mnist_page():
+    """The page about it, with the ten digits."""
+    return page_of(mnist_image(), ten_digits())
 
 
 def m_of(net, x):

@@ -84,6 +84,7 @@ function renderButtons() {
   find("eps").value = state.position;
   find("shown").textContent = eps().toFixed(4);
   find("signsteps").setAttribute("aria-pressed", String(state.how === "steps"));
-  find("tohave").hidden = state.picture !== "drawn" || mode === "draw";
-  find("lines").textContent = find("tohave").hidden ? "" : proofLines();
+  const told = recipe();
+  find("tohave").hidden = !told;
+  for (const part of ["title", "note", "lines"]) find(`tohave-${part}`).textContent = told?.[part] ?? "";
 }

@@ -158,18 +158,29 @@ function stepsSentence(made) {       // how ink becomes the image: what `normali
     + `then row ${top}, column ${left} of 28 × 28 puts its centre of mass into the middle, as MNIST was made (LeCun et al. 1998).`;
 }
 
-// ---------------------------------------------------------------- how to have a drawing proved
+// ---------------------------------------------------------------- how to have it proved, and checked
 
-function proofLines() {
-  const own = state.network === "own", norm = state.mode === "sign" ? "linf" : "l0";
-  const target = state.goal === "any" ? "" : `, target=${state.goal}`;
-  return [
-    "from attacks import certified_minimum, load_png",
-    own ? "from minigrad import MLP\n" : "from attacks.report.play_nets import load_ten\n",
+// { title, note, lines } to run on one's own machine; null where there is nothing to prove or no file to check.
+function recipe() {
+  const { mode, goal } = state, norm = mode === "pixels" ? "l0" : "linf", p = proved(norm);
+  if (mode === "draw" || mode === "glasses") return null;
+  if (state.picture === "own") {
+    if (!given.drawing || !p?.bytes) return null;            // of other images model.npz may take other pixels
+    const lines = `python checker.py model.npz proof-${norm}.npz`;
+    return { title: "Check the proof yourself", note: "In the report’s folder:", lines };
+  }
+  if (picture() && !p) return null;
+  const own = state.network === "own", index = pictures.indexOf(picture()) - 1, exact = goal === "any" && (!p || p.bytes);
+  const lines = [
+    `from attacks import certified_minimum${picture() ? "" : ", load_png"}`,
+    own ? "from minigrad import MLP\n" : `from attacks.report.play_nets import load_ten${picture() ? ", ten_digits" : ""}\n`,
     own ? 'net = MLP.load("model.npz")  # in the report\'s folder' : `net = load_ten("${state.network}")`,
-    'x = load_png("digit.png")',
-    `(found,) = certified_minimum(net, x, [${label()}], norm="${norm}"${target}, time_limit=60)`,
+    picture() ? `x = ten_digits().images()[[${index}]]` : 'x = load_png("digit.png")',
+    `(found,) = certified_minimum(net, x, [${label()}], norm="${norm}"${goal === "any" ? "" : `, target=${goal}`}, time_limit=60)`,
     "print(found)",
-    "print(found.with_proof(net).check(net))  # checked without rounding",
+    exact ? "print(found.with_proof(net).check(net))  # without rounding" : "print(found.check(net))  # in floats, their errors charged",
   ].join("\n");
+  if (picture()) return { title: "Prove it again", note: "With this project installed:", lines };
+  const note = "What is found here is an upper end. For the other end save the original (below) and run, with this project installed:";
+  return { title: "Have it proved", note, lines };
 }

@@ -4,11 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from play_pages import DESK, PHONE, draw_seven, mnist_page, now
+from play_pages import DESK, PHONE, draw_seven, mnist_image, mnist_page, now
 
+import attacks.checker as checker
 from attacks import load_png
 from attacks.defend.nets import load_defended
-from attacks.report.play_nets import load_ten
+from attacks.report.play_nets import load_ten, ten_digits
 
 PAD = 140
 
@@ -114,17 +115,44 @@ def test_the_lines_that_prove_it_run(visit, mnist, tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     page.click("#greedy")
     found = len(page.evaluate("Object.keys(play.state().changes)"))
-    # What the page tells a reader to run, but for a limit that keeps this test short.
     for network, mode in (("plain", "pixels"), ("plain", "sign"), ("own", "sign")):
         page.check(f"[value={network}][name=network]")
         page.check(f"[value={mode}]")
-        names: dict = {}
-        exec(page.inner_text("#lines").replace("time_limit=60", "time_limit=60, node_limit=1"), names)
-        (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("proved: ")]
-        assert "(checked exactly)" in told
+        certificate, told = run_lines(page, capsys)
+        assert told.startswith("proved: ") and told.endswith("(checked exactly)")
         if (network, mode) == ("plain", "pixels"):
-            assert names["found"].y == 7 and names["found"].lower <= found
-        assert (names["found"].norm == "l0") == (mode == "pixels")
+            assert certificate.y == 7 and certificate.lower <= found
+        assert certificate.norm == ("l0" if mode == "pixels" else "linf")
+    page.check("[value=plain]")
+    page.select_option("#goal", "9")
+    certificate, told = run_lines(page, capsys)
+    assert certificate.target == 9 and told.endswith("(replayed in floats)")
+
+
+def run_lines(page, capsys):
+    """What the page tells a reader to run, but for a limit that keeps this test short."""
+    names: dict = {}
+    exec(page.inner_text("#tohave-lines").replace("time_limit=60", "time_limit=60, node_limit=1"), names)
+    return names["found"], capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_proofs_of_the_pictures_are_made_and_checked_as_the_page_says(visit, mnist, tmp_path, monkeypatch, capsys):
+    page = visit(mnist)
+    assert page.inner_text("#tohave-lines") == "python checker.py model.npz proof-l0.npz"
+    own = mnist_image()
+    own.net.save(tmp_path / "model.npz")
+    (tmp_path / "proof-l0.npz").write_bytes(own.exact["l0"].content)
+    monkeypatch.chdir(tmp_path)
+    assert checker.main(*page.inner_text("#tohave-lines").split()[2:]) == 0
+    assert f"no change of fewer than {own.proved['l0'].lower:.0f} pixels" in capsys.readouterr().out
+    page.check("[value=robust]")
+    page.check(f"[value=test-{ten_digits().pictures[13]['number']}]")
+    certificate, told = run_lines(page, capsys)
+    assert np.array_equal(certificate.x, now(page)[0]) and told.endswith("(checked exactly)")
+    stored = ten_digits().proved["robust"][str(ten_digits().pictures[13]["number"])]["any"]["l0"]
+    assert certificate.lower <= stored["upper"] and stored["lower"] <= certificate.upper  # of so few nodes
+    page.check("[value=drawn]")
+    assert not page.is_visible("#tohave-lines")
 
 
 def test_a_finger_and_the_keys_draw(visit, mnist):
