@@ -10,6 +10,7 @@ from attacks.report.tables import dearer
 from attacks.result import Reason
 
 Json = dict[str, Any]  # a part of results.json
+NORMS = {"l0": "pixels", "linf": "eps"}  # what they are called on the page
 MORE_TIME = "<code>--proof-seconds</code>"  # the option of the report that narrows an interval
 STOPPED = {  # reason: why an interval is as wide as it is; {} takes the option that gives the search more time
     Reason.TIME: "the proof ran out of time, and a larger {} gives it more",
@@ -27,10 +28,9 @@ def pixels_proved(p: Json, a: str) -> str:
     lower, upper = int(floored(p["lower"], 0)), ceiled(p["upper"], 0)
     least = f"This {a} needs <strong>at least {pixels(lower)}: proved</strong>"
     if p["upper"] is None:
-        return f"{least}. Whether any number is enough is not known: {why_open(p['reason'])}."
+        return f"{least}. Whether any number is enough is not known."
     if p["lower"] < p["upper"]:
-        fewer = f"Whether fewer than {upper} can do it is not known: {why_open(p['reason'])}."
-        return f"{least}; {upper} are enough. {fewer}"
+        return f"{least}; {upper} are enough. Whether fewer than {upper} can do it is not known."
     better = f" (the attack had needed {p['attack']:.0f})" if p["attack"] and p["attack"] > p["upper"] else ""
     return f"{least}; {upper} can do it{better}."
 
@@ -49,20 +49,23 @@ def eps_proved(p: Json) -> str:
     if p["optimal"]:
         return said
     where = "What lies above" if p["upper"] is None else "What lies between"
-    return f"{said} {where} is not known: {why_open(p['reason'])}."
+    return f"{said} {where} is not known."
 
 
-NORMS = {"l0": "pixels", "linf": "eps"}  # what they are called on the page
+def open_notes(proved: dict[str, Json]) -> str:
+    """A paragraph: why the interval of pixels, or of eps, is not narrower; nothing where all is known."""
+    unknown = [norm for norm, p in proved.items() if p["lower"] is not None and not p["optimal"]]
+    said = " ".join(f"Of {NORMS[norm]} some is open: {why_open(proved[norm]['reason'])}." for norm in unknown)
+    return f"<p>{said}</p>" if said else ""
 
 
 def checked_exactly(r: Json) -> str:
     """A sentence: who else has checked the proofs of the image shown."""
-    written = {norm: p for norm, p in r["exact"]["proofs"].items() if p["file"]}
+    written = [NORMS[norm] for norm, p in r["exact"]["proofs"].items() if p["file"]]
     if not written:
         return "No proof is written down for others to check."
-    took = [f"{NORMS[norm]} in {r['seconds']['check ' + p['file']]:.1f} s" for norm, p in written.items()]
     lines = f"{r['exact']['checker_lines']} lines that know nothing of this library"
-    return f"<strong>Checked by {lines}</strong>, in exact arithmetic: {', '.join(took)}."
+    return f"<strong>Checked by {lines}</strong>, in exact arithmetic: {' and '.join(written)}."
 
 
 def check_yourself(r: Json) -> str:
@@ -78,10 +81,11 @@ def check_yourself(r: Json) -> str:
         for norm, p in written.items()
         if p["lower"] != r["shown"]["proved"][norm]["lower"]
     ]
+    took = " and ".join(f"{r['seconds']['check ' + p['file']]:.1f} s ({NORMS[norm]})" for norm, p in written.items())
     files = " ".join([exact["model"], *(p["file"] for p in written.values())])
     prints = "<br>".join(f"<code>{p['file']}: {escape(p['says'])}</code>" for p in written.values())
     return (
-        f"<p>{''.join(weaker)}{without}In this folder, with NumPy alone:</p>\n"
+        f"<p>{''.join(weaker)}{without}In this folder, with NumPy alone, in {took}:</p>\n"
         f'<div class="scroll"><code>python checker.py {files}</code></div>\n<p class="where">It prints:<br>{prints}</p>'
     )
 

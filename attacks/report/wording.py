@@ -14,6 +14,7 @@ from attacks.report.proof_words import (
     check_yourself,
     checked_exactly,
     eps_proved,
+    open_notes,
     pixels_proved,
     price_note,
     set_proved,
@@ -73,8 +74,8 @@ def sure_note(sure: Json, smallest: Json) -> str:
     """How much farther an attack has to go until the network is sure."""
     if not (sure["success"] and smallest["success"]):
         return "no eps was found at which it is sure"
-    more = percent(sure["distance"] / smallest["distance"] - 1, 0) if smallest["distance"] else "hardly"
-    return f"with an eps {more} larger it is {percent(sure['sure'], 0)} sure"
+    more = percent(sure["distance"] / smallest["distance"] - 1, 0) if smallest["distance"] else "little"
+    return f"with {more} more it is {percent(sure['sure'], 0)} sure"
 
 
 def _pixels(r: Json) -> dict[str, str]:
@@ -108,6 +109,7 @@ def _eps(r: Json) -> dict[str, str]:
     shown = r["shown"]
     return {
         "eps_proved": eps_proved(shown["proved"]["linf"]),
+        "open_notes": open_notes(shown["proved"]),
         "checked_exactly": checked_exactly(r),
         "check_yourself": check_yourself(r),
         "bend_note": bend_note(shown["smallest_eps"]["distance"], shown["linearised_eps_in_the_box"]),
