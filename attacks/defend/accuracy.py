@@ -55,8 +55,10 @@ class RobustAccuracy:
     seconds: float
 
     def __repr__(self) -> str:
+        proved, open_ = self.count("robust"), self.count("open")  # counts, since a share would be rounded
+        many = f"{proved} to {proved + open_}" if open_ else f"{proved}"
         of = f"{len(self.status)} images" + (", a sample" if self.sampled else "")
-        return f"RobustAccuracy(radius {np.max(self.radius):g}: {self.lower:.4f} to {self.upper:.4f} of {of})"
+        return f"RobustAccuracy(radius {np.max(self.radius):g}: {many} of {of})"
 
     def count(self, status: str) -> int:
         """How many images have it."""
@@ -123,7 +125,7 @@ def robust_accuracy(
     >>> net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])  # N(x) = x_0 + x_1 - 1
     >>> x = np.array([[0.25, 0.5], [0.75, 0.75], [0.25, 0.25]])  # 0.125, 0.25 and 0.25 from the boundary
     >>> robust_accuracy(net, x, [0, 1, 0], LInf(0.2))
-    RobustAccuracy(radius 0.2: 0.6667 to 0.6667 of 3 images)
+    RobustAccuracy(radius 0.2: 2 of 3 images)
     """
     return _robust(net, x, y, ball, None, Options(**options))[0]
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,54 +22,12 @@ from attacks.balls import BALLS
 from attacks.balls.base import check_images
 from attacks.balls.linf import LInf
 from attacks.defend.accuracy import RobustAccuracy, robust_curve
-from attacks.defend.jacobians import alignment, gradients, ink_share
-from attacks.detect.detectors import COMPONENTS, FittedDetectors, scores
-from attacks.detect.statistics import auc
-from attacks.images import pictures
-from attacks.minimum_norm import smallest_eps
-from attacks.patch.attack import accessory
-from attacks.patch.masks import glasses_mask
-from attacks.proofs.minimum import certified_minimum
+from attacks.defend.resistance import Images, Row, mean_minima, row_of
 from attacks.proofs.task import Progress, check_callback, check_provable
-from attacks.uap.attack import universal
 from minigrad.inputs import Array, Seed, as_count, as_images, as_labels, as_number
 from minigrad.mlp import MLP
 
 RADII = 0.05, 0.1, 0.2  # half, once and twice what the defended networks were trained for
-UNIVERSAL_EPS = 0.2  # of the one perturbation: at 0.1 it flips next to nothing of a defended network
-GLASSES = 20  # rows and columns that `glasses_mask` needs
-LEARNED = 2000  # training images for the detectors: a choice, many more than their 60 components
-
-Pair = tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One network in numbers; NaN where something was not measured.
-
-    Attributes
-    ----------
-    accuracy : float
-        On all images.
-    robust : tuple of RobustAccuracy, one a radius
-    minima : dict, norm: (mean lower, mean upper)
-    universal, glasses : float
-        The share of images of one class that one perturbation, or one pattern on the glasses, flips.
-    detection : float
-        The area under the best detector's ROC curve, on the smallest Linf perturbations: 1/2 is guessing.
-    ink_share, alignment : float
-        Of the Jacobian: attacks/defend/jacobians.py.
-    """
-
-    accuracy: float
-    robust: tuple[RobustAccuracy, ...]
-    minima: dict[str, Pair]
-    universal: float
-    glasses: float
-    detection: float
-    ink_share: float
-    alignment: float
-
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -95,8 +54,7 @@ class Comparison:
         rows = list(self.rows.values())
         lines = [("", list(self.rows)), ("accuracy", [_share(row.accuracy) for row in rows])]
         for j, radius in enumerate(self.radii):
-            pairs = [(row.robust[j].lower, row.robust[j].upper) for row in rows]
-            lines.append((f"robust at {radius:g}", [_pair(pair, 3) for pair in pairs]))
+            lines.append((f"robust at {radius:g}", [_pair(_shares(row.robust[j]), 3) for row in rows]))
         for norm in rows[0].minima if rows else ():
             lines.append((f"mean minimum, {norm}", [_pair(row.minima[norm], 3) for row in rows]))
         for name in ("universal", "glasses", "detection", "ink_share", "alignment"):
@@ -200,14 +158,14 @@ def compare(
     right = (y == attacked) & np.all([net.predict(x) == y for net in nets.values()], axis=0)
     if not right.any():
         raise ValueError(f"attacked: expected a class of which all networks get an image right, got {attacked}")
-    images = _Images(x, y, x[right][:sample], np.full(min(sample, right.sum()), attacked), training)
+    images = Images(x, y, x[right][:sample], np.full(min(sample, right.sum()), attacked), training)
     how = {"time_limit": time_limit, "sample": min(sample, len(x)), "rng": rng, "executor": executor}
     count = min(count, len(images.own))
     jobs, rows = _Jobs(len(nets) * (min(sample, len(x)) + len(BALLS) * count), on_progress), {}
     for name, net in nets.items():
         robust = tuple(robust_curve(net, x, y, LInf(1), radii, on_progress=jobs.beyond(), **how))
-        minima = _minima(net, images, count, 5 * time_limit, executor, jobs) if count else {}
-        rows[name] = _row(net, images, robust, minima)
+        minima = mean_minima(net, images, count, 5 * time_limit, executor, jobs.one) if count else {}
+        rows[name] = row_of(net, images, robust, minima)
     return Comparison(tuple(float(r) for r in radii), rows, count)
 
 
@@ -223,91 +181,29 @@ class _Jobs:
         if self.on_progress is not None:
             self.on_progress(Progress.at_pace(done, self.jobs - done, self.begun, done))
 
+    def one(self) -> None:
+        """One more is done."""
+        self.tell(self.done + 1)
+
     def beyond(self) -> Callable[[Progress], None]:
         """For a part, which counts from 0."""
         before = self.done
         return lambda part: self.tell(before + part.done)
 
 
-@dataclass(frozen=True, eq=False)
-class _Images:
-    """All images with labels, and those of one class, right for every network."""
-
-    x: Array
-    y: Array
-    own: Array
-    labels: Array
-    training: ArrayLike | None
-
-
-def _row(net: MLP, images: _Images, robust: tuple[RobustAccuracy, ...], minima: dict[str, Pair]) -> Row:
-    own, labels = images.own, images.labels
-    g, rival = gradients(net, images.x, images.y)
-    return Row(
-        accuracy=net.accuracy(images.x, images.y),
-        robust=robust,
-        minima=minima,
-        universal=universal(net, own, labels, LInf(UNIVERSAL_EPS)).rate,
-        glasses=_glasses(net, own, labels),
-        detection=_detection(net, images),
-        ink_share=ink_share(g, images.x),
-        alignment=alignment(g, images.x, images.y, rival),
-    )
-
-
-def minimum_of(arrays: dict[str, Array], x: Array, y: int, norm: str, time_limit: float) -> Pair:
-    """The certified interval of one image `x` (d,): the work of one job."""
-    (found,) = certified_minimum(MLP.from_arrays(arrays), x[None], [y], norm=norm, time_limit=time_limit)
-    return found.lower, found.upper
-
-
-def _minima(
-    net: MLP, images: _Images, count: int, limit: float, executor: Executor | None, progress: _Jobs
-) -> dict[str, Pair]:
-    """norm: mean of the lower and mean of the upper ends, of the first `count` images."""
-    jobs = [(net.to_arrays(), v, int(y), norm, limit) for norm in BALLS for v, y in _first(images, count)]
-    futures = [] if executor is None else [executor.submit(minimum_of, *job) for job in jobs]
-    pairs = []
-    for i, job in enumerate(jobs):
-        pairs.append(futures[i].result() if futures else minimum_of(*job))
-        progress.tell(progress.done + 1)
-    each = np.array(pairs).reshape(len(BALLS), -1, 2).mean(axis=1)
-    return {norm: (float(low), float(high)) for norm, (low, high) in zip(BALLS, each, strict=True)}
-
-
-def _first(images: _Images, count: int) -> list[tuple[Array, Any]]:
-    return list(zip(images.own[:count], images.labels[:count], strict=True))
-
-
-def _glasses(net: MLP, x: Array, y: Array) -> float:
-    """The share that round glasses flip; NaN for images that are no picture, or too small to wear them."""
-    side = math.isqrt(x.shape[1])
-    if side**2 != x.shape[1] or side < GLASSES:
-        return float("nan")
-    return accessory(net, x, y, glasses_mask(pictures(x).shape[1:])).rate
-
-
-def _detection(net: MLP, images: _Images) -> float:
-    """The largest of the detectors' areas; NaN without training images, or where nothing was flipped."""
-    if images.training is None:
-        return float("nan")
-    known = as_images(images.training, net.sizes[0])[:LEARNED]
-    found = smallest_eps(net, images.own, images.labels, norm="linf")
-    if not found.success.any():
-        return float("nan")
-    fitted = FittedDetectors.fit(net, known, components=min(COMPONENTS, *known.shape))
-    clean, seen = scores(fitted, images.own), scores(fitted, found.x_adv[found.success])
-    return max(auc(clean[:, j], seen[:, j]) for j in range(clean.shape[1]))
-
-
 def _share(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _pair(pair: Pair, digits: int) -> str:
-    """`lower..upper`, each rounded outwards; one number where they are equal."""
-    if pair[0] == pair[1]:
-        return f"{pair[0]:.{digits}f}"
-    unit = 10**digits
-    low, high = math.floor(pair[0] * unit + 1e-9) / unit, math.ceil(pair[1] * unit - 1e-9) / unit
-    return f"{low:.{digits}f}" if low == high else f"{low:.{digits}f}..{high:.{digits}f}"
+def _shares(robust: RobustAccuracy) -> tuple[Fraction, Fraction]:
+    """What it is at least and at most, exactly."""
+    proved, open_, n = robust.count("robust"), robust.count("open"), len(robust.status)
+    return Fraction(proved, n), Fraction(proved + open_, n)
+
+
+def _pair(pair: tuple[float | Fraction, float | Fraction], digits: int) -> str:
+    """`lower..upper`, each rounded outwards, exactly; one number where they are equal."""
+    if pair[0] == pair[1] or not all(map(math.isfinite, pair)):
+        return "..".join(f"{float(end):.{digits}f}" for end in dict.fromkeys(pair))
+    low, high = math.floor(Fraction(pair[0]) * 10**digits), math.ceil(Fraction(pair[1]) * 10**digits)
+    return "..".join(f"{end / 10**digits:.{digits}f}" for end in dict.fromkeys((low, high)))

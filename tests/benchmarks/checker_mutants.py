@@ -14,8 +14,8 @@ What survives changes nothing that is promised, of one of these kinds (the rest 
 
     looser      a constant that is rounded up by one unit in 2^30 more, a charge made where none is needed, the last of
                 the multipliers' bits: sound, and below what any test can tell from the rounding that is argued
-    coarser     `bits`, `coarse`, `fine`, `step`: how many bits a sum may have is chosen so that it fits for 2^20 pixels;
-                a network of five does not feel one bit
+    coarser     `bits`, `coarse`, `fine`, `step`: how many bits a sum may have is chosen so that it fits for 2^20
+                pixels; a network of five does not feel one bit
     choice      which of the valid bounds is taken (L2: `tau`, mu; the slope sigma): any is valid
     early       what only saves work: `given.any()`, zero pixels in `logits`, whether a part that is closed is looked at
     twice       a second check of what another one refuses as well

@@ -29,9 +29,9 @@ import numpy as np
 from attacks import L0, LInf, accessory, certified_minimum, compare, fit_robust, pgd, robust_accuracy, universal
 from attacks.defend.accuracy import robust_curve
 from attacks.defend.adversarial import CatastrophicOverfitting
-from attacks.defend.comparison import UNIVERSAL_EPS
 from attacks.defend.jacobians import alignment, gradients, ink_share
 from attacks.defend.nets import MEASURED, NAMES, load_defended
+from attacks.defend.resistance import UNIVERSAL_EPS
 from attacks.patch.masks import glasses_mask
 from attacks.proofs.certificate_file import fingerprint
 from data import load_mnist

@@ -1,14 +1,17 @@
 """Networks side by side: each number is what the parts say alone, and the table and the files hold them."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from defences import network
 
 from attacks import LInf, certified_minimum, compare, robust_accuracy, universal
-from attacks.defend.comparison import UNIVERSAL_EPS
+from attacks.defend.accuracy import RobustAccuracy
+from attacks.defend.comparison import Comparison
 from attacks.defend.jacobians import alignment, gradients, ink_share
+from attacks.defend.resistance import UNIVERSAL_EPS, Row, outer_mean
 from attacks.report.cli import main
 from minigrad import MLP
 
@@ -47,6 +50,36 @@ def test_each_number_is_that_of_its_part():
     assert lines[1].split() == ["a", "b"] and any(line.startswith("robust at 0.02") for line in lines)
     radii, curves = found.curves()
     assert list(radii) == [0.0, 0.02, 0.1] and (np.diff(curves["a"][1]) <= 0).all() and curves["a"][0][0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ((0.0309999999999, 0.0310000000001), "0.030..0.032"),
+        ((0.3, 0.4), "0.299..0.401"),  # floats: 0.3 lies below three tenths, 0.4 above four
+        ((Fraction(3, 10), Fraction(4, 10)), "0.300..0.400"),
+        ((0.25, 0.25), "0.250"),
+        ((2.0, np.inf), "2.000..inf"),
+    ],
+)
+def test_the_table_rounds_ends_outwards(pair, said):
+    robust = RobustAccuracy(0.1, np.array(["robust"] * 2 + ["open"] + ["wrong"] * 3), np.arange(6), False, 0.0)
+    row = Row(1.0, (robust,), {"linf": pair}, 1.0, 1.0, 1.0, 1.0, 1.0)
+    lines = str(Comparison((0.1,), {"net": row}, 1)).splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("mean minimum")] == [said]
+    assert [line.split()[-1] for line in lines if line.startswith("robust at")] == ["0.333..0.500"]
+    assert repr(robust) == "RobustAccuracy(radius 0.1: 2 to 3 of 6 images)"
+
+
+def test_a_mean_of_bounds_is_on_their_side():
+    rng = np.random.default_rng(0)
+    for n in range(1, 40):
+        ends = rng.random((n, 2)) * 10.0 ** rng.integers(-9, 9, (n, 1))
+        low, high = outer_mean(ends)
+        exactly = [sum(map(Fraction, each)) / n for each in ends.T.tolist()]
+        assert Fraction(low) <= exactly[0] and Fraction(high) >= exactly[1]
+        assert (low, high) == pytest.approx(ends.mean(axis=0), rel=1e-15)
+    assert outer_mean(np.array([[1.0, np.inf], [2.0, 3.0]])) == (1.5, np.inf)
 
 
 def test_the_jacobian_in_two_numbers():
