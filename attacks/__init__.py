@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from attacks.balls.l1 import L1
     from attacks.balls.l2 import L2
     from attacks.balls.linf import LInf
-    from attacks.defend.accuracy import RobustAccuracy, robust_accuracy, robust_curve
+    from attacks.defend.accuracy import robust_accuracy, robust_curve
     from attacks.defend.comparison import Comparison, compare
+    from attacks.defend.share import RobustAccuracy
     from attacks.defend.training import fit_robust
     from attacks.minimum_norm import smallest_eps
     from attacks.patch.attack import Accessory, accessory
@@ -54,7 +55,8 @@ HOME = {  # where each public name lives
     "Verdict": "attacks.proofs.verdict",
     **dict.fromkeys(("any_filling", "smallest_mask"), "attacks.proofs.mask_minimum"),
     "certified_minimum": "attacks.proofs.minimum",
-    **dict.fromkeys(("RobustAccuracy", "robust_accuracy", "robust_curve"), "attacks.defend.accuracy"),
+    **dict.fromkeys(("robust_accuracy", "robust_curve"), "attacks.defend.accuracy"),
+    "RobustAccuracy": "attacks.defend.share",
     **dict.fromkeys(("Comparison", "compare"), "attacks.defend.comparison"),
     "fit_robust": "attacks.defend.training",
     **dict.fromkeys(("UniversalMinimum", "universal_minimum"), "attacks.proofs.set_minimum"),

@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike
 from attacks.balls import BALLS
 from attacks.balls.base import check_images
 from attacks.balls.linf import LInf
-from attacks.defend.accuracy import RobustAccuracy, robust_curve
+from attacks.defend.accuracy import robust_curve
 from attacks.defend.resistance import Images, Row, mean_minima, row_of
+from attacks.defend.share import RobustAccuracy
 from attacks.proofs.task import Progress, check_callback, check_provable
 from minigrad.inputs import Array, Seed, as_count, as_images, as_labels, as_number
 from minigrad.mlp import MLP

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from attacks.balls import BALLS
 from attacks.balls.linf import LInf
-from attacks.defend.accuracy import RobustAccuracy
 from attacks.defend.jacobians import alignment, gradients, ink_share
+from attacks.defend.share import RobustAccuracy
 from attacks.detect.detectors import COMPONENTS, FittedDetectors, scores
 from attacks.detect.statistics import auc
 from attacks.images import pictures

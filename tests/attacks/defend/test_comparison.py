@@ -8,10 +8,10 @@ import pytest
 from defences import network
 
 from attacks import LInf, certified_minimum, compare, robust_accuracy, universal
-from attacks.defend.accuracy import RobustAccuracy
 from attacks.defend.comparison import Comparison
 from attacks.defend.jacobians import alignment, gradients, ink_share
 from attacks.defend.resistance import UNIVERSAL_EPS, Row, outer_mean
+from attacks.defend.share import RobustAccuracy
 from attacks.report.cli import main
 from minigrad import MLP
 
