@@ -23,6 +23,7 @@ from attacks.report.proof_words import (
 from attacks.report.setup import SHOWN_EPS
 
 Json = dict[str, Any]  # a part of results.json
+HARDLY = 0.02  # of the linear estimate, which is 1% of the plot's width.  Only chooses a sentence
 RELIABLE = 0.05  # false alarms above this, five times what was asked: a detector is of no use.  Only chooses a sentence
 
 FILLINGS = {"black": "black", "white": "white", "random": "random grey", "constant": "the best grey"}  # of a frame
@@ -125,6 +126,8 @@ def bend_note(found: float | None, linear: float | None) -> str:
     """Which way the network bends between the image and the boundary, in a sentence."""
     if found is None or linear is None:
         return ""
+    if abs(found - linear) < HARDLY * linear:
+        return "It is close to the linear one: the network hardly bends on the way."
     if found < linear:
         return "It is smaller than the linear one because the network bends upwards on the way."
     return "It is larger than the linear one because the network bends downwards on the way."

@@ -217,6 +217,7 @@ def test_bounds_of_sets_are_worded_as_they_are():
 
 def test_sentences_that_depend_on_how_the_numbers_came_out():
     assert "smaller" in bend_note(0.05, 0.1) and "upwards" in bend_note(0.05, 0.1)
+    assert "hardly bends" in bend_note(0.0501, 0.05) and "hardly bends" in bend_note(0.05, 0.0501)
     assert "larger" in bend_note(0.1, 0.05) and bend_note(None, 0.1) == bend_note(0.1, None) == ""
     assert "All 784 entries agree" in jacobian_check(2e-10, 784) and "kink" in jacobian_check(None, 784)
     sure, smallest = {"sure": 0.99, "success": True, "distance": 0.06}, {"success": True, "distance": 0.05}
