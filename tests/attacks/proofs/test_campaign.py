@@ -224,7 +224,8 @@ def test_two_proves_in_one_folder_are_refused_before_any_work(tmp_path, capsys):
     with alone(tmp_path):
         assert main(["prove", "--out", str(tmp_path), "--count", "1"]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert sentence == f"error: --out: {tmp_path}: another run is writing to this folder: wait for its end, or name another"
+    busy = "another run is writing to this folder: wait for its end, or name another"
+    assert sentence == f"error: --out: {tmp_path}: {busy}"
     assert not list(tmp_path.iterdir())
 
 

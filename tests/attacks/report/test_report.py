@@ -166,7 +166,10 @@ def test_found_is_the_share_above_thresholds_that_clean_training_images_set(writ
 def test_a_worker_that_dies_is_named_and_nothing_is_written(written, tmp_path, monkeypatch, capsys):
     out = written.out
 
-    monkeypatch.setattr(report_command, "run_experiments", lambda _, executor, __: executor.submit(os._exit, 1).result())
+    def end(_, executor, __):
+        executor.submit(os._exit, 1).result()
+
+    monkeypatch.setattr(report_command, "run_experiments", end)
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--workers", "1"]
     assert main([*short, "--out", str(tmp_path / "r")]) == 1
     assert "error: the process that proves died; no file is half-written" in capsys.readouterr().err
