@@ -80,8 +80,8 @@ class Learner:
                 found, mult = optimise_bounds(known, None, start, at, steps=steps if k else 0, rate=RATE)
                 self._narrow(state, k, neurons, self._shown(small, known, found, mult, None))
 
-    def margins(self, state: State) -> None:
-        """Of all open rivals."""
+    def margins(self, state: State) -> Array:
+        """Of all open rivals; returns their bounds in floats."""
         small, known = self._region(state)
         rivals = np.flatnonzero(state.part.open)
         start = Multipliers.start(known, len(rivals))
@@ -90,6 +90,8 @@ class Learner:
         use = found.bound[0] < 0 if not self.query.ball.counts else np.ones(len(rivals), bool)
         if use.any():
             self._refute(state, shown.take(np.flatnonzero(use)))
+        bounds: Array = found.bound[0]
+        return bounds
 
     # ------------------------------------------------------------------ one margin
 

@@ -81,8 +81,8 @@ class _Walk:
     def run(self) -> None:
         """Learn what closes each part, or divide it."""
         place = 0 if self.given.roots == 1 else None
-        if self.joint:  # the search went on with one of the rivals alone
-            place = int(np.argmax(np.array(self.given.layer[: self.given.roots]) != LEAF))
+        if self.joint:  # the search went on with one of the rivals alone, if it did not refute one at once
+            place = next((i for i in range(self.given.roots) if self.given.layer[i] != LEAF), None)
         waiting = [State(self.learner.prover.whole(), place, None)]
         while waiting:
             state = waiting.pop()
@@ -104,6 +104,11 @@ class _Walk:
         if not learner.alone(state):
             learner.margins(state)
             return
+        if self.joint and state.hints is None:
+            bounds = learner.margins(state)
+            if learner.closed(state):
+                return
+            state.place = int(np.argmin(bounds)) if state.place is None else state.place
         rounds, bound = ROOT_ROUNDS if state.hints is None else 1, learner.margin(state, STEPS)
         for _ in range(rounds):
             before = bound
