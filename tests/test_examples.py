@@ -41,7 +41,9 @@ def test_an_example_runs_and_draws_one_figure_whose_parts_have_titles(path, caps
         runpy.run_path(str(path))
         assert "torch is not installed here: pip install torch" in capsys.readouterr().out
         pytest.skip("torch is not installed: the example said so")
-    runpy.run_path(str(path))
+    with plt.rc_context():
+        plt.rcdefaults()  # not as a notebook left it that was run in this process
+        runpy.run_path(str(path))
     (number,) = plt.get_fignums()
     figure = plt.figure(number)
     assert any(axes.get_title() for axes in figure.axes)  # the gallery's text for those who cannot see it
