@@ -24,7 +24,7 @@ the logits or the neurons of a layer, and is pushed down layer by layer by inequ
               a >= alpha z                                                     for any alpha in [0, 1]
     interval  0 <= beta (z - l),  0 <= beta (u - z)                            for any beta >= 0
     pixels    A . (x + s) <= A . x + h,   h >= max A . s over S, with a_i = |A_i| and cap_i the room in that direction:
-              Linf  each pixel at the end of its interval
+              Linf  each pixel at the end of its interval (of x + s at once)
               L0    the a_i cap_i of the pixels known to change, and the largest of the others as far as `radius` goes
               L1    lambda r + sum max(0, a_i - lambda) cap_i                             for any lambda >= 0
               L2    mu r^2 / 2 + sum of  a_i^2 / (2 mu)  or  mu tau^2 / 2 + max(0, a_i - mu tau) cap_i,  any mu, tau:
@@ -102,6 +102,14 @@ def limbs(v):
     return np.stack([high, v - 65536 * high], axis=1).reshape(len(v), -1)
 
 
+def total(sums, shift):
+    """65536 high + low of sums over limbs (R, 2), times 2^shift, as constants."""
+    high, low = sums.T
+    if np.max(np.abs(high), initial=0) < 2.0**46:  # then both fit into one int64
+        return lift(65536 * high.astype(np.int64) + low.astype(np.int64), shift)
+    return lift(high, shift + 16) + lift(low, shift)
+
+
 class Box:
     """low <= v <= high, rounded outward: whole numbers of at most 2^30, times 2^unit."""
 
@@ -114,10 +122,7 @@ class Box:
     def most(self, A, e):
         """The maximum of A . v 2^e over the box as constants (R,), for whole numbers A (R, d)."""
         rise = np.maximum(A, 0)
-        high, low = ((A - rise) @ self.limbs[0] + rise @ self.limbs[1]).T
-        if np.max(np.abs(high), initial=0) < 2.0**46:  # then both fit into one int64
-            return lift(65536 * high.astype(np.int64) + low.astype(np.int64), self.unit + e)
-        return lift(high, self.unit + 16 + e) + lift(low, self.unit + e)
+        return total((A - rise) @ self.limbs[0] + rise @ self.limbs[1], self.unit + e)
 
 
 def fit(A, e, bits, least=NEVER):
@@ -163,7 +168,7 @@ class Network:
         shapes = [((d, m), (m,)) for d, m in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
         require([(W.shape, b.shape) for W, b in self.layers] == shapes, "model: shapes that do not follow each other")
         require(self.threshold.shape == () and max(self.sizes) <= 1 << 20, "model: threshold no number, or too wide")
-        self.bits = min(38 - (max(self.sizes[0], *(2 * m for m in self.sizes[1:])) - 1).bit_length(), 30)
+        self.bits = min(38 - (max(self.sizes) - 1).bit_length(), 30)
         self.W, self.rough, self.b = [], [], [Box(b, b) for _, b in self.layers]
         self.t = Box(np.full(self.sizes[-1], self.threshold), np.full(self.sizes[-1], self.threshold))
         for W, _ in self.layers:
@@ -171,7 +176,7 @@ class Network:
             scaled, whole = np.ldexp(W, -unit), np.rint(np.ldexp(W, -unit))
             bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None))
             even = max((bits & -bits).bit_length() - 1, 0)  # all are multiples of 2^even: a coarser unit will do
-            self.W.append((limbs(np.ldexp(whole, -even).T), unit + even))
+            self.W.append((np.hsplit(limbs(np.ldexp(whole, -even).T), 2), unit + even))
             self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any())  # by half a unit
 
     def logits(self, x):
@@ -187,7 +192,7 @@ class Network:
 
 
 class Set:
-    """The perturbations of one image, and the most that A . s can be over them: for each norm a function."""
+    """The perturbations of one image; for each norm the most that A . (x + s) can be over them, as A . x + h."""
 
     def __init__(self, claim, bits):
         self.norm, self.radius, x, (lo, hi) = claim["norm"], claim["radius"], claim["x"], ends(claim)
@@ -197,20 +202,21 @@ class Set:
         room = np.where([lo < x, x < hi], np.nextafter([x - lo, hi - x], np.inf), 0.0)
         fall, rise = room if self.norm == "l0" else np.minimum(room, self.radius)
         require(np.isfinite([fall, rise]).all(), "box: expected ends whose difference is finite")
-        reach = np.nextafter(np.abs(x) + np.maximum(fall, rise), np.inf)
-        self.bits, self.x, self.room, self.all = bits, Box(x, x), Box(-fall, rise), Box(-reach, reach)
+        self.bits, self.x, self.room = bits, Box(x, x), Box(-fall, rise)
+        self.all = Box(np.nextafter(x - fall, -np.inf), np.nextafter(x + rise, np.inf))  # of x + s, pixel by pixel
         self.length = Box(np.zeros(1), np.array([self.radius]))
 
     def linf(self, A, part, price, e):
-        return self.room.most(A, e), None
+        return 0, self.all.most(A, e), None
 
     def l1(self, A, part, price, e):
         price = np.clip(np.rint(np.ldexp(price, -e)), 0, 2.0**38)[:, None]
-        return self.length.most(price, e) + self.room.most(np.sign(A) * np.maximum(np.abs(A) - price, 0), e), None
+        h = self.length.most(price, e) + self.room.most(np.sign(A) * np.maximum(np.abs(A) - price, 0), e)
+        return self.x.most(A, e), h, None
 
     def l2(self, A, part, price, e):
         fine = (62 - A.shape[1].bit_length()) // 2  # bits of tau: the sum of its squares fits in int64
-        grow, step = FINE - exponent(A, 1), int(exponent(self.radius)) - fine
+        at_x, grow, step = self.x.most(A, e), FINE - exponent(A, 1), int(exponent(self.radius)) - fine
         a, e = (np.abs(A) * np.ldexp(1.0, grow)[:, None]).astype(np.int64), e - grow  # mu is a multiple of 2^(e - step)
         mu = np.clip(np.rint(np.ldexp(price / self.radius, step - e)), 0, 2.0 ** (62 - fine)).astype(np.int64)
         cap = np.floor(np.ldexp(np.where(A > 0, self.room.high, -self.room.low), self.room.unit - step))
@@ -218,7 +224,7 @@ class Set:
         left = np.sign(A) * up(np.maximum(a - mu[:, None] * tau, 0), self.bits - FINE)
         bent, square = np.sum(tau * tau, axis=1).astype(object), int(self.length.high[0]) ** 2
         h = lift(mu, step - 1 + e) * bent + lift(mu, 2 * self.length.unit - step - 1 + e) * square
-        return h + self.room.most(left, e + FINE - self.bits), None
+        return at_x, h + self.room.most(left, e + FINE - self.bits), None
 
     def l0(self, A, part, price, e):
         """h, and a function: what h is once a pixel is kept out, and once it is counted in, (R, d), times 2^unit."""
@@ -233,7 +239,7 @@ class Set:
         def changed():
             return h - np.where(undecided >= last, undecided - after, 0), h - np.maximum(last - undecided, 0), unit
 
-        return lift(h[:, 0], unit), changed
+        return self.x.most(A, e), lift(h[:, 0], unit), changed
 
 
 def ends(claim):
@@ -323,10 +329,11 @@ class Prover:
     def bound(self, part, layer, neuron, side, price, *multipliers):
         """The bounds of the rows as const + h, (R,) each, and what h is if a pixel is decided."""
         const, A, e = self.pull(part, layer, neuron, side, *multipliers)
-        return const, *getattr(self.set, self.set.norm)(A, part, price, e)
+        at_x, h, changed = getattr(self.set, self.set.norm)(A, part, price, e)
+        return const + at_x, h, changed
 
     def pull(self, part, layer, neuron, side, gamma, alpha, beta):
-        """The rows at the pixels: at most const + A . s 2^e."""
+        """The rows at the pixels: at most const + A . (x + s) 2^e."""
         bits, top, A, e = self.net.bits, layer, np.zeros((len(side), self.net.sizes[layer + 1])), 0 * side.astype(int)
         A[np.arange(len(side)), neuron] = side
         const, begin, one = 0 * e.astype(object), A, 1 << SLOPE
@@ -343,8 +350,10 @@ class Prover:
             const += self.net.b[k].most(A, e)
             if self.net.rough[k]:
                 const += lift(np.abs(A).sum(1), unit - 1 + z.unit + e) * z.size
-            wide, n = A @ W, self.net.sizes[k]
-            A, e, moved = fit(65536 * wide[:, :n] + wide[:, n:], e + unit, bits, -bits if joins else NEVER)
+            A, low = (A @ limb for limb in W)
+            A *= 65536
+            A += low
+            A, e, moved = fit(A, e + unit, bits, -bits if joins else NEVER)
             const += lift(moved, z.unit + e) * z.size
             if k == 0:
                 break
@@ -352,15 +361,16 @@ class Prover:
             sigma = np.where(free, np.clip(np.rint(one * u / np.where(free, u - l, 1)), 0, one), one * (l >= 0))
             offset = np.maximum(*(np.maximum(end, 0) * one - sigma * end for end in (z.low, z.high)))
             given = np.clip(np.rint(np.ldexp(beta[:, columns], -e[:, None])), -(2.0**bits), 2.0**bits)
-            low, high = np.append(0 * offset, -z.high), np.append(up(offset, -SLOPE), -z.low)
-            const += Box(low, high).most(np.hstack([A, given]), z.unit + e)
-            A = np.maximum(A, 0) * sigma + np.minimum(A, 0) * np.where(free, alpha[:, columns], sigma) + given * one
+            const += z.most(-given, e) if given.any() else 0
+            rise = np.maximum(A, 0)
+            const += total(rise @ limbs(up(offset, -SLOPE)), z.unit + e)
+            A = rise * sigma + (A - rise) * np.where(free, alpha[:, columns], sigma) + given * one
             if joins:
                 require((e <= SLOPE).all(), "gamma: too large beside its neuron")  # 1 is a whole number of units
                 A += begin * np.ldexp(1.0, SLOPE - e)[:, None]
             A, e, moved = fit(A, e - SLOPE, bits)
             const += lift(moved, z.unit + e) * z.size
-        return const + self.set.x.most(A, e), A, e
+        return const, A, e
 
 
 # ---------------------------------------------------------------------------- the steps, the witness, the claim
@@ -410,7 +420,8 @@ def together(provers, parts, image, *rows):
     for r, i in enumerate(image):
         require(provers[i].joint or len(provers[i].rivals) == 1, "an image with several rivals")
         one = provers[i].legal(parts[i], len(parts[i].l), np.zeros(1), *(row[r : r + 1] for row in rows))
-        each.append(provers[i].pull(parts[i], len(parts[i].l), *one[:2], *one[3:]))
+        constant, A, e = provers[i].pull(parts[i], len(parts[i].l), *one[:2], *one[3:])
+        each.append((constant + provers[i].set.x.most(A, e), A, e))
     const, A, e = (np.concatenate(some) for some in zip(*each, strict=True))
     first, rooms, bits = provers[0].set, [provers[i].set.room for i in image], 33 - len(image).bit_length()
     unit, top = max(room.unit for room in rooms), max(e + exponent(A, 1) - bits)

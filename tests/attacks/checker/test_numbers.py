@@ -105,8 +105,8 @@ def test_a_weight_that_is_rounded_is_charged_for(W):
     """Also one that vanishes beside the largest: its share of the unit underflows."""
     model = {"activation": np.array("relu"), "threshold": np.array(0.0), "W1": np.array([W]), "b1": np.zeros(2)}
     net = checker.Network(model)
-    limbs, unit = net.W[0]
-    held = [[Fraction(65536 * int(row[0]) + int(row[1])) * Fraction(2) ** unit for row in limbs]]
+    (high, low), unit = net.W[0]
+    held = [[Fraction(int(v)) * Fraction(2) ** unit for v in (65536 * high + low)[:, 0]]]
     exactly = [[Fraction(v) for v in W]]
     assert net.rough[0] == (held != exactly)
     assert all(abs(a - b) <= Fraction(2) ** (unit - 1) for a, b in zip(held[0], exactly[0], strict=True))

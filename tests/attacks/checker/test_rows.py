@@ -67,10 +67,11 @@ def test_on_the_grid_a_row_is_exact(norm):
             found, without_h = (oracle.exact_number(v) for v in bound(prover, part, row))
             exactly += short  # else charges of 2^-30 for each of a few rows, times |v|
             slack = max(1, *map(abs, A)) * Fraction(0 if short else 2.0**-20)
-            assert const - slack <= without_h <= const + slack
+            if norm != "linf":  # there the ends of x + s are rounded, each for itself
+                assert const - slack <= without_h <= const + slack
             assert truth <= found
-            if norm != "l2":  # a room below 4 is rounded up to 2^-27; to 2^-18 in L0, so that gains add up
-                room = sum(map(abs, A)) * Fraction({"linf": 0, "l1": 2.0**-26, "l0": 2.0**-17}[norm])
+            if norm != "l2":  # a room or an end below 4 is rounded up to 2^-27; to 2^-18 in L0, so that gains add up
+                room = sum(map(abs, A)) * Fraction({"linf": 2.0**-27, "l1": 2.0**-26, "l0": 2.0**-17}[norm])
                 assert found <= truth + room + 2 * slack
     assert exactly > 25
 
@@ -202,13 +203,13 @@ def test_what_pixels_do_to_the_bound_is_exact():
         prover = prover_for(net, claim_for(net, rng.integers(0, 9, d) / 8, 0, "l0", float(k)))
         part, A, e = prover.whole(), rng.integers(-4, 5, (2, d)).astype(float), np.zeros(2, int)
         part.inside[0], part.outside[1] = k > 1 and rng.random() < 0.5, rng.random() < 0.5
-        _, changed = prover.set.l0(A, part, None, e)
+        _, _, changed = prover.set.l0(A, part, None, e)
         *both, unit = changed()
         for i in np.flatnonzero(~(part.inside | part.outside)):
             for known, found in zip(("outside", "inside"), both, strict=True):
                 other = part.copy()
                 getattr(other, known)[i] = True
-                h, _ = prover.set.l0(A, other, None, e)
+                _, h, _ = prover.set.l0(A, other, None, e)
                 said = [Fraction(int(v)) * Fraction(2) ** int(u) for v, u in zip(found[:, i], unit, strict=True)]
                 assert [oracle.exact_number(v) for v in h] == said
 
