@@ -6,6 +6,7 @@ each resists is in docs/defend.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from minigrad.mlp import MLP
@@ -36,6 +37,11 @@ def load_defended(name: str) -> MLP:
     >>> load_defended("certified")
     MLP(784-128-64-1, relu, threshold 0, 108,801 weights and biases)
     """
-    if name not in NAMES:
-        raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}")
-    return MLP.load(FOLDER / f"{name}.npz")
+    return load_named(FOLDER, NAMES, name)
+
+
+def load_named(folder: Path, names: Sequence[str], name: str) -> MLP:
+    """One of the networks that a folder of the library holds.  Raises ValueError: no such network."""
+    if name not in names:
+        raise ValueError(f"name: expected one of {', '.join(names)}, got {name!r}")
+    return MLP.load(folder / f"{name}.npz")

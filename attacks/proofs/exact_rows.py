@@ -86,7 +86,7 @@ class Writer:
         first = 0
         for k, (a, b) in enumerate(zip(*shown.lines, strict=True)):
             columns, free = slice(first, first + widths[k]), (part.l[k] < 0) & (part.u[k] > 0)
-            alpha[:, columns] = np.rint(np.clip(a, 0, 1) * (1 << checker.SLOPE)) * free
+            alpha[:, columns] = slopes(a) * free
             beta[:, columns] = rounded(b)
             first += widths[k]
         rows = *(end.astype(kind) for end, kind in zip(ends, (np.int32, np.int8), strict=True)), rounded(shown.price)
@@ -123,6 +123,11 @@ def prices(ball: Any, x: Array, A: Array) -> Array:
     ends = [ball.scaled(1 + sign * CLOSE).spread().support(x[:, None, :], A) for sign in (1, -1)]
     price: Array = (ends[0] - ends[1]) / (2 * CLOSE * np.reshape(ball.radius, (-1, 1)))
     return np.maximum(price, 0)
+
+
+def slopes(alpha: Array) -> Array:
+    """Slopes in [0, 1] as whole numbers, times 2^-14."""
+    return np.rint(np.clip(alpha, 0, 1) * (1 << checker.SLOPE))
 
 
 def rounded(v: Array) -> Array:

@@ -18,7 +18,7 @@ from attacks.balls.base import Ball
 from attacks.proofs.certificate_file import NO_TARGET, fingerprint
 from attacks.proofs.exact_part import Learner, State
 from attacks.proofs.exact_proof import Unproved
-from attacks.proofs.exact_rows import Writer
+from attacks.proofs.exact_rows import Writer, slopes
 from attacks.proofs.intervals import ROOT_STEPS
 from attacks.proofs.query import Query
 from attacks.proofs.set_bound import NEURON_STEPS, ROUNDS, STEPS
@@ -105,7 +105,7 @@ def exact_set_proof(net: MLP, refuted: Refutation, *, time_limit: float = 600.0)
             network = checker.Network(net.to_arrays())
             walk = _Together(net, network, refuted, claim, time.perf_counter() + time_limit)
             walk.run()
-            found = claim | walk.arrays()
+            found = claim | walk.writer.arrays()
         checker.check(net.to_arrays(), found)
     except (checker.Refused, ArithmeticError) as error:
         raise Unproved(f"not proved exactly: {error}") from error
@@ -117,8 +117,6 @@ class _Together:
 
     def __init__(self, net: MLP, network: Any, refuted: Refutation, claim: dict[str, Array], deadline: float) -> None:
         self.net, self.refuted, self.deadline = net, refuted, deadline
-        self.steps: list[tuple[int, int, int]] = []
-        self.rows: list[tuple[Array, ...]] = []
         self.learners, self.states = list[Learner](), list[State]()
         for i, x in enumerate(refuted.x):
             own = claim | {name: claim[name][i] for name in ("x", "y", "target")}
@@ -127,12 +125,18 @@ class _Together:
                 raise Unproved("not proved exactly: images that may become one of several classes")
             target = None if refuted.target is None else int(refuted.target[i])
             learner = Learner(Query.from_image(net, x, int(refuted.y[i]), refuted.ball, target), prover)
-            learner.writer = Writer(prover, index=i, steps=self.steps, rows=self.rows)
+            if i:  # all write in one place
+                learner.writer = Writer(prover, i, self.writer.steps, self.writer.rows)
             self.learners.append(learner)
             self.states.append(State(prover.whole(), None, None))
         first = self.states[0].part
         for state in self.states:
             state.part.inside, state.part.outside = first.inside, first.outside
+
+    @property
+    def writer(self) -> Writer:
+        """That of the first image; the others' steps and rows are the same lists."""
+        return self.learners[0].writer
 
     def run(self) -> None:
         """Until one image alone is the proof, or the weighted sum is."""
@@ -167,14 +171,14 @@ class _Together:
             raise Unproved("not proved exactly: the weighted bound is not below 0")
         weights, best = found
         rivals = np.concatenate([self.learners[i].weights(c[None]) for i, c in zip(image, refuted.c, strict=True)])
-        alpha = [np.rint(np.clip(a[:, 0], 0, 1) * (1 << checker.SLOPE)) for a in best.alpha]
+        alpha = [slopes(a[:, 0]) for a in best.alpha]
         beta = [b[:, 0] * s for b, s in zip(best.beta, known.sign, strict=True)]
         none = np.zeros(len(image))
         wide = (np.concatenate([np.zeros((len(image), 0)), *each], axis=1) for each in (alpha, beta))
         rows = image, none + 1, none, weights[:, None] * rivals, *wide
         used = weights > 0
-        self.steps.append((int(used.sum()), len(alpha), len(refuted.x)))
-        self.rows.append(tuple(each[used] for each in rows))
+        self.writer.steps.append((int(used.sum()), len(alpha), len(refuted.x)))
+        self.writer.rows.append(tuple(each[used] for each in rows))
 
     def _known(self) -> tuple[Region, Multipliers]:
         """What the checker knows of the set of each row, and the multipliers that its image's margin had last."""
@@ -190,8 +194,4 @@ class _Together:
         known = Region(self.net, refuted.x[image], ball, low, up, sign)
         one = (tuple(each[:, None] for each in both) for both in (alpha, beta))
         return known, Multipliers(next(one), next(one), np.ones((len(image), 1)))
-
-    def arrays(self) -> dict[str, Array]:
-        """The proof."""
-        return Writer(self.learners[0].prover, steps=self.steps, rows=self.rows).arrays()
 

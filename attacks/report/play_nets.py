@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from attacks.defend.nets import load_named
 from attacks.images import from_bytes
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
@@ -60,9 +61,7 @@ def load_ten(name: str) -> MLP:
     >>> load_ten("robust")
     MLP(784-48-10, relu, argmax, 38,170 weights and biases)
     """
-    if name not in NAMES:
-        raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}")
-    return MLP.load(FOLDER / f"{name}.npz")
+    return load_named(FOLDER, NAMES, name)
 
 
 def ten_digits() -> TenDigits:
