@@ -115,7 +115,7 @@ def test_the_homework_has_no_answers_and_no_outputs():
     text = course.as_text(HOMEWORK)
     assert "SOLUTION" not in text
     answers = [cell for cell in HOMEWORK["cells"] if course.role(cell, "solution")]
-    assert len(answers) == 15
+    assert len(answers) == 14 + 2  # exercises, and questions in words
     for cell in answers:
         stub = course.CODE_STUB if cell["cell_type"] == "code" else course.TEXT_STUB
         assert all(line in course.text_of(cell) for line in stub.splitlines())

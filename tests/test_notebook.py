@@ -78,4 +78,4 @@ def test_the_two_questions_in_words_have_a_rubric_and_an_answer():
 
 def test_exercises_are_numbered_in_order():
     found = [re.match(r"\*\*Exercise (\d+)\*\* \(", text(cell)) for cell in NOTEBOOK["cells"]]
-    assert [int(match[1]) for match in found if match] == list(range(13))
+    assert [int(match[1]) for match in found if match] == list(range(14))
