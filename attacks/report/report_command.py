@@ -124,12 +124,9 @@ def make_report(options: Options) -> dict[str, Any]:
     options.check()
     line = StatusLine(options.quiet)
     clock = Clock(line, SECONDS)
-    setup = set_up(options, clock)
-    with workers(options.workers) as executor:
-        executor.submit(
-            import_module, "attacks.report.picture_plots"
-        )  # it will draw as well: matplotlib takes a while to load
-        results = run_experiments(setup, executor, clock)
+    with workers(options.workers, helped=True) as executor:
+        executor.submit(import_module, "attacks.report.picture_plots")  # it will draw, too: matplotlib loads slowly
+        results = run_experiments(set_up(options, clock), executor, clock)
         with clock("draw"):
             figures = draw(results, executor)
     r = numbers(results) | {"seconds": clock.seconds | seconds_of(results) | {"all": round(line.elapsed, 2)}}

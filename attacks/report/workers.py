@@ -23,8 +23,10 @@ class SameProcess(Executor):
 
 
 @contextmanager
-def workers(count: int) -> Iterator[Executor]:
+def workers(count: int, *, helped: bool = False) -> Iterator[Executor]:
     """`count` fresh processes with one BLAS thread each, ended when the block ends; for 0 a `SameProcess`.
+
+    `helped`: this process works on what nobody has begun while it waits for a result (`Pool`).
 
     One thread each, because two threads that share a core spend their time waiting for each other.  A block that ends
     with an exception, Ctrl-C for one, ends the processes in the middle of their work.
@@ -34,7 +36,7 @@ def workers(count: int) -> Iterator[Executor]:
         return
     before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(dict.fromkeys(VARIABLES, "1"))
-    pool = Pool(count)
+    pool = Pool(count, helped=helped)
     try:
         yield pool
         pool.shutdown(cancel_futures=True)
