@@ -146,10 +146,11 @@ class Certificate:
         ------
         CertificateError
             The checker could not be convinced: a bound that rounding spoils, a network with another activation than
-            ReLU, too little time.
+            ReLU, too little time; a tree that is not one of this network.
         """
         from attacks.proofs.exact_proof import Unproved, exact_proof
 
+        self._check_tree(net)
         try:
             return replace(self, proof=exact_proof(net, self, time_limit=time_limit) or {NO_ROWS: np.zeros(0)})
         except Unproved as error:
@@ -218,12 +219,18 @@ class Certificate:
             raise CertificateError("certificate: the network has no smooth activation")
         if self.attack < self.upper or (splits and self.nodes < len(self.tree)):
             raise CertificateError("certificate: expected attack >= upper, and no fewer nodes than the tree has")
+        self._check_tree(net)
+        if self.lower <= RADII[self.norm].proves(0) and (self.radius or splits):
+            raise CertificateError("certificate: a refuted radius that proves nothing")
+
+    def _check_tree(self, net: MLP) -> None:
+        """That its splits are of pixels and neurons that there are, and its roots one, or one a rival."""
         widths = np.array([0, *net.sizes])  # by layer: of no split, of a pixel, of a hidden neuron
         layer, index = np.array(self.tree.layer) - LEAF, np.array(self.tree.index)
         if (layer >= len(widths) - 1).any() or (index >= np.maximum(widths[layer], 1)).any():
             raise CertificateError("certificate: its tree splits a pixel or a neuron that the network does not have")
-        if self.lower <= RADII[self.norm].proves(0) and (self.radius or splits):
-            raise CertificateError("certificate: a refuted radius that proves nothing")
+        if self.tree.roots not in (1, max(net.sizes[-1] - 1, 1)):
+            raise CertificateError("certificate: expected a tree with one root, or with one for each rival")
 
     def _check_counterexample(self, net: MLP) -> None:
         if self.reason == Reason.MISCLASSIFIED:

@@ -39,11 +39,14 @@ class State:
         Where the certificate's tree has the same part, if it has.
     hints : Nodes or None
         One node: the margin that is left, and where its multipliers begin.
+    rival : int
+        Of rivals that must all be beaten, the one whose margin is left before there are hints.
     """
 
     part: Any
     place: int | None
     hints: Nodes | None
+    rival: int = 0
 
 
 class Learner:
@@ -131,7 +134,7 @@ class Learner:
         live = slice(None) if small.live is None else small.live
         hints = state.hints
         if hints is None:
-            row = (state.place or 0) if self.prover.joint else int(np.argmax(state.part.open))
+            row = state.rival if self.prover.joint else int(np.argmax(state.part.open))
             hints = Nodes.root(small, replace(known, ball=small.ball)).take(np.array([row]))
         inside, outside = (pixels[None, live] for pixels in (state.part.inside, state.part.outside))
         return small, replace(hints, l=known.l, u=known.u, sign=known.sign, inside=inside, outside=outside)

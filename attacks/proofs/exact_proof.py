@@ -83,7 +83,7 @@ class _Walk:
         place = 0 if self.given.roots == 1 else None
         if self.joint:  # the search went on with one of the rivals alone, if it did not refute one at once
             place = next((i for i in range(self.given.roots) if self.given.layer[i] != LEAF), None)
-        waiting = [State(self.learner.prover.whole(), place, None)]
+        waiting = [State(self.learner.prover.whole(), place, None, place or 0)]
         while waiting:
             state = waiting.pop()
             if time.perf_counter() > self.deadline or self.parts > self.most:
@@ -108,7 +108,7 @@ class _Walk:
             bounds = learner.margins(state)
             if learner.closed(state):
                 return
-            state.place = int(np.argmin(bounds)) if state.place is None else state.place
+            state.rival = int(np.argmin(bounds)) if state.place is None else state.rival
         rounds, bound = ROOT_ROUNDS if state.hints is None else 1, learner.margin(state, STEPS)
         for _ in range(rounds):
             before = bound
