@@ -24,7 +24,7 @@ from minigrad.inputs import Array
 
 SHORTEN = 3  # rounds in which a counterexample is drawn towards x (L0: a pixel each); 1 and 6 need as many searches
 POLISH = 40  # steps from a counterexample of the search; `smallest_eps` takes 80 from a point that is farther away
-LOOK = 4  # radii of the ladder at a time: good attacks leave 1 to 4 to look at, loose ones more
+LOOK = 4  # radii of the ladder at first, then twice as many each time: good attacks leave 1 to 4 to look at
 PUSHES = 2.0 ** np.arange(-44, -9)  # shares by which s is lengthened: from what a long sum errs by to a thousandth
 
 
@@ -122,9 +122,9 @@ class Interval:
 
     def first_look(self) -> None:
         """The largest radius on a ladder that plain bounds refute, from above, a few radii at a time."""
-        radii = self.radii.ladder(self.upper if np.isfinite(self.upper) else self.whole_box)
-        for start in range(0, len(radii), LOOK):
-            some = radii[start : start + LOOK]
+        radii, few = self.radii.ladder(self.upper if np.isfinite(self.upper) else self.whole_box), LOOK
+        while len(radii):
+            some, radii, few = radii[:few], radii[few:], 2 * few
             query = self.query(some)
             x = np.repeat(query.x, len(some), axis=0)
             known = intervals(self.net, x, query.ball)

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from attacks.balls.linf import LInf
 from attacks.detect.adaptive import blind_spots
 from attacks.proofs.certificate import Certificate
-from attacks.proofs.mask_minimum import any_filling, smallest_mask
+from attacks.proofs.decide import certify
+from attacks.proofs.mask_minimum import smallest_mask
 from attacks.proofs.minimum import certified_minimum
 from attacks.proofs.set_minimum import UniversalMinimum, universal_minimum
+from attacks.proofs.verdict import Verdict
 from attacks.report.carried import BoundedSet, carry_to_image, carry_to_sets
 from attacks.report.exact import certified_exactly
 from attacks.report.records import ExactProof, Proofs, SetProof
@@ -25,12 +28,13 @@ from minigrad.inputs import Array
 
 # Nodes a search for each of `Options.proof_seconds`: the reference network takes about 40 a second.  What the page asks
 # first, pixels and eps without a detector to evade, gets most: "exactly 5 pixels" takes 1, and eps as many as it may.
-# With 6 seconds that is 42: the proof's file, made and checked beside it, takes half as long again as the search.  20
-# nodes prove 0.0435 instead of 0.0443, and 60 prove 0.0452.  The intervals of smooth changes stay open, and each of
-# their five searches takes all it may.  Twice the nodes narrow the intervals, half of them widen them; none is false.
+# With 6 seconds that is 18: the proof's file, made and checked beside it, takes half as long again as the search.  12
+# nodes prove 0.0421 instead of 0.0435, 42 prove 0.0443 and 60 prove 0.0452.  The intervals of smooth changes stay open,
+# and each of their five searches takes all it may.  Twice the nodes narrow the intervals, half of them widen them; none
+# is false.
 IMAGE_NODES = {  # blind spot of the detectors ("free": any pixel), norm
-    ("free", "l0"): 20, ("free", "linf"): 7, ("used", "l0"): 10, ("used", "linf"): 5,
-    ("smooth", "l0"): 0.7, ("smooth", "linf"): 0.7,
+    ("free", "l0"): 20, ("free", "linf"): 3, ("used", "l0"): 10, ("used", "linf"): 2,
+    ("smooth", "l0"): 0.3, ("smooth", "linf"): 0.3,
 }  # fmt: skip
 SHOWN = "free"  # the blind spot whose proofs the page shows and its folder holds
 FRAME_NODES = 5
@@ -40,7 +44,7 @@ PATIENCE = 3
 SET_SHARE = {"linf": 0.25, "l0": 0.1, "mixed": 0.15}  # of the seconds
 # Images for which each mask is judged, nodes for each image and height, seconds after which it is stopped.  9 of 10
 # masks are decided without a node; 2, 4 or 16 nodes decide none of the others, which count as undecided; with 4 all of
-# them take half as long again.
+# them take a third as long again.
 FILLING_IMAGES, FILLING_NODES, FILLING_SECONDS = 10, 1, 3.0
 
 
@@ -53,7 +57,7 @@ class ProofJobs:
         self._exact = dict[str, Future[tuple[list[Certificate], ExactProof]]]()
         self._frame: Future[list[Certificate]] | None = None
         self._sets = dict[str, tuple[Array, Array, Future[UniversalMinimum]]]()
-        self._fillings = dict[int, Future[list[Certificate]]]()
+        self._fillings = dict[int, Future[list[Verdict]]]()
 
     def certify_image(self, x: Array) -> None:
         """The certified minimum of one image (1, d) of class 0, in both norms and each blind spot."""
@@ -85,8 +89,9 @@ class ProofJobs:
         """Whether some filling of the mask, glasses at this height, flips each of the first test images."""
         x = self._setup.images.test[:FILLING_IMAGES]
         y = np.zeros(len(x), int)
-        limits = {"node_limit": FILLING_NODES, "time_limit": FILLING_SECONDS}
-        self._fillings[height] = self._executor.submit(any_filling, self._setup.net, x, y, mask, **limits)
+        limits: dict[str, Any] = {"node_limit": FILLING_NODES, "time_limit": FILLING_SECONDS}
+        ball = LInf(1.0, mask=mask.ravel())  # pixels are shares: all that the mask can be filled with
+        self._fillings[height] = self._executor.submit(certify, self._setup.net, x, y, ball, **limits)
 
     def _limits(self, nodes: float) -> dict[str, float]:
         """The limits of a proof that gets so many nodes a second."""

@@ -12,6 +12,7 @@ from typing import Any
 from attacks.patch.attack import Accessory
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.radii import RADII
+from attacks.proofs.verdict import Verdict
 from attacks.report.setup import Setup
 from attacks.result import AttackResult, Reason
 from attacks.uap.attack import UniversalResult
@@ -169,7 +170,7 @@ class Proofs:
     image: dict[str, dict[str, Interval]]  # blind spot: norm: the certified minimum of the image shown
     frame: Interval  # of the image shown: the fewest pixels of the glasses that are enough
     sets: dict[str, SetProof]  # "linf" and "l0" of the first few images; "mixed": of both digits, linf
-    fillings: dict[int, list[Certificate]]  # height of the glasses: whether any filling flips each of the first images
+    fillings: dict[int, list[Verdict]]  # height of the glasses: whether any filling flips each of the first images
     exact: dict[str, ExactProof]  # norm: of the image shown, any pixel
 
 

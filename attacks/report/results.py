@@ -15,7 +15,7 @@ import numpy as np
 from attacks.detect.detectors import DETECTORS
 from attacks.detect.statistics import FALSE_ALARMS, auc, auc_interval
 from attacks.patch.attack import Accessory
-from attacks.proofs.certificate import Certificate
+from attacks.proofs.verdict import Verdict
 from attacks.report.exact import checker_lines, file_of, model_of
 from attacks.report.formats import confidence
 from attacks.report.one_image import SURE
@@ -203,7 +203,7 @@ def _found(e: SmallSets, name: str, p: SetProof) -> float:
     return min([p.upper, *(float(radius) for radius, rate in few if rate == 1)])
 
 
-def _glasses(e: GlassesExperiment, fillings: dict[int, list[Certificate]]) -> Json:
+def _glasses(e: GlassesExperiment, fillings: dict[int, list[Verdict]]) -> Json:
     return {
         "style": e.style,
         "pixels": int(e.worn.mask.sum()),
@@ -226,11 +226,10 @@ def _rates(made: Accessory, held_out: Accessory) -> Json:
     }
 
 
-def _counts(certificates: list[Certificate]) -> dict[str, int]:
+def _counts(verdicts: list[Verdict]) -> dict[str, int]:
     """Of some images: how many have a filling that works, how many have none (proved), how many are undecided."""
-    works = sum(c.upper < np.inf for c in certificates)
-    none = sum(c.lower == np.inf for c in certificates)
-    return {"works": works, "proved_none": none, "undecided": len(certificates) - works - none}
+    said = [verdict.status for verdict in verdicts]
+    return {"works": said.count("fooled"), "proved_none": said.count("robust"), "undecided": said.count("open")}
 
 
 def _detection(e: DetectionExperiment) -> Json:

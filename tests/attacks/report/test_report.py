@@ -167,7 +167,7 @@ def test_a_worker_that_dies_is_named_and_nothing_is_written(written, tmp_path, m
     out = written.out
 
     def end(_, executor, __):
-        executor.submit(os._exit, 1).result()
+        executor.submit(os._exit, 1).result(timeout=120)  # without one this process would do it itself
 
     monkeypatch.setattr(report_command, "run_experiments", end)
     short = ["--model", str(out / "model.npz"), "--subset", "30", "--workers", "1"]
