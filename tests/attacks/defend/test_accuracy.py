@@ -1,6 +1,8 @@
 """Robust accuracy against closed forms and a grid, over one radius and several, here and in an executor."""
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -92,11 +94,15 @@ def test_on_the_boundary_is_open():
     assert found.lower == 0.5
 
 
-def test_an_executor_says_the_same_and_progress_counts():
+PROCESSES = partial(ProcessPoolExecutor, mp_context=multiprocessing.get_context("spawn"))  # calls are pickled
+
+
+@pytest.mark.parametrize("make", [ThreadPoolExecutor, PROCESSES], ids=["threads", "processes"])
+def test_an_executor_says_the_same_and_progress_counts(make):
     net, x, y, _, _ = affine(17)
     seen = []
     here = robust_curve(net, x, y, LInf(1), [0.05, 0.1], **NODES)
-    with ThreadPoolExecutor(2) as executor:
+    with make(2) as executor:
         there = robust_curve(net, x, y, LInf(1), [0.05, 0.1], executor=executor, on_progress=seen.append, **NODES)
     assert all((a.status == b.status).all() for a, b in zip(here, there, strict=True))
     assert [p.done + p.open for p in seen] == [17] * len(seen)
