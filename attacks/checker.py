@@ -144,8 +144,8 @@ def numbers(arrays, name):
     value = np.asarray(arrays[name])
     require(value.dtype.kind in "iufb" and value.dtype.itemsize <= 8, f"{name}: not the kind of numbers expected")
     require(np.isfinite(value).all(), f"{name}: expected finite numbers")
-    small = value.dtype.kind not in "iu" or ((value >= -(1 << 53)) & (value <= 1 << 53)).all()
-    require(small, f"{name}: whole numbers that no float64 may hold")
+    ends = (int(value.min(initial=0)), int(value.max(initial=0))) if value.dtype.kind in "iu" else (0, 0)
+    require(max(-ends[0], ends[1]) <= 1 << 53, f"{name}: whole numbers that no float64 may hold")
     return np.array(value, "<f8", order="C")
 
 
@@ -463,7 +463,8 @@ def claim_of(arrays, d):
     require(all(point.shape == (d,) for point in points), f"x, x_adv: expected {d} pixels")
     require(claim["mask"].dtype == bool and {*ends} <= {(), (d,)}, "box, mask: expected one for all or each pixel")
     require(all(isinstance(claim[name], np.float64) for name in ("lower", "upper", "radius")), "expected numbers")
-    require(claim["norm"] in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {claim['norm']!r}")
+    known = isinstance(claim["norm"], str) and claim["norm"] in ("l0", "l1", "l2", "linf")
+    require(known, f"norm: expected l0, l1, l2 or linf, got {claim['norm']!r}")
     return claim
 
 
