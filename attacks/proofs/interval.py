@@ -19,7 +19,6 @@ from attacks.proofs.radii import RADII, size, widest
 from attacks.proofs.task import Task
 from attacks.proofs.tree import Tree
 from attacks.refine.descent import rounds, walked
-from minigrad.bounds.crown import intervals, upper_bound
 from minigrad.inputs import Array
 
 SHORTEN = 3  # rounds in which a counterexample is drawn towards x (L0: a pixel each); 1 and 6 need as many searches
@@ -126,13 +125,10 @@ class Interval:
         while len(radii):
             some, radii, few = radii[:few], radii[few:], 2 * few
             query = self.query(some)
-            x = np.repeat(query.x, len(some), axis=0)
-            known = intervals(self.net, x, query.ball)
-            bound = upper_bound(known, np.broadcast_to(query.c, (len(x), *query.c.shape)))  # (m, rivals)
-            refuted = bound.min(axis=1) < 0 if query.joint is not None else bound.max(axis=1) < 0
-            if refuted.any():
-                self.refuted(float(some[refuted].max()), Tree(1 if query.shares_tree else len(query.c)))
-                return
+            for radius in some[query.plainly_refuted()]:
+                if self.query(float(radius)).plainly_refuted()[0]:  # alone, as whoever replays it will look at it
+                    self.refuted(float(radius), Tree(1 if query.shares_tree else len(query.c)))
+                    return
 
     def record(self) -> None:
         """Note the interval as it is now, with the time."""

@@ -36,6 +36,13 @@ def test_three_hundred_cases_hold_in_rational_numbers(first):
     assert sum(n for name, n in outcomes.items() if name.endswith(("closed", "open"))) > 30
 
 
+@pytest.mark.parametrize("index", [4180, 5629])
+def test_what_the_long_soak_found(index):
+    """4180: `with_proof` of a target ended in IndexError.  5629: a radius refuted beside others, and not alone."""
+    found, _ = soak_exact.soak(1, only=index)
+    assert not found
+
+
 def test_forty_smooth_networks_hold_in_decimal_intervals():
     """tanh and sigmoid, in their tails too.  Not vacuous: answers of every kind, most of them with a minimum."""
     found, outcomes = soak_smooth.soak(40)
