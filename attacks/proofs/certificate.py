@@ -33,9 +33,10 @@ from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate_file import EXTRA, CertificateError, arrays_of, fields_of, fingerprint
+from attacks.proofs.plain_look import plainly_refuted
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, in_words, inside, size, widest
-from attacks.proofs.tree import LEAF, Tree
+from attacks.proofs.tree import Tree
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
 from minigrad.io.files import write_whole
@@ -225,9 +226,7 @@ class Certificate:
 
     def _check_tree(self, net: MLP) -> None:
         """That its splits are of pixels and neurons that there are, and its roots one, or one a rival."""
-        widths = np.array([0, *net.sizes])  # by layer: of no split, of a pixel, of a hidden neuron
-        layer, index = np.array(self.tree.layer) - LEAF, np.array(self.tree.index)
-        if (layer >= len(widths) - 1).any() or (index >= np.maximum(widths[layer], 1)).any():
+        if not self.tree.fits(net.sizes):
             raise CertificateError("certificate: its tree splits a pixel or a neuron that the network does not have")
         if self.tree.roots not in (1, max(net.sizes[-1] - 1, 1)):
             raise CertificateError("certificate: expected a tree with one root, or with one for each rival")
@@ -262,8 +261,8 @@ class Certificate:
         if not (everything or self.lower <= radii.proves(self.radius)):
             raise CertificateError(f"certificate: refuting radius {self.radius} does not prove lower {self.lower}")
         query = Query.from_image(net, self.x, self.y, ball, self.target)
-        if len(self.tree) == self.tree.roots and query.plainly_refuted()[0]:  # the first look proved it: no search did
-            return
+        if len(self.tree) == self.tree.roots and plainly_refuted(query)[0]:
+            return  # what the search's first look proved
         answer = Search(query, self.tree).run(deadline, len(self.tree) + EXTRA)
         if not answer.proved:
             raise CertificateError(f"certificate: the lower bound could not be proved again ({answer.reason})")

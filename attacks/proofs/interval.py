@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from attacks.problem import Problem
+from attacks.proofs.plain_look import plainly_refuted
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, size, widest
 from attacks.proofs.task import Task
@@ -125,8 +126,8 @@ class Interval:
         while len(radii):
             some, radii, few = radii[:few], radii[few:], 2 * few
             query = self.query(some)
-            for radius in some[query.plainly_refuted()]:
-                if self.query(float(radius)).plainly_refuted()[0]:  # alone, as whoever replays it will look at it
+            for radius in some[plainly_refuted(query)]:
+                if plainly_refuted(self.query(float(radius)))[0]:  # alone, as whoever replays it will look at it
                     self.refuted(float(radius), Tree(1 if query.shares_tree else len(query.c)))
                     return
 

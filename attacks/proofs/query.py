@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from attacks.proofs.tree import PIXEL
-from minigrad.bounds.crown import intervals, upper_bound
 from minigrad.bounds.evaluation import forward_error
 from minigrad.inputs import Array
 from minigrad.layers import ReLU
@@ -87,13 +86,6 @@ class Query:
         margins, error = self._margins(points)
         below = margins <= -error
         return np.all(below, axis=1) if self.joint is None else np.any(below, axis=1)
-
-    def plainly_refuted(self) -> Array:
-        """Whether one pass of plain bounds refutes it, for each radius of its ball, (m,) bool."""
-        m = np.size(self.ball.radius)
-        known = intervals(self.net, np.repeat(self.x, m, axis=0), self.ball)
-        bound = upper_bound(known, np.broadcast_to(self.c, (m, *self.c.shape)))  # (m, rivals)
-        return bound.min(axis=1) < 0 if self.joint is not None else bound.max(axis=1) < 0
 
     def _margins(self, points: Array) -> tuple[Array, Array]:
         """The margin of each row at the points, and E, (n, r) each."""

@@ -6,7 +6,7 @@ node.  A tree is only a hint: a leaf counts as closed because its bound is compu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,12 @@ class Tree:
         if not (np.array_equal(children, np.arange(roots, n)) and (child[inner] > numbers).all()):
             raise ValueError("tree: expected every node but the roots to be one child of an earlier node")
         return cls(roots, layer.tolist(), index.tolist(), child.tolist())
+
+    def fits(self, sizes: Sequence[int]) -> bool:
+        """Whether a network of these sizes has every pixel and hidden neuron that is split."""
+        widths = np.array([0, *sizes])  # by layer: of no split, of a pixel, of a hidden neuron
+        layer, index = np.array(self.layer) - LEAF, np.array(self.index)
+        return bool((layer < len(widths) - 1).all() and (index < np.maximum(widths[layer], 1)).all())
 
     def grow(self, count: int) -> Array:
         """Numbers for `count` new leaves."""

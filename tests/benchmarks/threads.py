@@ -19,15 +19,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from minigrad.threads import VARIABLES
+
 THREADS = 1, 2, 8
 ROUNDS = 3
-VARIABLES = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 LOOP = "while True: pass"
 
 
 def tasks() -> dict[str, Callable[[], object]]:
     """Name: work.  Called in a process that has its number of threads."""
-    sys.path.insert(0, str(ROOT))
     import numpy as np
 
     from attacks import certified_minimum, saliency_map, smallest_eps
@@ -49,8 +51,9 @@ def tasks() -> dict[str, Callable[[], object]]:
 
 
 def serve() -> None:
-    """Do the task named on each line of standard input and answer with its seconds."""
+    """Say what the tasks are; then do the one named on each line of standard input and answer with its seconds."""
     work = tasks()
+    print(*work, sep="; ", flush=True)
     for line in sys.stdin:
         begun = time.perf_counter()
         work[line.rstrip("\n")]()
@@ -87,10 +90,10 @@ def main() -> None:
     if options.serve:
         serve()
         return
-    names = list(tasks())
     loops = {f"loop {i}": (["-c", LOOP], 1) for i in range(options.busy)}
     workers = {threads: ([__file__, "--serve"], threads) for threads in THREADS}
     with processes(loops), processes(workers) as of:
+        names, *_ = (worker.stdout.readline().rstrip("\n").split("; ") for worker in of.values())  # all are ready
         best = dict.fromkeys(((name, threads) for name in names for threads in THREADS), float("inf"))
         for _ in range(ROUNDS):
             for name, threads in best:
