@@ -5,7 +5,7 @@ max { g . s }. It flips exactly when h_S(r) > -m, so the smallest radius is the 
 
     box ignored   h_S(eps) = eps |g|_1 for Linf, attained at s = eps sign(g), so eps = -m / |g|_1
     box kept      a black pixel with g_i < 0 cannot move at all: h_S(eps) = sum_i |g_i| min(eps, cap_i), a concave,
-                  piecewise linear function of eps, whose root is exact after sorting the breakpoints cap_i
+                  piecewise linear function of eps, whose root Newton's method finds in a few steps, to rounding
                   (`LInf.radius_for`)
 
 For an affine network that is the answer.  attacks/minimum_norm.py finds the smallest radius for a curved one.

@@ -1,7 +1,7 @@
 """Perturbation sets, one norm a file, and the one question asked of them: which `s` moves a linear function most?
 
 Read `base.py` (the question, the box, the mask), then `linf.py`, `l0.py`, `l1.py`, `l2.py`; `piecewise.py` has the root
-finding that three of them share, `joint.py` the same question for several images at once, `linear_program.py` the one
+finding that L2 and LInf share, `joint.py` the same question for several images at once, `linear_program.py` the one
 that a linear program answers.  Imports `minigrad.inputs`.  The file of a norm is loaded when it is asked for.
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from attacks.balls.base import Ball, as_gain, caps, column
-from attacks.balls.piecewise import first_root, sums_before
 from minigrad.inputs import Array
 
 
@@ -19,7 +18,8 @@ class L1(Ball):
     t_i = clip(a_i - lam, 0, cap_i), with the lam >= 0 that spends r.  sum t_i falls piecewise linearly in lam, with
     breakpoints a_i and a_i - cap_i: sorted, they bracket lam, and on the bracket it is one division (Duchi et al. 2008,
     with caps).
-    radius_for.  h(r) is piecewise linear with slopes |g_(1)| >= |g_(2)| ...: as for LInf.
+    radius_for.  h(r) is piecewise linear with slopes |g_(1)| >= |g_(2)| ...: pixels at their caps until one more would
+    be too much, and of that one the part that is missing.
     """
 
     norm = "l1"
@@ -73,6 +73,17 @@ class L1(Ball):
         gain = as_gain(gain, x, g)
         order = np.argsort(-np.abs(g), axis=-1, kind="stable")  # by falling slope
         slope, cap = np.take_along_axis(np.abs(g), order, -1), np.take_along_axis(caps(*self.room(x), g), order, -1)
-        before = sums_before(cap)  # (..., d) radius spent on the better pixels
-        earned = sums_before(slope * cap)  # (..., d) earned before each pixel
-        return first_root(earned - slope * before, slope, before + cap, gain)
+        before, earned = sums_before(cap), sums_before(slope * cap)  # (..., d) radius spent and gained on better pixels
+        enough = earned + slope * cap >= gain[..., None]  # with this pixel at its cap
+        last = np.argmax(enough, axis=-1)[..., None]
+        before, earned, slope, cap = (np.take_along_axis(a, last, -1)[..., 0] for a in (before, earned, slope, cap))
+        with np.errstate(over="ignore"):  # a slope of 1e-310: the cap comes first
+            part = np.maximum(gain - earned, 0) / np.where(slope > 0, slope, 1)
+        return np.where(enough.any(-1), before + np.minimum(part, cap), np.inf)
+
+
+def sums_before(v: Array) -> Array:
+    """`sum_{j < i} v_j` (..., d).  (cumsum(v) - v would lose what is small beside v_i.)"""
+    out = np.zeros_like(v)
+    np.cumsum(v[..., :-1], axis=-1, out=out[..., 1:])
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attacks.balls.base import Ball, as_gain, caps
-from attacks.balls.piecewise import first_root, sorted_by_knot, sums_before
+from attacks.balls.piecewise import first_root
 from minigrad.inputs import Array
 
 
@@ -15,13 +15,12 @@ class L2(Ball):
     Without the caps Cauchy-Schwarz gives t along |g|.  With them, the Lagrangian
     sum |g_i| t_i - (sum t_i^2 - r^2) / (2 tau) separates: t_i = min(tau |g_i|, cap_i), with the tau that spends r;
     tau = inf if the whole box lies inside the ball.
-    Pixel i meets its cap at tau = cap_i / |g_i|.  Sorted by that, on the piece with the first j at their caps
-        |t|^2 = sum_{i <= j} cap_(i)^2 + tau^2 sum_{i > j} g_(i)^2,   which is r^2 for exactly one tau.
+    Pixel i meets its cap at tau = cap_i / |g_i|, so
+        |t|^2 = sum_i min(tau^2 g_i^2, cap_i^2),   which is r^2 for exactly one tau (attacks/balls/piecewise.py).
 
     project.  Stationarity of sum (t_i - a_i)^2 / 2 + mu (sum t_i^2 - r^2) / 2 gives t_i = min(a_i / (1 + mu), cap_i):
     the same family with g = v and tau = 1 / (1 + mu) <= 1.
-    radius_for.  sum |g_i| min(tau |g_i|, cap_i) = gain is piecewise linear in tau on the same breakpoints; then
-    r = |t|_2.
+    radius_for.  gain = sum_i min(tau g_i^2, |g_i| cap_i) gives tau, and r = |t|_2.
     """
 
     norm = "l2"
@@ -49,18 +48,17 @@ class L2(Ball):
         No pixel moves by more than r, so caps beyond it are cut to it; and everything is measured in units of r, a
         power of 2, so that no square overflows or vanishes.
         """
-        scale = np.max(np.abs(g), axis=-1, keepdims=True)  # (..., 1)
+        cap = caps(*self.room(x), g)  # (..., d)
+        slope = np.where(cap > 0, np.abs(g), 0)  # (..., d)
+        scale = np.max(slope, axis=-1, keepdims=True)  # (..., 1)
         scale = np.where(scale > 0, scale, 1)
-        slope, cap = np.abs(g) / scale, caps(*self.room(x), g)  # (..., d) each
+        slope = slope / scale
         radius = np.broadcast_to(self.radius, cap.shape[:-1]).astype(np.float64)[..., None]  # (..., 1)
         cap = np.minimum(cap, radius)
         size = np.where(np.isfinite(radius), radius, np.max(cap, axis=-1, keepdims=True) * np.sqrt(cap.shape[-1]))
         unit = np.ldexp(1.0, np.frexp(np.where(size > 0, size, 1))[1] - 1)
-        knot, slope_, cap_ = sorted_by_knot(slope, cap / unit)
-        full, rest = sums_before(cap_**2), np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d) each
-        with np.errstate(over="ignore"):  # a knot at infinity is a pixel that never meets its cap
-            knot = knot**2
-        tau = np.sqrt(first_root(full, rest, knot, (radius / unit)[..., 0] ** 2.0))[..., None] * unit
+        square = first_root(slope**2, (cap / unit) ** 2, (radius / unit)[..., 0] ** 2)[..., None]  # tau^2, (..., 1)
+        tau = np.sqrt(square) * unit
         return slope, cap, tau, scale
 
     def support(self, x: Array, g: Array) -> Array:
@@ -77,13 +75,12 @@ class L2(Ball):
 
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         gain = as_gain(gain, x, g)
-        scale = np.ldexp(1.0, np.frexp(np.max(np.abs(g), axis=-1, keepdims=True))[1])  # a power of 2: exact
-        slope, cap = np.abs(g) / scale, caps(*self.room(x), g)
+        cap = caps(*self.room(x), g)
+        slope = np.where(cap > 0, np.abs(g), 0)
+        scale = np.ldexp(1.0, np.frexp(np.max(slope, axis=-1, keepdims=True))[1])  # a power of 2: exact
+        slope = slope / scale
         with np.errstate(over="ignore"):  # a gain of 1 is out of reach of a gradient of 1e-310
             gain = gain / scale[..., 0]
-        knot, slope_, cap_ = sorted_by_knot(slope, cap)
-        earned = sums_before(slope_ * cap_)  # (..., d) earned by those at their cap
-        rest = np.cumsum((slope_**2)[..., ::-1], axis=-1)[..., ::-1]  # (..., d) |slope|^2 of those that still move
-        tau = first_root(earned, rest, knot, gain)
+        tau = first_root(slope**2, slope * cap, gain)
         finite = np.where(np.isinf(tau), 0, tau)[..., None]
         return np.where(np.isinf(tau), np.inf, self.distance(np.minimum(finite * slope, cap)))

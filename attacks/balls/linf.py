@@ -6,7 +6,7 @@ import numpy as np
 
 from attacks.balls.base import Ball, as_gain, caps, column
 from attacks.balls.joint import joint_moves
-from attacks.balls.piecewise import first_root, sums_before
+from attacks.balls.piecewise import first_root
 from minigrad.inputs import Array
 
 
@@ -16,10 +16,8 @@ class LInf(Ball):
     The constraint is one box more, t_i <= radius, so every pixel goes as far as it may: t_i = min(radius, cap_i).
     Away from the box: s = radius sign(g), h = radius |g|_1.
 
-    radius_for.  h(r) = sum |g_i| min(r, cap_i) is piecewise linear, with a breakpoint where a pixel meets the box.
-    With the caps sorted, c_(1) <= c_(2) <= ..., on the piece c_(j) <= r <= c_(j+1)
-        h(r) = sum_{i <= j} |g_(i)| c_(i)  +  r sum_{i > j} |g_(i)|,
-    so the first breakpoint with h >= gain ends the piece on which the root lies.  Without the box: r = gain / |g|_1.
+    radius_for.  gain = sum_i min(|g_i| r, |g_i| cap_i) gives r (attacks/balls/piecewise.py).  Without the box:
+    r = gain / |g|_1.
 
     Examples
     --------
@@ -84,8 +82,4 @@ class LInf(Ball):
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         gain = as_gain(gain, x, g)
         slope, cap = np.abs(g), caps(*self.room(x), g)  # (..., d) each
-        order = np.argsort(cap, axis=-1)  # the breakpoints of h, rising
-        slope, cap = np.take_along_axis(slope, order, -1), np.take_along_axis(cap, order, -1)  # (..., d) in that order
-        spent = sums_before(slope * cap)  # (..., d) earned before pixel i, by pixels at their caps
-        rest = np.cumsum(slope[..., ::-1], axis=-1)[..., ::-1]  # (..., d) slope of the pixels from i on
-        return first_root(spent, rest, cap, gain)
+        return first_root(slope, slope * cap, gain)

@@ -81,14 +81,13 @@ class Interval:
         s = point - self.x
         points = self.ball.apply(self.x, s + np.append(0.0, PUSHES)[:, None] * s)
         query = self.query(1)
-        works = [i for i in np.flatnonzero(query.adversarial(points)) if query.adversarial(points[i : i + 1])[0]]
-        if not works:  # judged alone, as whoever checks it will: a batch differs in its last bits
-            return
-        point = points[works[0]]
-        upper = size(self.ball, (point - self.x)[None])
-        if upper < self.upper:
-            self.upper, self.x_adv = upper, point
-            self.record()
+        for point in points[query.adversarial(points)]:
+            if query.adversarial(point[None])[0]:  # alone, as whoever checks it will: a batch differs in its last bits
+                upper = size(self.ball, (point - self.x)[None])
+                if upper < self.upper:
+                    self.upper, self.x_adv = upper, point
+                    self.record()
+                return
 
     def shortened(self, point: Array) -> Array:
         """A counterexample on the way from x to `point`, as near as a few rounds of candidates bring it.

@@ -48,7 +48,7 @@ def root(query: Query, deadline: float) -> tuple[Query, Nodes]:
     if not alone and (bound < 0).any():
         return query, nodes.take(np.zeros(0, int))
     nodes = optimised(query, nodes.take(np.flatnonzero(bound >= 0)))
-    if len(nodes) and len(known.l) > 1 and query.piecewise_linear and time.perf_counter() <= deadline:
+    if len(nodes) and len(known.l) > 2 and query.piecewise_linear and time.perf_counter() <= deadline:
         query, better = at_root(query, known)
         if better is None:
             return query, nodes.take(np.zeros(0, int))
