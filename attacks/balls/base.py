@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -59,9 +59,7 @@ class Ball:
     per_image: ClassVar[dict[str, int]] = {"radius": 1, "mask": 2}  # axes that a field has if each image has its own
 
     def __post_init__(self) -> None:
-        radius = as_array(self.radius, "radius")
-        if radius.dtype.kind not in "iuf" or not (radius >= 0).all():
-            raise ValueError(f"radius: expected a number >= 0, or one per image, got {self.radius!r}")
+        radius = as_radius(self.radius)
         try:
             box = tuple(np.asarray(end, np.float64) for end in self.box)
         except (TypeError, ValueError) as error:
@@ -142,7 +140,9 @@ class Ball:
 
     def with_radius(self, radius: ArrayLike) -> Self:
         """The same box and mask, another radius."""
-        return replace(self, radius=radius)
+        other = copy(self)  # box and mask were checked before
+        object.__setattr__(other, "radius", as_radius(radius))
+        return other
 
     def scaled(self, share: float) -> Self:
         """The ball of `share * radius`: for a step inside this one, or a little beyond it."""
@@ -213,6 +213,14 @@ def check_images(ball: Ball, x: Array) -> None:
             f"x: expected pixels inside the box [{lo:.9g}, {hi:.9g}], got {x[place]:.9g} in row {place[0]}, "
             f"pixel {place[-1]} ({cure(ball, x)})"
         )
+
+
+def as_radius(radius: ArrayLike) -> Array:
+    """The radius as an array, or ValueError."""
+    value = as_array(radius, "radius")
+    if value.dtype.kind not in "iuf" or not (value >= 0).all():
+        raise ValueError(f"radius: expected a number >= 0, or one per image, got {radius!r}")
+    return value
 
 
 def changed(ball: B, change: Callable[[Any, int], Any]) -> B:

@@ -42,8 +42,12 @@ class L0(Ball):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not ((np.asarray(self.radius) >= 1) & (np.floor(self.radius) == self.radius)).all():
-            raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {self.radius!r}")
+        check_whole(self.radius)
+
+    def with_radius(self, radius: ArrayLike) -> Self:
+        other = super().with_radius(radius)
+        check_whole(other.radius)
+        return other
 
     def scaled(self, share: float) -> Self:
         """At least one pixel: half a pixel cannot move."""
@@ -164,3 +168,9 @@ def sorted_largest(score: Array, k: int) -> Array:
     if k < d:
         score = np.partition(score, d - max(k, 1), axis=-1)[..., d - k :]
     return np.sort(score, axis=-1)[..., ::-1]
+
+
+def check_whole(radius: Array) -> None:
+    """ValueError unless every radius is a number of pixels."""
+    if not ((radius >= 1) & (np.floor(radius) == radius)).all():
+        raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {radius!r}")

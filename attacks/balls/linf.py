@@ -60,7 +60,7 @@ class LInf(Ball):
     def segments(self, x: Array) -> tuple[Array, Array, float]:
         down, up = self.room(x)
         r = np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)
-        return np.maximum(-r, down), np.minimum(r, up), np.inf
+        return np.clip(down, -r, np.inf), np.clip(up, -np.inf, r), np.inf
 
     def maximize_jointly(self, x: Array, A: Array) -> tuple[Array, Array]:
         return joint_moves(*self.room(x), A, -np.asarray(self.radius), self.radius)

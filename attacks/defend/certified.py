@@ -106,7 +106,8 @@ class CertifiedLoss:
 
     def bounded(self, weights: Weights, batch: Batch, ball: Ball, kappa: float, beta: float) -> tuple[float, int]:
         """The loss at one kappa and beta, and its gradient; the linear bound first, since it says dL/dl and dL/du."""
-        intervals = IntervalPass.forward(weights, Enclosure.from_ball(batch.x, ball), batch.y)
+        enclosure = Enclosure.from_ball(batch.x, ball, fold=len(weights.dense) > 1)
+        intervals = IntervalPass.forward(weights, enclosure, batch.y)
         linear = LinearPass.backward(intervals, ball) if beta else None
         B = np.zeros((), batch.x.dtype)
         if linear is not None:

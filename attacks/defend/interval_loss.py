@@ -50,7 +50,7 @@ class IntervalPass:
     enclosure : Enclosure
     y : (n,)
     values : list of (2 n, d_k)
-        What enters each dense layer: the images' own values, and below them the centres.
+        What enters each dense layer: the images' own values, and below them the centres; first, live pixels alone.
     radii : list of (n, d_k)
         The radius of what enters each dense layer after the first.
     z : list of (n, d_k), one a hidden layer
@@ -75,12 +75,14 @@ class IntervalPass:
     def forward(cls, weights: Weights, enclosure: Enclosure, y: Array) -> IntervalPass:
         dense, activations = weights.dense, weights.layers[1::2]
         n = len(y)
-        values = [np.concatenate([enclosure.x, enclosure.mid])]  # (2 n, d)
+        values = [enclosure.both]  # (2 n, p)
         radii: list[Array] = []
         z, l, u = [], [], []  # noqa: E741
         for k, activation in enumerate(activations):
-            both = dense[k].forward(values[k])  # (2 n, d_k)
-            r = enclosure.reach(dense[0].W) if k == 0 else np.matmul(radii[-1], np.abs(dense[k].W))  # (n, d_k)
+            if k == 0:
+                both, r = enclosure.forward(dense[0])  # (2 n, d_1), (n, d_1)
+            else:
+                both, r = dense[k].forward(values[k]), np.matmul(radii[-1], np.abs(dense[k].W))
             z.append(both[:n])
             l.append(both[n:] - r)
             u.append(both[n:] + r)
@@ -131,11 +133,11 @@ class IntervalPass:
                 low, high = low + g_l[k], high + g_u[k]
             g_mid, g_r = high + low, high - low
             both = np.concatenate([g, g_mid])  # (2 n, d_k)
+            if k == 0:
+                self.enclosure.gradients(dense[0], both, g_r, out=slots[0])
+                break
             dense[k].gradients(self.values[k], both, out=slots[k])
             dW = slots[k][0]
-            if k == 0:
-                dW += self.enclosure.pull(dense[0].W, g_r)
-                break
             dW += np.sign(dense[k].W) * np.matmul(self.radii[k - 1].T, g_r)
             below = np.matmul(both, dense[k].W.T)  # (2 n, d_{k-1})
             g, g_mid, g_r = below[:n], below[n:], np.matmul(g_r, np.abs(dense[k].W).T)

@@ -150,6 +150,19 @@ def test_pixels_off_the_mask_cannot_move_an_enclosure():
             assert not Enclosure.from_ball(x, ball).reach(W).any()
 
 
+@pytest.mark.parametrize("which", ["interval", "linear", "mixed"])
+def test_pixels_that_no_image_changes_are_added_once(which):
+    """Black, grey and white in every image: as a ball with one radius an image, which folds none."""
+    net, x, y = problem((D, 5, 4, 1))
+    x[:, :3] = 0.0, 0.37, 1.0
+    folded, whole = (LossOfWeights(net, x, y, steps(net, x, y, LInf(r))[which]) for r in (0.1, np.full(ROWS, 0.1)))
+    assert len(Enclosure.from_ball(x, LInf(0.1), fold=True).still) == 3
+    (value, gradient), (expected, slope) = (model.at(model.theta) for model in (folded, whole))
+    assert value == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-14)
+    assert np.abs(gradient.reshape(-1)[: 3 * 5]).max() > 1e-3  # the weights of those three pixels
+
+
 def test_kappa_and_beta_weigh_the_losses():
     net, x, y = problem((D, 5, 4, 1))
     ball, loss = LInf(0.1), DEFAULT_LOSS[False]
