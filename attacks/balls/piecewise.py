@@ -17,14 +17,14 @@ def first_root(slope: Array, cap: Array, value: Array) -> Array:
     Slopes and caps (..., d) >= 0; value (...).  What rounding costs: H(r) is value to within that of a sum of positive
     terms, as no r is taken that falls below the one before it (value - the caps that are met may cancel).
     """
-    met = np.zeros(cap.shape, bool)
-    r = np.zeros((*cap.shape[:-1], 1))
+    r, t, met = np.zeros((*cap.shape[:-1], 1)), np.zeros(cap.shape), cap <= 0
     while True:
-        rest = value[..., None] - np.sum(np.where(met, cap, 0), axis=-1, keepdims=True)
-        rising = np.sum(np.where(met, 0, slope), axis=-1, keepdims=True)
+        rest = value[..., None] - np.sum(np.minimum(t, cap), axis=-1, keepdims=True)
+        rising = np.sum(slope * ~met, axis=-1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # nothing rises any more: r = inf
-            r = np.fmax(r, rest / rising)
-            now = met | (cap <= slope * r)
+            r = np.fmax(r, r + rest / rising)
+            t = slope * r
+        now = met | (cap <= t)
         if np.array_equal(now, met):
             return r[..., 0]
         met = now

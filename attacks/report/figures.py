@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 
@@ -28,16 +28,15 @@ SHORT, LINE = 8, "\n"  # letters of a name that leave room for the percentage on
 
 
 def draw(r: Results, executor: Executor) -> dict[str, bytes]:
-    """`file name -> PNG` for every figure, every second one drawn by `executor`."""
-    work = jobs(r)
-    there = {name: executor.submit(job) for name, job in list(work.items())[::2]}
-    here = {name: job() for name, job in work.items() if name not in there}
-    return {name: here[name] if name in here else there[name].result() for name in work}
+    """`file name -> PNG` for every figure, drawn by `executor` from the moment it is known what goes into it."""
+    there = {name: executor.submit(job) for name, job in jobs(r)}
+    return {name: drawn.result() for name, drawn in there.items()}
 
 
-def jobs(r: Results) -> dict[str, Job]:
-    """`file name -> what draws it` for every figure."""
-    return _overview(r) | _one_image(r) | _sets(r) | _glasses(r) | _detection(r) | _defence(r)
+def jobs(r: Results) -> Iterator[tuple[str, Job]]:
+    """The file name of each figure, and what draws it."""
+    for section in (_overview, _one_image, _sets, _glasses, _detection, _defence):
+        yield from section(r).items()
 
 
 def _overview(r: Results) -> dict[str, Job]:

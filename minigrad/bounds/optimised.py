@@ -155,5 +155,7 @@ def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tu
         z.append(times(a, known.net.dense[k].W) + known.net.dense[k].b)
         upper = at.upper_slope[:, None, :] * z[k] + at.upper_offset[:, None, :]
         lower = at.slope_below(mult.alpha[k]) * z[k] + at.lower_offset[:, None, :]
-        a = np.where(found.on_activation[k] > 0, upper, lower)  # (n, m, d_k) the line that each neuron used
+        upper -= lower
+        upper *= found.on_activation[k] > 0  # np.where takes five times as long
+        a = lower + upper  # (n, m, d_k) the line that each neuron used
     return z, a

@@ -83,7 +83,7 @@ def drawn(written, monkeypatch):
     for module in (plots, picture_plots):
         monkeypatch.setattr(module, "png", lambda figure: found.setdefault("last", figure) and b"")
     made = {}
-    for name, job in figures.jobs(written.results).items():
+    for name, job in figures.jobs(written.results):
         job()
         made[name] = found.pop("last")
         made[name].draw_without_rendering()
@@ -129,7 +129,7 @@ def test_no_picture_is_shown_twice(written, monkeypatch):
             return real(axes, *given, **options)
 
         monkeypatch.setattr(panels, name, record)
-    for job in figures.jobs(written.results).values():
+    for _, job in figures.jobs(written.results):
         job()
     assert len(seen) > 60 and len({v.tobytes() for v in seen}) == len(seen)
 
