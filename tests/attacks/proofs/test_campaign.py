@@ -41,24 +41,27 @@ def same(a: Certificate, b: Certificate) -> bool:
     ) and (a.tree.layer, a.tree.index, a.tree.child) == (b.tree.layer, b.tree.index, b.tree.child)
 
 
+@pytest.fixture(scope="module")
+def executors():
+    with workers(1) as one, workers(2) as two, ThreadPoolExecutor(2) as threads:
+        yield {"none": None, "one": one, "two": two, "threads": threads}
+
+
 @pytest.mark.parametrize(("norm", "count"), [("l0", COUNT), ("linf", 4)])
-def test_one_worker_two_workers_threads_and_none_give_the_same_certificates(task, tmp_path, norm, count):
+def test_one_worker_two_workers_threads_and_none_give_the_same_certificates(task, executors, tmp_path, norm, count):
     net, x, y = task[0], task[1][:count], task[2][:count]
     options = {"norm": norm, "node_limit": 400, "time_limit": 600}
     # one image at a time, as a campaign does it: a product of several rows may round differently
     here = [certified_minimum(net, x[i : i + 1], y[i : i + 1], **options)[0] for i in range(count)]
     assert len({c.upper for c in here}) > 1 and max(c.nodes for c in here) > 1 and all(c.optimal for c in here)
-    with workers(1) as one, workers(2) as two, ThreadPoolExecutor(2) as threads:
-        for name, executor in (("none", None), ("one", one), ("two", two), ("threads", threads)):
-            seen = []
-            found = campaign(
-                net, x, y, tmp_path / f"{name}.jsonl", executor=executor, on_progress=seen.append, **options
-            )
-            assert all(same(a, b) for a, b in zip(found, here, strict=True)), name
-            assert [p.done for p in seen] == list(range(count + 1)) and seen[-1].open == 0 and seen[-1].left == 0
-            lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
-            assert sorted(line["image"] for line in lines[1:]) == list(range(count))
-            assert all(line["lower"] == here[line["image"]].lower for line in lines[1:])
+    for name, executor in executors.items():
+        seen = []
+        found = campaign(net, x, y, tmp_path / f"{name}.jsonl", executor=executor, on_progress=seen.append, **options)
+        assert all(same(a, b) for a, b in zip(found, here, strict=True)), name
+        assert [p.done for p in seen] == list(range(count + 1)) and seen[-1].open == 0 and seen[-1].left == 0
+        lines = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert sorted(line["image"] for line in lines[1:]) == list(range(count))
+        assert all(line["lower"] == here[line["image"]].lower for line in lines[1:])
     for c in found:
         c.check(net)
 
