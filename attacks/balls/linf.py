@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.balls.base import Ball, as_gain, caps, column
+from attacks.balls.base import Ball, as_gain, caps, clip, column
 from attacks.balls.joint import joint_moves
 from attacks.balls.piecewise import first_root
 from minigrad.inputs import Array
@@ -31,7 +31,7 @@ class LInf(Ball):
         down, up = self.room(x)
         s = np.sign(g)  # (..., d), 0 for g = 0
         s = s * np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 inf would be NaN
-        return np.clip(s, down, up, out=s)
+        return clip(s, down, up)
 
     def ascend(self, x: Array, now: Array, g: Array, share: float) -> Array:
         """Every constraint is an end of an interval, so both clips are one:  clip(now + share r sign(g), low, high)."""
@@ -73,8 +73,8 @@ class LInf(Ball):
         return ((high + low) / 2).astype(x.dtype, copy=False), ((high - low) / 2).astype(x.dtype, copy=False)
 
     def project(self, x: Array, s: Array) -> Array:
-        r = column(self.radius)
-        return np.clip(np.clip(s, -r, r), *self.room(x))  # separable: pixel by pixel the nearest point
+        r, (down, up) = column(self.radius), self.room(x)
+        return np.minimum(np.maximum(np.clip(s, -r, r), down), up)  # separable: pixel by pixel the nearest point
 
     def distance(self, s: Array) -> Array:
         return np.maximum(s.max(axis=-1), -s.min(axis=-1)) + 0.0  # 0, not -0
