@@ -49,7 +49,7 @@ def proof_curve(r: Results) -> ProofCurve | None:
     c, x, net = r.proofs.image["free"]["linf"], r.images.images[r.images.shown], r.setup.net
     if not 0 < c.upper < np.inf:
         return None
-    eps = np.linspace(0, 1.3 * c.upper, 40)
+    eps = np.linspace(0, 1.3 * c.upper, 20)
     query = Query.from_image(net, x, 0, LInf(eps))
     many = np.repeat(x[None], len(eps), axis=0)
     try:
