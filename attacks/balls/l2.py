@@ -40,7 +40,12 @@ class L2(Ball):
         """`sign(g) min(tau |g|, cap)` with the tau <= most that spends the radius."""
         slope, cap, tau, scale = self._tau(x, g)
         tau = np.minimum(tau, most * scale)
-        return np.sign(g) * np.where(np.isinf(tau), cap, np.minimum(np.where(np.isinf(tau), 0, tau) * slope, cap))
+        whole = np.isinf(tau)  # (..., 1)
+        t = np.where(whole, cap, np.minimum(np.where(whole, 0, tau) * slope, cap))
+        if whole.any():  # also where all that could still move has a square that vanishes: that stays put
+            beyond = whole & (self.distance(t)[..., None] > np.asarray(self.radius)[..., None])
+            t = np.where(beyond & (slope**2 == 0), 0, t)
+        return np.sign(g) * t
 
     def _tau(self, x: Array, g: Array) -> tuple[Array, Array, Array, Array]:
         """`|g| / scale`, caps, and the tau (..., 1) that spends the radius along the first; the scale (..., 1).

@@ -82,4 +82,5 @@ class LInf(Ball):
     def radius_for(self, x: Array, g: Array, gain: Array) -> Array:
         gain = as_gain(gain, x, g)
         slope, cap = np.abs(g), caps(*self.room(x), g)  # (..., d) each
-        return first_root(slope, slope * cap, gain)
+        r = first_root(slope, slope * cap, gain)
+        return np.where(np.isinf(r), r, np.minimum(r, cap.max(axis=-1)))

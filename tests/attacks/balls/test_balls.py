@@ -195,6 +195,39 @@ def test_radius_for_is_infinite_exactly_where_the_gain_is_out_of_reach(case):
     assert np.isinf(ball.radius_for(x, g, most + 2.0**-20)).all()
 
 
+@pytest.mark.parametrize("kind", [L1, L2, LInf])
+def test_gradients_of_many_sizes_have_the_radius_they_have_alone(kind):
+    """Sixteen decades in one row: sums cancel, and no row may move with those beside it, nor end outside the box."""
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        x, g = rng.random((3, 5)), rng.normal(size=(3, 5)) * 10.0 ** rng.uniform(-16, 0, (3, 5))
+        gain = kind(1.0).support(x, g) * rng.uniform(0.2, 1, 3)
+        together = kind(1.0).radius_for(x, g, gain)
+        assert together.tolist() == [kind(1.0).radius_for(x[[i]], g[[i]], gain[[i]])[0] for i in range(3)]
+        whole = kind(1.0).distance(np.maximum(x, 1 - x))
+        assert (together <= whole * (1 + 1e-15)).all()
+
+
+def test_a_radius_beyond_the_last_pixel_ends_at_it():
+    assert LInf(1.0).radius_for(np.array([[0.5, 0.4]]), np.array([[1, 1e-16]]), np.array([0.5 + 1.2e-16])) <= 0.6
+
+
+@pytest.mark.parametrize("kind", [L2, LInf])
+def test_no_number_is_no_radius(kind):
+    x = np.array([[0.5, 0.4]])
+    assert np.isnan(kind(1.0).radius_for(x, np.array([[1.0, 0.5]]), np.array([np.nan])))
+    assert kind(1.0).radius_for(x, np.zeros((1, 2)), np.zeros(1)) == 0
+    assert kind(1.0).radius_for(x, np.zeros((1, 2)), np.ones(1)) == np.inf
+
+
+def test_squares_that_vanish_do_not_leave_the_ball():
+    """The second pixel's square is 0, so no tau brings it to its cap: both caps together are beyond the radius."""
+    x, g = np.array([[0.5, 0.5]]), np.array([[1.0, 1e-200]])
+    s = L2(0.6).maximize(x, g)
+    assert L2(0.6).distance(s) <= 0.6 and s[0, 0] == 0.5
+    assert L2(0.6).support(x, g) >= 0.5
+
+
 def test_away_from_the_box_eps_is_the_margin_by_the_one_norm():
     x, g = np.full((1, 5), 0.5), np.array([[3.0, -1, 0, 2, -2]])
     assert LInf(1).radius_for(x, g, np.array([2.0])) == pytest.approx(2 / 8, rel=1e-15)

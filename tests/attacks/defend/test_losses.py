@@ -163,6 +163,24 @@ def test_pixels_that_no_image_changes_are_added_once(which):
     assert np.abs(gradient.reshape(-1)[: 3 * 5]).max() > 1e-3  # the weights of those three pixels
 
 
+@pytest.mark.parametrize("name", ["linf", "l2", "l1", "l0"])
+@pytest.mark.parametrize("constant", [[], [0, 3], list(range(D))])
+@pytest.mark.parametrize("n", [1, 5])
+def test_to_fold_changes_nothing(name, constant, n):
+    """Whatever the norm, also with one image, with no pixel constant, and with all."""
+    net = network((D, 5, 4, 1))
+    x, y = images(n=n)
+    x[:, constant] = x[0, constant]
+    weights = Weights.from_network(net, np.dtype(float))
+    found = []
+    for fold in (False, True):
+        one = IntervalPass.forward(weights, Enclosure.from_ball(x, balls()[name], fold=fold), y)
+        one.pull(np.ones((n, 1)), np.full((n, 1), 0.5))
+        found.append([one.N, one.margins(), *one.l, *one.u, weights.gradient.copy()])
+    for whole, folded in zip(*found, strict=True):
+        np.testing.assert_allclose(folded, whole, rtol=0, atol=1e-13)
+
+
 def test_kappa_and_beta_weigh_the_losses():
     net, x, y = problem((D, 5, 4, 1))
     ball, loss = LInf(0.1), DEFAULT_LOSS[False]
