@@ -61,7 +61,8 @@ class Enclosure:
         """For images `x` (n, d) and their balls; the pixels that no image changes apart, if asked to and all sets are
         the same box but for where they stand."""
         alike = ball.mask is None and all(np.ndim(a) == 0 for a in (ball.radius, *ball.box))  # all images and pixels
-        apart = fold and alike and not ball.counts  # the last because a count is of all pixels together
+        one = ball.segments(x[:1]) if fold and alike and not ball.counts else None  # a count is of all pixels together
+        apart = one is not None and bool(np.isinf(one[2]))
         differs = (x != x[0]).any(axis=0) if apart else np.ones(x.shape[1], bool)
         live, still = np.flatnonzero(differs), np.flatnonzero(~differs)
         both = np.empty((2 * len(x), len(live)), x.dtype)
@@ -70,11 +71,9 @@ class Enclosure:
         calm = x[:1].take(still, axis=1)
         ends, others = ball.segments(own), ball.segments(calm) if apart else (calm, calm, np.inf)
         if ends is None or others is None or np.isfinite(ends[2]):
-            if len(still):
-                return cls.from_ball(x, ball)
             mid[:] = own
             length = ball.box[1] - ball.box[0]
-            return cls(x, live, still, both, None, (x[:1, :0],) * 3, replace(ball, box=(-length, length)))
+            return cls(x, live, still, both, None, (calm, calm, calm), replace(ball, box=(-length, length)))
         calm_mid, calm_half = _middle(calm, others)
         mid[:], half = _middle(own, ends)
         return cls(x, live, still, both, half, (calm, calm_mid, calm_half), None)

@@ -147,7 +147,7 @@ def epochs(o: argparse.Namespace) -> None:
             if name == "plain":
                 fit(net, x, y, epochs=4, rng=0, callback=note)
             else:
-                fit_robust(net, x, y, LInf(EPS), method=method, epochs=3, rng=0, callback=note)
+                fit_robust(net, x, y, LInf(EPS), method=method, epochs=4, rng=0, callback=note)
             took[name].append(float(np.diff(ends).min()))
     for name, times in took.items():
         ratios = np.divide(times, took["plain"])
