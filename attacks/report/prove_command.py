@@ -1,13 +1,14 @@
-"""`python -m attacks prove`: which of its three questions is asked, and the last words.
+"""`python -m attacks prove`: which of its four questions is asked, and the last words.
 
-Intervals of many images (prove.py), a verdict of each at one radius, or the answer to a VNN-COMP query (decisions.py).
+Intervals of many images (prove.py) or of an image file (own_image.py), a verdict of each at one radius, or the answer
+to a VNN-COMP query (decisions.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attacks.report import decisions, prove
+from attacks.report import decisions, own_image, prove
 from attacks.report.progress import say
 from attacks.report.prove_options import parser
 
@@ -20,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     def command() -> int:
         if o.vnnlib is not None:
             return decisions.answer(o)
-        if o.eps is not None:
+        if o.image is not None:
+            said = own_image.run(o)
+        elif o.eps is not None:
             said = decisions.in_words(decisions.run(o))
         else:
             files = f"see {o.out / 'attack_against_proof.png'}, {o.out / 'certificates.jsonl'} holds the proofs"

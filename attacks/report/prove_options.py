@@ -24,12 +24,13 @@ run again to resume, with a larger COUNT to extend), table.csv, summary.json, tw
 also the folder exact: proofs that its checker.py, which needs NumPy alone, checks without rounding."""
 DECISIONS = """With --eps R: is each image robust at radius R?  Goes on when run again; writes table.csv, summary.json,
 model.npz and a certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or
-unknown; the exit status is 0, 10 or 20, and 2 for bad input."""
+unknown; the exit status is 0, 10 or 20, and 2 for bad input.  With --image: the same interval for an image file of your
+own, 28 x 28 with white ink as the play page saves it, its proof and the checker."""
 
 
 def parser() -> CommandParser:
     """The options of the command."""
-    p = CommandParser("prove", DESCRIPTION, more=filled(DECISIONS), called={"radius": "--eps"})
+    p = CommandParser("prove", DESCRIPTION, more=filled(DECISIONS), called={"radius": "--eps", "y": "--label"})
     p.add_argument("--norm", choices=list(BALLS), default="l0", help="how perturbations are measured (default: l0)")
     p.add_argument("--count", type=int, default=100, help="images to certify (default: 100)")
     p.add_argument("--workers", type=int, default=1, help="processes, one image each at a time (default: 1)")
@@ -44,10 +45,19 @@ def parser() -> CommandParser:
     )
     p.add_argument("--eps", type=float, metavar="R", help="decide robustness at this radius of the norm instead")
     p.add_argument("--vnnlib", type=Path, metavar="FILE", help="a query of VNN-COMP; --model is .onnx, .nnet or .npz")
+    p.add_argument("--image", type=Path, metavar="PNG", help="certify this image instead, of the class --label")
+    p.add_argument("--label", type=int, metavar="CLASS", help="with --image: what it shows")
+    p.add_argument(
+        "--target", type=int, metavar="CLASS", help="with --image: what it shall become (default: any other)"
+    )
     p.add_argument(
         "--digits", nargs=2, type=int, default=(4, 9), metavar=("A", "B"), help="turn A into B (default: 4 9)"
     )
-    p.add_argument("--model", type=Path, help="a network saved by MLP.save, instead of training one")
+    p.add_argument(
+        "--model",
+        type=Path,
+        help="a network saved by MLP.save, instead of training one; with --image also plain or robust, the play page's",
+    )
     p.add_argument("--data", type=Path, help="a folder with four IDX files, or an .npz file with x and y")
     p.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")

@@ -171,16 +171,22 @@ function recipe() {
   }
   if (picture() && !p) return null;
   const own = state.network === "own", index = pictures.indexOf(picture()) - 1, exact = goal === "any" && (!p || p.bytes);
+  if (!picture()) {
+    const target = goal === "any" ? "" : ` --target ${goal}`, model = own ? "model.npz" : state.network;
+    const note = "What is found here is an upper end. For the other end save the original (below) and run, with this project installed"
+      + `${own ? ", in the report’s folder" : ""}:`;
+    const lines = `python -m attacks prove --image digit.png --label ${label()}${target} --norm ${norm} --model ${model}`;
+    return { title: "Have it proved", note, lines };
+  }
   const lines = [
-    `from attacks import certified_minimum${picture() ? "" : ", load_png"}`,
-    own ? "from minigrad import MLP\n" : `from attacks.report.play_nets import load_ten${picture() ? ", ten_digits" : ""}\n`,
+    "from attacks import certified_minimum",
+    own ? "from minigrad import MLP" : "from attacks.report.play_nets import load_ten, ten_digits",
+    "",
     own ? 'net = MLP.load("model.npz")  # in the report\'s folder' : `net = load_ten("${state.network}")`,
-    picture() ? `x = ten_digits().images()[[${index}]]` : 'x = load_png("digit.png")',
+    `x = ten_digits().images()[[${index}]]`,
     `(found,) = certified_minimum(net, x, [${label()}], norm="${norm}"${goal === "any" ? "" : `, target=${goal}`}, time_limit=60)`,
     "print(found)",
     exact ? "print(found.with_proof(net).check(net))  # without rounding" : "print(found.check(net))  # in floats, their errors charged",
   ].join("\n");
-  if (picture()) return { title: "Prove it again", note: "With this project installed:", lines };
-  const note = "What is found here is an upper end. For the other end save the original (below) and run, with this project installed:";
-  return { title: "Have it proved", note, lines };
+  return { title: "Prove it again", note: "With this project installed:", lines };
 }
