@@ -3,8 +3,9 @@
     max t   over s in S and t,   with   t <= m_i + G_i . s   and   rows . s <= ends
 
 S = { down <= s <= up, |s|_1 <= budget } is what `Ball.segments` gives.  To bound |s|_1 linearly, s = p - q with
-0 <= p <= up and 0 <= q <= -down, so that |s|_1 <= sum p + sum q: the variables are (p, q, t).  The functions are the
-margins of many images, linearised (attacks/uap/linear_program.py), or in a leaf of a proof those of one image's rivals
+0 <= p <= up and 0 <= q <= -down, so that |s|_1 <= sum p + sum q: the variables are (p, q, t).  Where the budget is
+infinite they are (s, t), which takes the solver two thirds of the time.  The functions are the margins of many images,
+linearised (attacks/uap/linear_program.py), or in a leaf of a proof those of one image's rivals
 (attacks/proofs/leaf_lp.py).
 """
 
@@ -41,10 +42,13 @@ def largest_least(
     A = np.concatenate([rows, -G])  # (c + r, d)
     t = (np.arange(len(A)) >= len(A) - len(G))[:, None]  # (c + r, 1) bool
     A_ub, b_ub = np.concatenate([A, -A, t], axis=1), np.concatenate([ends, m])
+    lower, upper = np.zeros(2 * d), np.append(up, -down)
     if np.isfinite(budget):
         A_ub, b_ub = np.concatenate([A_ub, np.append(np.ones(2 * d), 0)[None]]), np.append(b_ub, budget)
-    bounds = [*((0, v) for v in up[0]), *((0, -v) for v in down[0]), (None, None)]
-    cost = np.append(np.zeros(2 * d), -1)
+    else:  # then p alone may have either sign
+        A_ub, lower, upper = A_ub[:, np.r_[:d, 2 * d]], down[0], up[0]
+    bounds = np.stack([np.append(lower, -np.inf), np.append(upper, np.inf)], axis=1)
+    cost = np.append(np.zeros(len(lower)), -1)
     with np.errstate(all="ignore"):
         found = linprog(cost, A_ub, b_ub, bounds=bounds, method="highs")
         if found.status == INFEASIBLE and len(rows):
@@ -54,7 +58,8 @@ def largest_least(
         return None
     duals = np.maximum(-found.ineqlin.marginals, 0)[: len(A)]
     duals[: len(rows)] *= all_ / each
-    return (found.x[:d] - found.x[d : 2 * d]) * unit, duals
+    s = found.x[:d] if len(lower) == d else found.x[:d] - found.x[d : 2 * d]
+    return s * unit, duals
 
 
 def largest(v: Array, axis: int | None = None) -> Array:

@@ -13,6 +13,7 @@ from attacks.detect.detectors import (
     DETECTORS,
     FittedDetectors,
     isolated,
+    median_of_four,
     median_of_nine,
     neighbour,
     scores,
@@ -50,10 +51,11 @@ def test_what_training_images_never_do(fitted):
 
 @pytest.mark.parametrize("shape", [(28, 28), (3, 5), (1, 4), (2, 2), (1, 1)])
 @pytest.mark.parametrize("levels", [3, 1000])
-def test_the_median_is_that_of_scipy_to_the_last_bit(shape, levels):
+def test_the_medians_are_those_of_scipy_to_the_last_bit(shape, levels):
     x = np.random.default_rng(0).integers(0, levels, (CACHED + 1, shape[0] * shape[1])) / levels
-    slow = median_filter(x.reshape(-1, *shape), size=(1, 3, 3), mode="nearest").reshape(x.shape)
-    np.testing.assert_array_equal(median_of_nine(x, shape), slow)
+    for size, median in ((3, median_of_nine), (2, median_of_four)):
+        slow = median_filter(x.reshape(-1, *shape), size=(1, size, size), mode="nearest").reshape(x.shape)
+        np.testing.assert_array_equal(median(x, shape), slow)
 
 
 def test_a_single_pixel_is_isolated_and_a_stroke_is_not(fitted):
