@@ -1,11 +1,14 @@
 """The rows that bound the unstable neurons of a layer, kept for those who ask what each end of an interval hangs on.
 
-intervals.py makes them, sensitivity.py differentiates through them.
+intervals.py makes them, sensitivity.py differentiates through them, and in the parts of the set they begin where they
+ended in the whole of it: a part differs by one split, so a few steps more are enough.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from minigrad.bounds.crown import Substitution
 from minigrad.bounds.multipliers import Multipliers
@@ -23,10 +26,51 @@ class NeuronRows:
     known : Region
         What is before the layer.
     mult, found
-        The rows' multipliers and substitution: w upper bounds, then w lower ones, of -z.
+        The rows' multipliers and substitution before the layer: w upper bounds, then w lower ones, of -z.  gamma is 0
+        where they hold on the whole set, and not over the counterexamples alone.
     """
 
     neurons: Array
     known: Region
     mult: Multipliers
     found: Substitution
+
+    def start(self) -> RowsStart:
+        """Where the same rows begin in a part of the set."""
+        assert self.known.sign is not None
+        free = tuple(np.flatnonzero(at.free[0]) for at in self.known.lines)
+        given = tuple(np.flatnonzero(sign[0]) for sign in self.known.sign)
+        alpha = tuple(a[0][:, i].astype(np.float16) for a, i in zip(self.mult.alpha, free, strict=True))
+        beta = tuple(b[0][:, i].astype(np.float32) for b, i in zip(self.mult.beta, given, strict=True))
+        return RowsStart(self.neurons, free, given, alpha, beta, self.mult.gamma[0].astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class RowsStart:
+    """The multipliers of 2 w rows in little memory: every choice is sound, so they may be rounded.
+
+    Attributes
+    ----------
+    neurons : (w,) int
+    free, given : tuples of int arrays, one for each layer before
+        The neurons whose lower line is free, and those whose sign is given.
+    alpha, beta : tuples of (2 w, free), (2 w, given)
+    gamma : (2 w,)
+    """
+
+    neurons: Array
+    free: tuple[Array, ...]
+    given: tuple[Array, ...]
+    alpha: tuple[Array, ...]
+    beta: tuple[Array, ...]
+    gamma: Array
+
+    def multipliers(self, known: Region, neurons: Array) -> Multipliers:
+        """Those of the rows of some of the neurons, as multipliers on `known`, a part of what is before the layer."""
+        place = np.searchsorted(self.neurons, neurons)
+        rows = np.concatenate([place, place + len(self.neurons)])
+        mult = Multipliers.start(known, len(rows))
+        for into, values, columns in ((mult.alpha, self.alpha, self.free), (mult.beta, self.beta, self.given)):
+            for a, value, column in zip(into, values, columns, strict=True):
+                a[0][:, column] = value[rows]
+        return Multipliers(mult.alpha, mult.beta, self.gamma[None, rows].astype(np.float64))
