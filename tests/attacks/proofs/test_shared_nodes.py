@@ -114,8 +114,9 @@ def test_answers_are_true_at_radii_below_and_above_the_smallest():
 
 
 def test_a_node_bounds_what_it_holds():
-    """Intervals hold the pre-activations, and bounds the margins, of every point with the node's signs."""
-    rng, checked = np.random.default_rng(0), 0
+    """Bounds hold the margins of every point with the node's signs, and intervals the pre-activations of the points
+    among them where a rival that is open wins; of all, while there are several."""
+    rng, checked, winners = np.random.default_rng(0), 0, 0
     for seed in range(15):
         query, node = shared_root(random_query(seed))
         for _ in range(6):
@@ -127,16 +128,18 @@ def test_a_node_bounds_what_it_holds():
             for kid in (kid for kid in kids if kid is not None):
                 here = has_signs(values[1:-1:2], kid.known.sign)
                 checked += here.sum()
-                for z, l, u in zip(values[1:-1:2], kid.known.l, kid.known.u, strict=True):  # noqa: E741
-                    assert ((l <= z[here]) & (z[here] <= u)).all()
                 margins = values[-1][here] @ query.c.T
+                wins = margins[:, kid.rows].max(axis=1) >= 0 if len(node.rows) == 1 else np.ones(len(margins), bool)
+                winners += np.count_nonzero(wins) * (len(node.rows) == 1)
+                for z, l, u in zip(values[1:-1:2], kid.known.l, kid.known.u, strict=True):  # noqa: E741
+                    assert ((l <= z[here][wins]) & (z[here][wins] <= u)).all()
                 assert (margins[:, kid.rows] <= kid.bound).all()
                 assert (np.delete(margins, kid.rows, axis=1) < 0).all()
             if None in kids:
                 empty = children_signs(node, node.candidates(query)[0], kids)
                 assert (values[-1][has_signs(values[1:-1:2], empty)] @ query.c.T < 0).all()
             node = next((kid for kid in kids if kid is not None), None)
-    assert checked > 500
+    assert checked > 500 and winners > 100
 
 
 def children_signs(node, split, kids):
