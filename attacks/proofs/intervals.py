@@ -51,13 +51,13 @@ def plain(query: Query) -> tuple[Query, Region, Array]:
 
 def at_root(query: Query, known: Region) -> tuple[Query, Region | None]:
     """The same with intervals by the rows' own slopes, and without the neurons that are off; None: the set is empty."""
-    new, _ = refined(known, ROOT_STEPS)
-    return (query, None) if new is None else without_inactive(query, new)
+    new, _, empty = refined(known, ROOT_STEPS)
+    return (query, None) if empty[0] else without_inactive(query, new)
 
 
 def unstable(known: Region, k: int) -> Array:
-    """Which neurons of hidden layer `k` of one set may still have either sign, (w,) int."""
-    return np.flatnonzero(known.lines[k].free[0])
+    """Which neurons of hidden layer `k` may still have either sign on one of the sets, (w,) int."""
+    return np.flatnonzero(known.lines[k].free.any(axis=0))
 
 
 def refined(
@@ -67,51 +67,52 @@ def refined(
     from_pixels: bool = False,
     start: Mapping[int, RowsStart] = NOTHING,
     alone: tuple[Array, Multipliers] | None = None,
-) -> tuple[Region | None, dict[int, NeuronRows]]:
-    """The set with new intervals, None if one is empty; and the rows that bound them.
+) -> tuple[Region, dict[int, NeuronRows], Array]:
+    """The n sets with new intervals, the rows that bound them, and which sets are empty, (n,) bool.
 
-    Those of the first layer are exact for their set, so they are new only where the pixels are.
+    The rows of the first layer are exact for their set, so they are new only where the pixels are.  What is said of an
+    empty set is not worth anything.
 
     Parameters
     ----------
     start : by hidden layer
-        Where the rows begin: of a set that holds this one.
+        Where the rows begin: of a set that holds these.
     alone : c (1, K) and the multipliers of its margin
         The one margin that is left: the intervals need hold over its counterexamples alone.
     """
-    rows: dict[int, NeuronRows] = {}
+    rows, empty = dict[int, NeuronRows](), np.zeros(len(known.l[0]), bool)
     for k in range(0 if from_pixels else 1, len(known.l)):
         neurons = unstable(known, k)
-        if not len(neurons):
+        if not len(neurons) or empty.all():
             continue
         part, c, mult = _begun(known, k, neurons, start.get(k), alone)
-        at = k, unit_rows(neurons[None], known.l[k].shape[1])
+        at = k, np.repeat(unit_rows(neurons[None], known.l[k].shape[1]), len(empty), axis=0)
         found, mult = optimise_bounds(part, c, mult, at, steps=steps, rate=RATE)
-        upper, lower = np.split(found.bound[0], 2)
+        upper, lower = np.split(found.bound, 2, axis=1)  # (n, w) each
         l, u = known.l[k].copy(), known.u[k].copy()  # noqa: E741
-        u[0, neurons] = np.minimum(u[0, neurons], upper)
-        l[0, neurons] = np.maximum(l[0, neurons], -lower)
-        if (l > u).any():
-            return None, rows
+        u[:, neurons] = np.minimum(u[:, neurons], upper)
+        l[:, neurons] = np.maximum(l[:, neurons], -lower)
+        empty |= (l > u).any(axis=1)
+        l[empty], u[empty] = known.l[k][empty], known.u[k][empty]
         known = replace(known, l=(*known.l[:k], l, *known.l[k + 1 :]), u=(*known.u[:k], u, *known.u[k + 1 :]))
         if k:
             found = Substitution(found.bound, found.A, found.on_activation[:k])
             mult = Multipliers(mult.alpha[:k], mult.beta[:k], mult.gamma)
             rows[k] = NeuronRows(neurons, part.before(k), mult, found)
-    return known, rows
+    return known, rows, empty
 
 
 def _begun(
     known: Region, k: int, neurons: Array, start: RowsStart | None, alone: tuple[Array, Multipliers] | None
 ) -> tuple[Region, Array | None, Multipliers]:
     """Through what the rows of layer k go, which margin they may add, and where their multipliers begin."""
-    before = known.before(k)
-    mult = Multipliers.start(before, 2 * len(neurons)) if start is None else start.multipliers(before, neurons)
-    gamma = np.zeros_like(mult.gamma) if start is None else mult.gamma
+    before, (n, m) = known.before(k), (len(known.l[0]), 2 * len(neurons))
+    mult = Multipliers.start(before, m) if start is None else start.multipliers(before, neurons)
+    gamma = np.zeros((n, m)) if start is None else mult.gamma
     if alone is None:
-        return before, None, Multipliers(mult.alpha, mult.beta, np.zeros_like(gamma))
+        return before, None, Multipliers(mult.alpha, mult.beta, np.zeros((n, m)))
     c, margin = alone
     gamma = np.maximum(gamma, LEAST_GAMMA)
-    alpha = tuple(np.repeat(a, gamma.shape[1], axis=1) for a in margin.alpha[k:])
+    alpha = tuple(np.repeat(a, m, axis=1) for a in margin.alpha[k:])
     beta = tuple(b * gamma[:, :, None] for b in margin.beta[k:])
     return known, c, Multipliers((*mult.alpha, *alpha), (*mult.beta, *beta), gamma)

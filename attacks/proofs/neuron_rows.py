@@ -18,11 +18,12 @@ from minigrad.inputs import Array
 
 @dataclass(frozen=True, eq=False)
 class NeuronRows:
-    """The two bounds of each unstable neuron of one hidden layer, as a substitution of 2 w rows, of one set.
+    """The two bounds of each unstable neuron of one hidden layer, as a substitution of 2 w rows, of n sets.
 
     Attributes
     ----------
     neurons : (w,) int
+        Those that are unstable on any of the sets.
     known : Region
         What is before the layer.
     mult, found
@@ -35,8 +36,15 @@ class NeuronRows:
     mult: Multipliers
     found: Substitution
 
+    def take(self, i: int) -> NeuronRows:
+        """Those of set `i` alone."""
+        one, f = slice(i, i + 1), self.found
+        alpha, beta, on = (tuple(a[one] for a in each) for each in (self.mult.alpha, self.mult.beta, f.on_activation))
+        mult, found = Multipliers(alpha, beta, self.mult.gamma[one]), Substitution(f.bound[one], f.A[one], on)
+        return NeuronRows(self.neurons, self.known.take(np.array([i])), mult, found)
+
     def start(self) -> RowsStart:
-        """Where the same rows begin in a part of the set."""
+        """Where the same rows of the first set begin in a part of it."""
         assert self.known.sign is not None
         free = tuple(np.flatnonzero(at.free[0]) for at in self.known.lines)
         given = tuple(np.flatnonzero(sign[0]) for sign in self.known.sign)
@@ -66,11 +74,12 @@ class RowsStart:
     gamma: Array
 
     def multipliers(self, known: Region, neurons: Array) -> Multipliers:
-        """Those of the rows of some of the neurons, as multipliers on `known`, a part of what is before the layer."""
+        """Those of the rows of some of the neurons, on `known`: n parts of the set, and what is before the layer."""
         place = np.searchsorted(self.neurons, neurons)
         rows = np.concatenate([place, place + len(self.neurons)])
         mult = Multipliers.start(known, len(rows))
         for into, values, columns in ((mult.alpha, self.alpha, self.free), (mult.beta, self.beta, self.given)):
             for a, value, column in zip(into, values, columns, strict=True):
-                a[0][:, column] = value[rows]
-        return Multipliers(mult.alpha, mult.beta, self.gamma[None, rows].astype(np.float64))
+                a[:, :, column] = value[rows]
+        mult.gamma[:] = self.gamma[rows]
+        return mult

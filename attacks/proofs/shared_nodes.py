@@ -133,20 +133,32 @@ def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
     if not len(left):
         return query, None
     nothing = np.zeros((1, query.x.shape[1]), bool)
-    node = _evaluated(query, known, left, Multipliers.start(known, len(left)), (nothing, nothing), None)
+    (node,) = _evaluated(query, known, left, Multipliers.start(known, len(left)), (nothing, nothing), {})
     if node is None:
         return query, None
     query, better = at_root(query, known)
-    new, rows = (None, {}) if better is None else refined(better, ROOT_STEPS)  # again, for the rows of what is left
-    if new is None:
+    if better is None:
+        return query, None
+    new, rows, empty = refined(better, ROOT_STEPS)  # again, for the rows of what is left
+    if empty[0]:
         return query, None
     start = Multipliers.start(new, len(node.rows))
-    return query, _evaluated(query, new, node.rows, start, (node.inside, node.outside), rows)
+    (node,) = _evaluated(query, new, node.rows, start, (node.inside, node.outside), rows)
+    return query, node
 
 
 def children(query: Query, node: SharedNode, split: Split) -> list[SharedNode | None]:
     """The two parts of a split: z >= 0, or the pixel in the support; z <= 0, or the pixel out.  None: refuted."""
-    return [_child(query, node, split, side) for side in (1, -1)]
+    known, pixels, nothing = _halves(query, node, split)
+    margin = node.mult.astype(np.float64)
+    margin = Multipliers.from_list([np.repeat(a, 2, axis=0) for a in margin.arrays()])
+    alone = (query.c[node.rows], margin) if len(node.rows) == 1 else None
+    new, rows, empty = refined(known, STEPS, from_pixels=split[0] == PIXEL, start=node.start, alone=alone)
+    if (empty | nothing).all():
+        return [None, None]
+    kids = _evaluated(query, new, node.rows, margin, pixels, rows, steps=MARGIN_STEPS)
+    gone = (empty | nothing).tolist()
+    return [None if kid is None or none else _no_worse(node, kid) for kid, none in zip(kids, gone, strict=True)]
 
 
 def fall(node: SharedNode, kids: list[SharedNode | None]) -> float:
@@ -155,29 +167,23 @@ def fall(node: SharedNode, kids: list[SharedNode | None]) -> float:
     return float(np.prod(np.maximum(falls, LEAST)))
 
 
-def _child(query: Query, node: SharedNode, split: Split, side: int) -> SharedNode | None:
-    layer, index = split
-    known, inside, outside = node.known, node.inside, node.outside
+def _halves(query: Query, node: SharedNode, split: Split) -> tuple[Region, tuple[Array, Array], Array]:
+    """The two parts as one region, the pixels in and out, and which part the intervals contradict already, (2,)."""
+    (layer, index), nothing = split, np.zeros(2, bool)
+    assert node.known.sign is not None
+    pair = (node.known.l, node.known.u, node.known.sign, (node.inside, node.outside))
+    l, u, sign, (inside, outside) = (tuple(np.repeat(a, 2, axis=0) for a in each) for each in pair)  # noqa: E741
+    ball = node.known.ball
     if layer == PIXEL:
-        inside, outside = inside.copy(), outside.copy()
-        (inside if side > 0 else outside)[0, index] = True
-        known = replace(known, ball=query.ball.restrict(inside, outside))
+        inside[0, index] = outside[1, index] = True
     else:
-        assert known.sign is not None
-        arrays = known.l, known.u, known.sign
-        l, u, sign = (tuple(a.copy() if k == layer else a for k, a in enumerate(each)) for each in arrays)  # noqa: E741
-        (l if side > 0 else u)[layer][0, index] = 0.0
-        sign[layer][0, index] = side
-        if l[layer][0, index] > u[layer][0, index]:  # the given side contradicts the interval
-            return None
-        known = replace(known, l=l, u=u, sign=sign)
-    margin = node.mult.astype(np.float64)
-    alone = (query.c[node.rows], margin) if len(node.rows) == 1 else None
-    new, rows = refined(known, STEPS, from_pixels=layer == PIXEL, start=node.start, alone=alone)
-    if new is None:
-        return None
-    child = _evaluated(query, new, node.rows, margin, (inside, outside), rows, steps=MARGIN_STEPS)
-    return child if child is None else _no_worse(node, child)
+        nothing = np.array([u[layer][0, index] < 0, l[layer][0, index] > 0])
+        l[layer][0, index] = u[layer][1, index] = 0.0
+        l[layer][nothing], u[layer][nothing] = node.known.l[layer], node.known.u[layer]
+        sign[layer][:, index] = 1, -1
+    if inside.any() or outside.any():
+        ball = query.ball.restrict(inside, outside)
+    return replace(node.known, ball=ball, l=l, u=u, sign=sign), (inside, outside), nothing
 
 
 def _no_worse(parent: SharedNode, child: SharedNode) -> SharedNode:
@@ -192,23 +198,41 @@ def _evaluated(
     rows: Array,
     mult: Multipliers,
     pixels: tuple[Array, Array],
-    layers: dict[int, NeuronRows] | None,
+    layers: dict[int, NeuronRows],
     steps: int = ROOT_MARGIN_STEPS,
-) -> SharedNode | None:
-    """The node with the margins of `rows` bounded, None if all are refuted.  `layers` None: without scores."""
+) -> list[SharedNode | None]:
+    """The n nodes with the margins of `rows` bounded, None where all are refuted.  `layers`: of their intervals."""
     found, mult = optimise_bounds(known, query.c[None, rows], mult, steps=steps)
+    nodes = list[SharedNode | None]()
+    for i in range(len(found.bound)):
+        one = slice(i, i + 1)
+        alone = Substitution(found.bound[one], found.A[one], tuple(g[one] for g in found.on_activation))
+        own = Multipliers.from_list([a[one] for a in mult.arrays()])
+        part, its = known.take(np.array([i])), (pixels[0][one], pixels[1][one])
+        nodes.append(_node(query, part, rows, alone, own, its, {k: layer.take(i) for k, layer in layers.items()}))
+    return nodes
+
+
+def _node(
+    query: Query,
+    known: Region,
+    rows: Array,
+    found: Substitution,
+    mult: Multipliers,
+    pixels: tuple[Array, Array],
+    layers: dict[int, NeuronRows],
+) -> SharedNode | None:
+    """The node with those of the margins that are not refuted, None if all are."""
     left = np.flatnonzero(found.bound[0] >= 0)
     if undecided(known.ball, query.x).any():
         left, pixels = _decided(query, known, found, left, pixels)
         known = replace(known, ball=query.ball.restrict(*pixels))
     if not len(left):
         return None
-    found = Substitution(
-        found.bound[:, left], found.A[:, left], tuple(g[:, left] for g in found.on_activation), None
-    )
-    mult = Multipliers(tuple(a[:, left] for a in mult.alpha), tuple(b[:, left] for b in mult.beta), mult.gamma[:, left])
-    scores = () if layers is None else tuple(split_scores(known, layers, mult, found))
-    start = {k: layer.start() for k, layer in (layers or {}).items()}
+    found = Substitution(found.bound[:, left], found.A[:, left], tuple(g[:, left] for g in found.on_activation))
+    mult = Multipliers.from_list([a[:, left] for a in mult.arrays()])
+    scores = tuple(split_scores(known, layers, mult, found))
+    start = {k: layer.start() for k, layer in layers.items()}
     return SharedNode(known, rows[left], found.bound[0], mult.astype(np.float32), found.A[0], *pixels, scores, start)
 
 
