@@ -35,7 +35,7 @@ from minigrad.inputs import Array
 
 BATCH = 16  # nodes split at a time; half and double are as fast to a tenth, and the trees alike
 POOL = 50_000  # open nodes before the search turns depth-first: at about 10 kB each, half a gigabyte
-SHARED_POOL = 4_000  # the same for shared nodes, at about 100 kB each
+SHARED_POOL = 300  # the same for shared nodes, which keep where their rows begin: 0.2 to 1.3 MB each
 
 
 @dataclass(frozen=True, eq=False)

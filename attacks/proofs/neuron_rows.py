@@ -15,6 +15,8 @@ from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
+LEVELS = 255  # of alpha in a byte: as many nodes as with half precision, in half the memory
+
 
 @dataclass(frozen=True, eq=False)
 class NeuronRows:
@@ -48,7 +50,7 @@ class NeuronRows:
         assert self.known.sign is not None
         free = tuple(np.flatnonzero(at.free[0]) for at in self.known.lines)
         given = tuple(np.flatnonzero(sign[0]) for sign in self.known.sign)
-        alpha = tuple(a[0][:, i].astype(np.float16) for a, i in zip(self.mult.alpha, free, strict=True))
+        alpha = tuple(np.rint(LEVELS * a[0][:, i]).astype(np.uint8) for a, i in zip(self.mult.alpha, free, strict=True))
         beta = tuple(b[0][:, i].astype(np.float32) for b, i in zip(self.mult.beta, given, strict=True))
         return RowsStart(self.neurons, free, given, alpha, beta, self.mult.gamma[0].astype(np.float32))
 
@@ -63,6 +65,7 @@ class RowsStart:
     free, given : tuples of int arrays, one for each layer before
         The neurons whose lower line is free, and those whose sign is given.
     alpha, beta : tuples of (2 w, free), (2 w, given)
+        alpha in steps of 1 / LEVELS.
     gamma : (2 w,)
     """
 
@@ -78,8 +81,9 @@ class RowsStart:
         place = np.searchsorted(self.neurons, neurons)
         rows = np.concatenate([place, place + len(self.neurons)])
         mult = Multipliers.start(known, len(rows))
-        for into, values, columns in ((mult.alpha, self.alpha, self.free), (mult.beta, self.beta, self.given)):
-            for a, value, column in zip(into, values, columns, strict=True):
-                a[:, :, column] = value[rows]
+        for a, value, column in zip(mult.alpha, self.alpha, self.free, strict=True):
+            a[:, :, column] = value[rows] / LEVELS
+        for b, value, column in zip(mult.beta, self.beta, self.given, strict=True):
+            b[:, :, column] = value[rows]
         mult.gamma[:] = self.gamma[rows]
         return mult
