@@ -9,7 +9,8 @@ are MNIST's test set in its order.  What is done is kept in build/outside.json, 
 
     attacks   smallest eps and fewest pixels of the first COUNT test images that the network gets right, in one batch
     queries   `certify` on each query: none may contradict a published answer
-    linf, l0  `certified_minimum` of the first COUNT such images
+    decisions `certify` on the first COUNT test images at --eps, the misclassified ones too: robust and fooled
+    linf, l0  `certified_minimum` of the first COUNT images that the network gets right
 """
 
 from __future__ import annotations
@@ -88,6 +89,22 @@ def queries(o, net, kept):
     print(f"{o.net}: {decided} of {len(asked['name'])} decided in {total:.0f} s, {wrong} against the published answers")
 
 
+def decisions(o, net, kept):
+    _, _, x, y = load_mnist()
+    counts = {"robust": 0, "fooled": 0, "open": 0}
+    for i in range(o.count):
+
+        def measure(i=i):
+            begun = time.perf_counter()
+            (v,) = certify(net, x[i : i + 1].astype(float), y[i : i + 1], LInf(o.eps), time_limit=o.time_limit)
+            return [v.status, v.nodes, time.perf_counter() - begun]
+
+        status, nodes, seconds = kept.get(f"decisions {o.net} {o.eps:g} {o.time_limit:g} {i}", measure)
+        counts[status] += 1
+        print(f"image {i}: {status}, {nodes} nodes, {seconds:.1f} s", flush=True)
+    print(f"{o.net}, eps {o.eps:g}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
 def minima(o, net, kept):
     x, y = right(net, o.count)
     rows = []
@@ -107,18 +124,22 @@ def minima(o, net, kept):
     print(f"lower / upper median {np.median(ratio):.3f}, least {min(ratio):.3f}")
 
 
+ROWS = {"attacks": attacks, "queries": queries, "decisions": decisions, "linf": minima, "l0": minima}
+
+
 def main():
     p = argparse.ArgumentParser(prog="python tests/benchmarks/outside.py", description=__doc__.splitlines()[0])
     p.add_argument("folder", type=Path)
-    p.add_argument("--row", choices=["attacks", "queries", "linf", "l0"], default="attacks")
+    p.add_argument("--row", choices=list(ROWS), default="attacks")
     p.add_argument("--net", default="mnistfc_256x2", help="the network's file, without .npz")
     p.add_argument("--count", type=int, default=50)
+    p.add_argument("--eps", type=float, default=0.026, help="of the row `decisions`")
     p.add_argument("--time-limit", type=float, default=30.0)
     p.add_argument("--fresh", action="store_true")
     o = p.parse_args()
     net = MLP.load(o.folder / f"{o.net}.npz")
     with one_thread():
-        {"attacks": attacks, "queries": queries, "linf": minima, "l0": minima}[o.row](o, net, Kept(o.fresh))
+        ROWS[o.row](o, net, Kept(o.fresh))
     return 0
 
 
