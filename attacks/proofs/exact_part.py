@@ -16,9 +16,9 @@ from attacks.proofs.exact_rows import Lines, Shown, Writer, prices
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.multipliers import LEAST_GAMMA, Multipliers
 from minigrad.bounds.optimised import optimise_bounds, unit_rows
-from minigrad.bounds.output_constraint import LEAST_GAMMA, constrained_rows
+from minigrad.bounds.output_constraint import constrained_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

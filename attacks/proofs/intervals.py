@@ -20,9 +20,8 @@ from attacks.proofs.condense import condensed, normalised, without_inactive
 from attacks.proofs.neuron_rows import NeuronRows, RowsStart
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution, intervals, upper_bound
-from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.multipliers import LEAST_GAMMA, Multipliers
 from minigrad.bounds.optimised import optimise_bounds, unit_rows
-from minigrad.bounds.output_constraint import LEAST_GAMMA
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 

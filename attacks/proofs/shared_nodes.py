@@ -35,7 +35,7 @@ from minigrad.bounds.optimised import optimise_bounds
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-STEPS = 4  # of `optimise_bounds` for the intervals of a node that is not the root; 2: a fifth more nodes in as much time
+STEPS = 4  # of `optimise_bounds` for the intervals of a part; with 2 a fifth more nodes in as much time
 MARGIN_STEPS = 4  # for its margins, which begin where its parent's ended; with 8 as many nodes
 ROOT_MARGIN_STEPS = 20
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other

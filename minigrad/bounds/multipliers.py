@@ -13,6 +13,11 @@ from numpy.typing import DTypeLike
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
+# Where the gamma of a neuron's rows begins the next time, at least.  From 0 a search takes a third more nodes (622 for
+# 470, eight digits, 784-64-32-1, Linf), since beta begins at 0 with it; from half and double of 0.05 about as many
+# (484, 444).
+LEAST_GAMMA = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Multipliers:

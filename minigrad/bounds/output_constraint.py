@@ -22,14 +22,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minigrad.bounds.crown import Substitution
-from minigrad.bounds.multipliers import Multipliers
+from minigrad.bounds.multipliers import LEAST_GAMMA, Multipliers
 from minigrad.bounds.optimised import optimise_bounds, unit_rows
 from minigrad.bounds.region import Region
 from minigrad.inputs import Array
 
-# Where gamma begins the next time, at least.  From 0 a search takes a third more nodes (622 for 470, eight digits,
-# 784-64-32-1, Linf), since beta begins at 0 with it; from half and double of 0.05 about as many (484, 444).
-LEAST_GAMMA = 0.05
 ROWS = 1024  # rows per batch: their arrays (rows, 784) take 3 MB in single precision; half and double are as fast
 
 
