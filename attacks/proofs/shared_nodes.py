@@ -101,9 +101,15 @@ class SharedNode:
         return found
 
     def alone(self, query: Query, ident: int) -> list[Nodes]:
-        """One node for each open rival, for the search that asks about one at a time."""
+        """One node for each open rival, for the search that asks about one at a time.
+
+        A neuron that the intervals hold to one side counts as given: all points that are left have that sign, but over
+        the counterexamples of a last rival alone, and a linear program of the leaf must keep to them.
+        """
         known, found = self.known, []
         assert known.sign is not None
+        each = zip(known.l, known.u, known.sign, strict=True)
+        signs = tuple(np.where(sign == 0, 1.0 * (l >= 0) - (u <= 0), sign) for l, u, sign in each)  # noqa: E741
         for i, row in enumerate(self.rows):
             found.append(
                 Nodes(
@@ -112,7 +118,7 @@ class SharedNode:
                     c=query.c[row : row + 1],
                     l=known.l,
                     u=known.u,
-                    sign=known.sign,
+                    sign=signs,
                     alpha=tuple(a[:, i].astype(float) for a in self.mult.alpha),
                     beta=tuple(b[:, i].astype(float) for b in self.mult.beta),
                     gamma=tuple(np.ones((1, 2, a.shape[1])) for a in known.l),

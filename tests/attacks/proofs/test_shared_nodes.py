@@ -18,6 +18,7 @@ from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.query import Query
 from attacks.proofs.shared_nodes import SharedNode, children, shared_root
 from attacks.proofs.tree import LEAF, Tree
+from attacks.result import Reason
 from minigrad import MLP
 from minigrad.layers import forward
 
@@ -148,3 +149,26 @@ def children_signs(node, split, kids):
     sign = [a.copy() for a in node.known.sign]
     sign[layer][0, index] = 1 if kids[0] is None else -1
     return sign
+
+
+@pytest.mark.parametrize(("norm", "radius"), [("linf", 0.1828125), ("l1", 0.40625)])
+def test_the_program_of_a_leaf_keeps_to_the_signs_of_its_counterexamples(norm, radius):
+    """The last rival's intervals hold over its counterexamples alone: elsewhere the leaf's program uses wrong pieces.
+
+    It ended in a tie, for its best point was one where a neuron that was taken to be on is off.
+    """
+    rng = np.random.default_rng(4)
+    sizes = (int(rng.integers(2, 5)), *rng.integers(2, 5, int(rng.integers(3, 5))).tolist(), int(rng.integers(3, 5)))
+    net, x = real_net(sizes, 4), 0.2 + 0.6 * rng.random((1, sizes[0]))
+    query = Query.from_image(net, x[0], int(net.predict(x)[0]), BALLS[norm](radius))
+    assert query.shares_tree and Search(query).run(soon(), 200).proved
+
+
+def test_no_leaf_is_a_tie_where_one_rival_at_a_time_is_proved():
+    tried = 0
+    for seed, share in itertools.product(range(6), (0.05, 0.1, 0.15, 0.2)):
+        query = random_query(seed, share)
+        if Search(query, Tree(len(query.c))).run(soon(), 200).proved:
+            tried += 1
+            assert Search(query).run(soon(), 100).reason in (Reason.PROVED, Reason.NODES)
+    assert tried > 10
