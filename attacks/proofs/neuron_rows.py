@@ -38,12 +38,9 @@ class NeuronRows:
     mult: Multipliers
     found: Substitution
 
-    def take(self, i: int) -> NeuronRows:
-        """Those of set `i` alone."""
-        one, f = slice(i, i + 1), self.found
-        alpha, beta, on = (tuple(a[one] for a in each) for each in (self.mult.alpha, self.mult.beta, f.on_activation))
-        mult, found = Multipliers(alpha, beta, self.mult.gamma[one]), Substitution(f.bound[one], f.A[one], on)
-        return NeuronRows(self.neurons, self.known.take(np.array([i])), mult, found)
+    def take(self, index: Array) -> NeuronRows:
+        """Those of the sets `index`."""
+        return NeuronRows(self.neurons, self.known.take(index), self.mult.take(index), self.found.take(index))
 
     def start(self) -> RowsStart:
         """Where the same rows of the first set begin in a part of it."""

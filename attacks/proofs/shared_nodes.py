@@ -156,8 +156,7 @@ def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
 def children(query: Query, node: SharedNode, split: Split) -> list[SharedNode | None]:
     """The two parts of a split: z >= 0, or the pixel in the support; z <= 0, or the pixel out.  None: refuted."""
     known, pixels, nothing = _halves(query, node, split)
-    margin = node.mult.astype(np.float64)
-    margin = Multipliers.from_list([np.repeat(a, 2, axis=0) for a in margin.arrays()])
+    margin = node.mult.astype(np.float64).take(np.array([0, 0]))
     alone = (query.c[node.rows], margin) if len(node.rows) == 1 else None
     new, rows, empty = refined(known, STEPS, from_pixels=split[0] == PIXEL, start=node.start, alone=alone)
     if (empty | nothing).all():
@@ -211,11 +210,9 @@ def _evaluated(
     found, mult = optimise_bounds(known, query.c[None, rows], mult, steps=steps)
     nodes = list[SharedNode | None]()
     for i in range(len(found.bound)):
-        one = slice(i, i + 1)
-        alone = Substitution(found.bound[one], found.A[one], tuple(g[one] for g in found.on_activation))
-        own = Multipliers.from_list([a[one] for a in mult.arrays()])
-        part, its = known.take(np.array([i])), (pixels[0][one], pixels[1][one])
-        nodes.append(_node(query, part, rows, alone, own, its, {k: layer.take(i) for k, layer in layers.items()}))
+        one = np.array([i])
+        its, own = (pixels[0][one], pixels[1][one]), {k: layer.take(one) for k, layer in layers.items()}
+        nodes.append(_node(query, known.take(one), rows, found.take(one), mult.take(one), its, own))
     return nodes
 
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-import attacks.checker as checker
 from attacks.proofs.certificate_file import CertificateError, fingerprint
-from attacks.proofs.minimum import certified_minimum
+from attacks.proofs.minimum import solve
 from attacks.proofs.task import Limits, Task
 from attacks.report.decisions import read_model
 from attacks.report.play_nets import NAMES, load_ten
 from attacks.report.progress import Clock, StatusLine
+from attacks.report.proof_files import write_checker
 from attacks.report.prove_options import reserved
 from minigrad import MLP
 from minigrad.inputs import Array
-from minigrad.io.files import write_whole
-from minigrad.io.npz import npz_bytes
 from minigrad.io.png import load_png
 
 LOGS = "certificates.jsonl", "verdicts.jsonl"  # of the other questions, whose model.npz it is
@@ -39,14 +37,12 @@ def run(o: Namespace) -> str:
     x: Array = load_png(o.image)
     if net.sizes[0] != x.shape[1]:
         raise ValueError(f"model: expected a network of {x.shape[1]} pixels, got {net}")
-    asked = {"norm": o.norm, "target": o.target, "limits": Limits.from_options(o.norm, o.gap, o.time_limit)}
-    Task.from_images(net, x, [o.label], **asked)  # refuses what does not fit before anything is said
+    limits = Limits.from_options(o.norm, o.gap, o.time_limit)
+    task = Task.from_images(net, x, [o.label], norm=o.norm, limits=limits, target=o.target)
     with reserved(o.out) as make_folder:
         _check_folder(o.out, net)
         with Clock(line)(f"prove {o.norm}"):
-            (certificate,) = certified_minimum(
-                net, x, [o.label], norm=o.norm, target=o.target, gap=o.gap, time_limit=o.time_limit
-            )
+            certificate = solve(task, 0)
         with Clock(line)("write the proof and check it"):
             try:
                 certificate = certificate.with_proof(net)
@@ -55,8 +51,7 @@ def run(o: Namespace) -> str:
                 how = f"{error}; check it: python -m attacks check {o.out}"
             said = certificate.check(net)
         make_folder()
-        write_whole(o.out / "model.npz", npz_bytes(net.to_arrays()))
-        write_whole(o.out / "checker.py", Path(checker.__file__).read_bytes())
+        write_checker(o.out, net)
         certificate.save(o.out / _name(o.image))
     line.end()
     return f"{certificate}\n{said}\n{how}"

@@ -47,8 +47,7 @@ def write_proofs(
     """
     folder, model = out / FOLDER, net.to_arrays()
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "model.npz", npz_bytes(model))
-    write_whole(folder / "checker.py", Path(checker.__file__).read_bytes())
+    write_checker(folder, net)
     futures = [(i, executor.submit(proof_of, model, certificate)) for i, certificate in named]
     missing: dict[str, str] = {}
     begun = time.perf_counter()
@@ -62,6 +61,12 @@ def write_proofs(
             write_whole(path, content)
         on_progress(Progress.at_pace(done, len(named) - done, begun, done))
     return {"written": len(named) - len(missing), "missing": missing}
+
+
+def write_checker(folder: Path, net: MLP) -> None:
+    """The network that the proofs are about, and the program that checks them.  Raises OSError."""
+    write_whole(folder / "model.npz", npz_bytes(net.to_arrays()))
+    write_whole(folder / "checker.py", Path(checker.__file__).read_bytes())
 
 
 def proof_of(model: dict[str, Array], certificate: Certificate, time_limit: float = 600.0) -> tuple[bytes | None, str]:

@@ -68,6 +68,10 @@ class Substitution:
     on_activation: tuple[Array, ...]
     point: Array | None = None
 
+    def take(self, index: Array) -> Substitution:
+        """That of the sets `index`, without the maximiser of a sketch."""
+        return Substitution(self.bound[index], self.A[index], tuple(a[index] for a in self.on_activation))
+
 
 def substitute(
     known: Region,

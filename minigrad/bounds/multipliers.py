@@ -37,6 +37,10 @@ class Multipliers:
         """All of them in one list: each alpha, each beta, gamma."""
         return [*self.alpha, *self.beta, self.gamma]
 
+    def take(self, index: Array) -> Multipliers:
+        """Those of the sets `index`."""
+        return Multipliers.from_list([a[index] for a in self.arrays()])
+
     def astype(self, dtype: DTypeLike) -> Multipliers:
         """A copy in another precision."""
         return Multipliers.from_list([a.astype(dtype) for a in self.arrays()])

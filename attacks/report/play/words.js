@@ -170,7 +170,7 @@ function recipe() {
     return { title: "Check the proof yourself", note: "In the report’s folder:", lines };
   }
   if (picture() && !p) return null;
-  const own = state.network === "own", index = pictures.indexOf(picture()) - 1, exact = goal === "any" && (!p || p.bytes);
+  const own = state.network === "own";
   if (!picture()) {
     const target = goal === "any" ? "" : ` --target ${goal}`, model = own ? "model.npz" : state.network;
     const note = "What is found here is an upper end. For the other end save the original (below) and run, with this project installed"
@@ -178,6 +178,7 @@ function recipe() {
     const lines = `python -m attacks prove --image digit.png --label ${label()}${target} --norm ${norm} --model ${model}`;
     return { title: "Have it proved", note, lines };
   }
+  const index = pictures.indexOf(picture()) - 1, exact = goal === "any" && p.bytes;   // a picture without p was left above
   const lines = [
     "from attacks import certified_minimum",
     own ? "from minigrad import MLP" : "from attacks.report.play_nets import load_ten, ten_digits",
