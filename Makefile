@@ -163,7 +163,7 @@ bench-memory: .venv/run
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(IN_VENV) tests/benchmarks/memory.py $(ARGS)
 
 wheel: .venv/made
-	rm -rf build dist
+	rm -rf build/lib build/bdist.* dist
 	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
 
 clean:

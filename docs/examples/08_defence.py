@@ -14,7 +14,7 @@ from attacks.defend.nets import load_defended
 from data import load_mnist
 
 _, _, x_test, y_test = load_mnist(digits=(4, 9))
-x, y = x_test[:30], y_test[:30]
+x, y = x_test[:20], y_test[:20]
 grid = np.linspace(0, 0.4, 200)
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for name in ("plain", "adversarial", "certified"):

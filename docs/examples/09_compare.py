@@ -14,7 +14,7 @@ from data import load_mnist
 
 _, _, x_test, y_test = load_mnist(digits=(4, 9))
 nets = {name: load_defended(name) for name in ("plain", "certified")}
-found = compare(nets, x_test, y_test, radii=(0.05, 0.1), sample=20, count=0, time_limit=0.5)  # no certified minima
+found = compare(nets, x_test, y_test, radii=(0.05, 0.1), sample=10, count=0, time_limit=0.5)  # no certified minima
 print(found.table)
 
 radii, curves = found.curves()

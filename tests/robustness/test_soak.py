@@ -13,7 +13,7 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.query import Query
 from attacks.result import Reason
 
-COUNT = repeats(100, 400)
+COUNT = repeats(60, 400)
 
 
 def test_the_first_cases():

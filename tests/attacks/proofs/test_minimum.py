@@ -291,21 +291,21 @@ def test_images_are_handed_over_one_by_one():
 
 
 @pytest.mark.usefixtures("short_attack")  # so that there is something left to find
-@pytest.mark.parametrize("power", [-40, -6, 6, 16, 40])
 @pytest.mark.parametrize("norm", NORMS)
-def test_the_scale_of_the_weights_does_not_matter(power, norm):
+def test_the_scale_of_the_weights_does_not_matter(norm):
     """Each layer times 2^power: the same classifier, to the last bit; four layers of 2^16 square to more than 1e38."""
     rng = np.random.default_rng(0)
     net, x = real_net([6, 5, 4, 4, 1], rng), rng.random((2, 6))
     y = net.predict(x)
-    scaled = MLP.from_arrays(
-        [(layer.W * 2.0**power, layer.b * 2.0 ** (power * (k + 1))) for k, layer in enumerate(net.dense)]
-    )
-    plain, other = (certified_minimum(model, x, y, norm=norm, **LIMIT) for model in (net, scaled))
-    for a, b in zip(plain, other, strict=True):
-        assert a.optimal and b.optimal
-        assert b.lower <= a.upper and a.lower <= b.upper
-        assert b.upper == pytest.approx(a.upper, rel=0.011)  # the gap asked for
+    plain = certified_minimum(net, x, y, norm=norm, **LIMIT)
+    for power in (-40, -6, 6, 16, 40):
+        scaled = MLP.from_arrays(
+            [(layer.W * 2.0**power, layer.b * 2.0 ** (power * (k + 1))) for k, layer in enumerate(net.dense)]
+        )
+        for a, b in zip(plain, certified_minimum(scaled, x, y, norm=norm, **LIMIT), strict=True):
+            assert a.optimal and b.optimal, power
+            assert b.lower <= a.upper and a.lower <= b.upper, power
+            assert b.upper == pytest.approx(a.upper, rel=0.011), power  # the gap asked for
 
 
 # ---------------------------------------------------------------- the edges of the claim

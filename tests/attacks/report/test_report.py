@@ -287,6 +287,9 @@ def test_a_collection_of_one_image_is_refused(tmp_path, capsys):
 def test_a_network_that_nothing_flips_still_gets_its_report(tmp_path, capsys, bias, monkeypatch):
     """All weights 0 and the logit not above the threshold: every image is a four, whatever is done to it."""
     make_figures_small(monkeypatch)
+    if bias:  # once, every figure that shows nothing
+        real = figures.jobs
+        monkeypatch.setattr(figures, "jobs", lambda r: (one for one in real(r) if one[0] == "eps_histogram.png"))
     MLP.from_arrays([(np.zeros((784, 1)), [bias])]).save(tmp_path / "dead.npz")
     where = ["--model", str(tmp_path / "dead.npz"), "--out", str(tmp_path / "r")]
     assert main([*where, "--subset", "20", "--proof-seconds", "0", "--workers", "0"]) == 0
