@@ -12,7 +12,7 @@ from data import load_mnist
 from minigrad import MLP
 
 # `make test` tries the same examples every time; `make soak` tries new ones.
-settings.register_profile("tests", deadline=None, max_examples=30, derandomize=True)
+settings.register_profile("tests", deadline=None, max_examples=20, derandomize=True)
 settings.register_profile("new", deadline=None, max_examples=200, print_blob=True)
 settings.register_profile(  # `make mutants`: the first failure will do, and a test is run twice in one process
     "mutants", deadline=None, max_examples=20, derandomize=True, database=None,
