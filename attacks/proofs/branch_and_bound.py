@@ -5,7 +5,7 @@
     no split is left     attacks/proofs/leaf_lp.py is its exact answer
 
 Where several rivals are asked about, each of which would do, their nodes are shared and go through
-attacks/proofs/shared_nodes.py, one at a time; what is left of one without a split goes on as a node for each rival.
+attacks/proofs/shared_nodes.py, four at a time; what is left of one without a split goes on as a node for each rival.
 Other nodes go through these steps many at a time.  Best-first: the nodes with the largest bounds are split first, since
 they must all be closed and a counterexample is likeliest there.  The maximiser of each bound is tried as a
 counterexample.  When more than `POOL` nodes wait, those nearest to closing go first instead, which is depth-first:
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import time
 from bisect import insort
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +27,8 @@ from attacks.proofs.leaf_lp import solve_leaf
 from attacks.proofs.node_bounds import bounded, first_counterexample, root, work
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
-from attacks.proofs.shared_nodes import SharedNode, children, fall, shared_root
+from attacks.proofs.shared_node import SharedNode
+from attacks.proofs.shared_nodes import Divided, shared_root, side_by_side
 from attacks.proofs.tree import Replay, Tree
 from attacks.result import Reason
 from minigrad.bounds.crown import Substitution
@@ -35,7 +38,10 @@ from minigrad.inputs import Array
 
 BATCH = 16  # nodes split at a time; half and double are as fast to a tenth, and the trees alike
 POOL = 50_000  # open nodes before the search turns depth-first: at about 10 kB each, half a gigabyte
+SHARED_BATCH = 4  # shared nodes split at a time: two processes wait for each other less than with 2, and with 8 no less
 SHARED_POOL = 300  # the same for shared nodes, which keep where their rows begin: 0.2 to 1.3 MB each
+
+Numbered = tuple[int, SharedNode]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +76,17 @@ class Search:
     query : Query
     tree : Tree, optional
         Of an earlier search: its splits are repeated, and only what they leave open is split anew.
+    executor : Executor, optional
+        Works on shared nodes side by side.  The tree is the same, but for what a deadline cuts off.
     """
 
-    def __init__(self, query: Query, tree: Tree | None = None) -> None:
-        self.query, self.replay = query, Replay(tree)
+    def __init__(self, query: Query, tree: Tree | None = None, executor: Executor | None = None) -> None:
+        self.query, self.replay, self.executor = query, Replay(tree), executor
         # a tree with a root for each row is of a search that asked about one rival at a time
         self.shares = query.shares_tree and (tree is None or tree.roots == 1)
         self.tree = Tree(1 if self.shares else len(query.c))
         self.small: Query | None = None  # condensed, from the first `run` on
-        self.shared: list[tuple[int, SharedNode]] = []  # open shared nodes with their numbers, by rising bound
+        self.shared: list[Numbered] = []  # open shared nodes with their numbers, by rising bound
         self.pool: list[Nodes] = []  # open nodes, one each, by rising bound
         self.stuck: list[Nodes] = []  # leaves that can be neither closed nor split
 
@@ -88,22 +96,24 @@ class Search:
             self._begin(deadline)
         assert self.small is not None
         while self.shared or self.pool:
-            nodes = [] if self.shared else self._batch()
-            shared = self.shared[-1][1] if self.shared else None
-            if shared is not None:
-                counterexample = first_counterexample(self.query, self.small, shared.known, shared.A)
+            shared = self._shared_batch()
+            nodes = [] if shared else self._batch()
+            if shared:
+                tries = (first_counterexample(self.query, self.small, node.known, node.A) for _, node in shared)
+                counterexample = next((point for point in tries if point is not None), None)
             else:
                 batch = Nodes.join(nodes)
                 known, mult, found = bounded(self.small, batch)
                 counterexample = first_counterexample(self.query, self.small, known, found.A[:, 0])
             late, many = time.perf_counter() > deadline, len(self.tree) >= node_limit
             if counterexample is not None or late or many:
-                for node in nodes:  # they stay open
+                self._keep(shared)  # they stay open
+                for node in nodes:
                     insort(self.pool, node, key=_bound)
                 why = Reason.COUNTEREXAMPLE if counterexample is not None else Reason.NODES if many else Reason.TIME
                 return self._outcome(why, counterexample)
-            if shared is not None:
-                self._split_shared()
+            if shared:
+                self._split_shared(shared, deadline)
             else:
                 counterexample = self._split(batch, known, mult, found, deadline)
                 if counterexample is not None:
@@ -120,31 +130,44 @@ class Search:
             self.small, nodes = root(self.query, deadline)
             self.pool = [nodes.take(np.array([i])) for i in np.argsort(nodes.bound)]
 
+    def _shared_batch(self) -> list[Numbered]:
+        """The next shared nodes, taken out of theirs."""
+        first = 0 if len(self.shared) > SHARED_POOL else -1
+        return [self.shared.pop(first) for _ in range(min(SHARED_BATCH, len(self.shared)))]
+
     def _batch(self) -> list[Nodes]:
         """The next nodes, taken out of the pool."""
         return [self.pool.pop(0 if len(self.pool) > POOL else -1) for _ in range(min(BATCH, len(self.pool)))]
 
-    def _split_shared(self) -> None:
-        """Put the open children of the next shared node into the pool, or a node for each rival if there is no split.
-
-        Of the candidates the one whose children leave least to be refuted, in the product of the two falls, is taken.
-        """
+    def _split_shared(self, batch: list[Numbered], deadline: float) -> None:
+        """Replace shared nodes by their open children; past the deadline, those that are left stay."""
         assert self.small is not None
-        ident, node = self.shared.pop(0 if len(self.shared) > SHARED_POOL else -1)
-        given = self.replay.step(ident, self.small.column)
-        candidates = node.candidates(self.small) if given is None else [given]
-        if not candidates:
+        given = [self.replay.step(ident, self.small.column) for ident, _ in batch]
+        left = batch[::-1]
+        with closing(side_by_side(self.small, [node for _, node in batch], given, self.executor)) as found:
+            for divided in found:
+                self._grow(*left.pop(), divided)
+                if time.perf_counter() > deadline:
+                    break
+        self._keep(left)
+
+    def _grow(self, ident: int, node: SharedNode, divided: Divided) -> None:
+        """Write a split down and keep its open children, or a node for each rival if there is no split."""
+        assert self.small is not None
+        if divided is None:
             for leaf in node.alone(self.small, ident):
                 insort(self.pool, leaf, key=_bound)
             return
-        tried = [(split, children(self.small, node, split)) for split in candidates]
-        (layer, index), kids = max(tried, key=lambda one: fall(node, one[1]))
+        (layer, index), kids = divided
         parent, where, which = np.array([ident]), np.array([layer]), np.array([index])
         numbers = self.tree.split(parent, where, self.small.on_image(where, which))
         self.replay.follow(parent, numbers)
-        for number, kid in zip(numbers.tolist(), kids, strict=True):
-            if kid is not None:
-                insort(self.shared, (number, kid), key=_worst)
+        self._keep([(number, kid) for number, kid in zip(numbers.tolist(), kids, strict=True) if kid is not None])
+
+    def _keep(self, nodes: list[Numbered]) -> None:
+        """Put shared nodes back in their order."""
+        for numbered in nodes:
+            insort(self.shared, numbered, key=_worst)
 
     def _split(
         self, nodes: Nodes, known: Region, mult: Multipliers, found: Substitution, deadline: float
@@ -186,5 +209,5 @@ def _bound(node: Nodes) -> float:
     return float(node.bound[0])
 
 
-def _worst(numbered: tuple[int, SharedNode]) -> float:
+def _worst(numbered: Numbered) -> float:
     return numbered[1].worst

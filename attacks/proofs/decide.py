@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, inside, size
-from attacks.proofs.task import Limits, check_callback, check_provable
+from attacks.proofs.task import Limits, check_callback, check_executor, check_provable
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, as_unsafe, attackable, query_of
 from attacks.proofs.verdict import Verdict
@@ -52,6 +53,7 @@ def certify(
     unsafe: Any = None,
     restarts: int = RESTARTS,
     on_image: Callable[[Verdict], None] | None = None,
+    executor: Executor | None = None,
 ) -> list[Verdict]:
     """Is each image robust in the ball?  One Verdict an image.
 
@@ -73,6 +75,9 @@ def certify(
     restarts : int
         Random starts of `pgd` for each image that is open after the root.
     on_image : called with each verdict as it is done
+    executor : any `concurrent.futures.Executor`, optional
+        Its processes share the search about each image of a deep network with several rivals
+        (attacks/proofs/shared_nodes.py), one image after the other; the answer is the same, sooner.
 
     Returns
     -------
@@ -82,8 +87,8 @@ def certify(
     Raises
     ------
     ValueError
-        A model that is no MLP, an activation without lines, bad images, labels, ball, limits or unsafe sets; both
-        `unsafe` and labels, or neither.
+        A model that is no MLP, an activation without lines, bad images, labels, ball, limits, executor or unsafe sets;
+        both `unsafe` and labels, or neither.
 
     Examples
     --------
@@ -98,10 +103,11 @@ def certify(
     'robust'
     """
     check_callback(on_image, "on_image")
+    check_executor(executor)
     check_ball(ball)
     limits = Limits.from_options(ball.norm, None, time_limit, node_limit)
     restarts = as_count(restarts, "restarts")
-    problem = _Problem.from_arguments(net, x, y, ball, target, unsafe)
+    problem = _Problem.from_arguments(net, x, y, ball, target, unsafe, executor)
     begun = time.perf_counter()
     found = problem.attacked()
     share = (time.perf_counter() - begun) / len(problem.x)
@@ -123,9 +129,12 @@ class _Problem:
     ball: Ball
     unsafe: tuple[Case, ...] | None
     network: str
+    executor: Executor | None
 
     @classmethod
-    def from_arguments(cls, net: Any, x: Any, y: Any, ball: Ball, target: Any, unsafe: Any) -> _Problem:
+    def from_arguments(
+        cls, net: Any, x: Any, y: Any, ball: Ball, target: Any, unsafe: Any, executor: Executor | None
+    ) -> _Problem:
         check_provable(net)
         if (unsafe is None) == (y is None) or (unsafe is not None and target is not None):
             raise ValueError("expected labels y (and target), or unsafe, and not both")
@@ -133,7 +142,7 @@ class _Problem:
         check_images(ball, x)
         margin = None if y is None else Margin.from_labels(net, x, y, target)
         cases = None if unsafe is None else as_unsafe(unsafe, net.sizes[-1])
-        return cls(net, x, margin, ball, cases, fingerprint(net))
+        return cls(net, x, margin, ball, cases, fingerprint(net), executor)
 
     def ball_of(self, i: int) -> Ball:
         return self.ball.take(i, len(self.x))
@@ -190,7 +199,8 @@ class _Problem:
     def decide(self, i: int, found: Array | None, limits: Limits, restarts: int, spent: float) -> Verdict:
         """The verdict on image `i`, with the counterexample of the quick attack, if it has one."""
         begun = time.perf_counter()
-        searches, end = [Search(query) for query in self.queries(i)], begun + limits.time_limit - spent
+        searches = [Search(query, executor=self.executor) for query in self.queries(i)]
+        end = begun + limits.time_limit - spent
         reason, bound = Reason.COUNTEREXAMPLE, np.inf
         if found is None:
             late = time.perf_counter() >= end

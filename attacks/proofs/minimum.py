@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.proofs.certificate import Certificate
-from attacks.proofs.task import Limits, Task, check_callback
+from attacks.proofs.task import Limits, Task, check_callback, check_executor
 from attacks.proofs.turns import narrowed
 from attacks.result import Reason
 from minigrad.mlp import MLP
@@ -32,6 +33,7 @@ def certified_minimum(
     box: tuple[ArrayLike, ArrayLike] = (0.0, 1.0),
     target: ArrayLike | None = None,
     on_image: Callable[[Certificate], None] | None = None,
+    executor: Executor | None = None,
 ) -> list[Certificate]:
     """How small an adversarial perturbation of each image can be: one Certificate an image.
 
@@ -54,12 +56,16 @@ def certified_minimum(
     mask, box, target
         As in `attacks.saliency_map`.  Untargeted: no class but `y` wins; with a target: the target does not win.
     on_image : called with each certificate as it is done
+    executor : any `concurrent.futures.Executor`, optional
+        Its processes share the search about each image of a deep network with several rivals
+        (attacks/proofs/shared_nodes.py), one image after the other; the answer is the same, sooner.
 
     Raises
     ------
     ValueError
-        No norm or an unknown one, a gap or limit that is negative or no number, `on_image` that is no function, a model
-        that is no MLP, an activation without lines; images, labels, box or mask as in `saliency_map`.
+        No norm or an unknown one, a gap or limit that is negative or no number, `on_image` that is no function,
+        `executor` that takes no jobs, a model that is no MLP, an activation without lines; images, labels, box or mask
+        as in `saliency_map`.
 
     Examples
     --------
@@ -78,20 +84,21 @@ def certified_minimum(
     'proved: with pixels in [0.0, 1.0], no change of less than 0.12375... in each pixel makes...(checked exactly)'
     """
     check_callback(on_image, "on_image")
+    check_executor(executor)
     limits = Limits.from_options(norm, gap, time_limit, node_limit)
     task = Task.from_images(net, x, y, norm=str(norm), limits=limits, mask=mask, box=box, target=target)
     certificates = []
     for i in range(len(task.x)):
-        certificates.append(solve(task, i))
+        certificates.append(solve(task, i, executor))
         if on_image is not None:
             on_image(certificates[-1])
     return certificates
 
 
-def solve(task: Task, i: int) -> Certificate:
+def solve(task: Task, i: int, executor: Executor | None = None) -> Certificate:
     """The certificate of image `i`."""
     begun = time.perf_counter()
-    turns = narrowed(task, i)
+    turns = narrowed(task, i, executor)
     known = turns.known
     return Certificate(
         norm=task.ball.norm,

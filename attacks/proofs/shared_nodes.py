@@ -1,8 +1,7 @@
-"""A part of the set about which all rivals are asked at once, and the work on it.
+"""The work on a node of the tree that all rivals share (attacks/proofs/shared_node.py).
 
-With k classes a robust image has k - 1 rivals to be refuted, and what makes one of them hard, loose intervals in the
-middle of the network, makes all of them hard.  So they share one tree: a node bounds its intervals once, and then the
-margin of every rival that is still open.  The work on a node, from the layer of its last split on:
+A node bounds its intervals once, and then the margin of every rival that is still open, from the layer of its last
+split on:
 
     intervals    of the neurons that are still unstable, each bound with slopes (alpha) and multipliers of the given
                  signs (beta) of its own, layer by layer, from where its parent's ended.  A few steps are enough, and
@@ -11,23 +10,25 @@ margin of every rival that is still open.  The work on a node, from the layer of
     margins      of the open rivals; a negative bound closes its rival
     pixels       (L0) decided if every open rival decides them
 
+Nodes do not know of each other, so an executor may work on several side by side, in processes of its own.
+
 (Intervals optimised neuron by neuron: Xu et al. 2021, alpha-CROWN; beta in them: Wang et al. 2021, appendix.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 
-from attacks.balls.base import gains
 from attacks.proofs.intervals import ROOT_STEPS, at_root, plain, refined
-from attacks.proofs.neuron_rows import NeuronRows, RowsStart
-from attacks.proofs.nodes import Nodes
+from attacks.proofs.neuron_rows import NeuronRows
 from attacks.proofs.pixels import decide_pixels, undecided
 from attacks.proofs.query import Query
 from attacks.proofs.sensitivity import split_scores
+from attacks.proofs.shared_node import SharedNode, Split
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.crown import Substitution
 from minigrad.bounds.multipliers import Multipliers
@@ -40,93 +41,7 @@ MARGIN_STEPS = 4  # for its margins, which begin where its parent's ended; with 
 ROOT_MARGIN_STEPS = 20
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other
 
-Split = tuple[int, int]  # a layer (or PIXEL) and an index
-
-
-@dataclass(frozen=True, eq=False)
-class SharedNode:
-    """One part of the set, with r rivals open.
-
-    Attributes
-    ----------
-    known : Region
-        One set: the pixels in and out, intervals and signs.
-    rows : (r,) int
-        Which of the query's.
-    bound : (r,)
-        Upper bounds of their margins.
-    mult : Multipliers
-        Theirs, in single precision: (1, r, d_k).
-    A : (r, d)
-        The bounds' coefficients on the pixels.
-    inside, outside : (1, d) bool
-        Pixels in the support, and pixels that stay put (L0).
-    scores : tuple of (d_k,)
-        Of a split of each neuron.
-    start : by hidden layer
-        Where the rows of its intervals begin in its parts.
-    """
-
-    known: Region
-    rows: Array
-    bound: Array
-    mult: Multipliers
-    A: Array
-    inside: Array
-    outside: Array
-    scores: tuple[Array, ...]
-    start: Mapping[int, RowsStart]
-
-    @property
-    def worst(self) -> float:
-        """The largest bound."""
-        return float(np.max(self.bound, initial=-np.inf))
-
-    @property
-    def total(self) -> float:
-        """What is still to be refuted, over all rivals."""
-        return float(np.sum(self.bound))
-
-    def candidates(self, query: Query) -> list[Split]:
-        """The best neuron to split, and the best pixel where pixels are counted; none where nothing is left."""
-        found = []
-        best = max(((s.max(initial=0.0), k) for k, s in enumerate(self.scores)), default=(0.0, 0))
-        if best[0] > 0:
-            found.append((best[1], int(np.argmax(self.scores[best[1]]))))
-        open_pixels = undecided(self.known.ball, query.x)
-        if open_pixels.any():
-            down, up = self.known.ball.room(query.x)
-            gain = open_pixels * (gains(down, up, self.A).sum(axis=0) + np.finfo(float).tiny)
-            found.append((PIXEL, int(np.argmax(gain))))
-        return found
-
-    def alone(self, query: Query, ident: int) -> list[Nodes]:
-        """One node for each open rival, for the search that asks about one at a time.
-
-        A neuron that the intervals hold to one side counts as given: all points that are left have that sign, but over
-        the counterexamples of a last rival alone, and a linear program of the leaf must keep to them.
-        """
-        known, found = self.known, []
-        assert known.sign is not None
-        each = zip(known.l, known.u, known.sign, strict=True)
-        signs = tuple(np.where(sign == 0, 1.0 * (l >= 0) - (u <= 0), sign) for l, u, sign in each)  # noqa: E741
-        for i, row in enumerate(self.rows):
-            found.append(
-                Nodes(
-                    ident=np.array([ident]),
-                    bound=self.bound[i : i + 1],
-                    c=query.c[row : row + 1],
-                    l=known.l,
-                    u=known.u,
-                    sign=signs,
-                    alpha=tuple(a[:, i].astype(float) for a in self.mult.alpha),
-                    beta=tuple(b[:, i].astype(float) for b in self.mult.beta),
-                    gamma=tuple(np.ones((1, 2, a.shape[1])) for a in known.l),
-                    inside=self.inside,
-                    outside=self.outside,
-                )
-            )
-        return found
+Divided = tuple[Split, list[SharedNode | None]] | None  # a split and its children
 
 
 def shared_root(query: Query) -> tuple[Query, SharedNode | None]:
@@ -170,6 +85,48 @@ def fall(node: SharedNode, kids: list[SharedNode | None]) -> float:
     """How far a split's two children fall, as the product of the two; at least `LEAST` each."""
     falls = [node.total - (0.0 if kid is None else kid.total) for kid in kids]
     return float(np.prod(np.maximum(falls, LEAST)))
+
+
+def divided(query: Query, node: SharedNode, given: Split | None = None) -> Divided:
+    """The best split and its children, or None where nothing is left to split; `given` is the one that is tried.
+
+    Of the candidates the one whose children leave least to be refuted, in the product of the two falls, is the best.
+    """
+    candidates = node.candidates(query) if given is None else [given]
+    tried = [(split, children(query, node, split)) for split in candidates]
+    return max(tried, key=lambda one: fall(node, one[1])) if tried else None
+
+
+def side_by_side(
+    query: Query, nodes: Sequence[SharedNode], given: Sequence[Split | None], executor: Executor | None
+) -> Generator[Divided]:
+    """Each node `divided`, in order: here, one when it is asked for, or all of them by the executor from the first on.
+
+    Networks are sent once with each node and not back: they are most of a node.
+    """
+    if executor is None:
+        yield from (divided(query, node, split) for node, split in zip(nodes, given, strict=True))
+        return
+    bare = [node.with_network(None, None, None) for node in nodes]
+    jobs = [executor.submit(_sent, query, node, split) for node, split in zip(bare, given, strict=True)]
+    try:
+        for job in jobs:
+            found = job.result()
+            yield found if found is None else (found[0], [kid and _dressed(query, kid) for kid in found[1]])
+    finally:
+        for job in jobs:
+            job.cancel()
+
+
+def _sent(query: Query, node: SharedNode, given: Split | None) -> Divided:
+    """What another process does."""
+    found = divided(query, _dressed(query, node), given)
+    return found if found is None else (found[0], [kid and kid.with_network(None, None, None) for kid in found[1]])
+
+
+def _dressed(query: Query, node: SharedNode) -> SharedNode:
+    """The node with the network and image of the query."""
+    return node.with_network(query.net, query.x, query.first_error)
 
 
 def _halves(query: Query, node: SharedNode, split: Split) -> tuple[Region, tuple[Array, Array], Array]:

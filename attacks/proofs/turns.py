@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -26,10 +27,10 @@ NEAR = 0.8  # proved / failed from which the goal is worth the rest of the time
 LEAST_STEP = 0.005  # radii nearer than this share count as one
 
 
-def narrowed(task: Task, i: int) -> Turns:
+def narrowed(task: Task, i: int, executor: Executor | None = None) -> Turns:
     """Image `i` after all its turns: its interval, as narrow as the limits allow."""
     deadline = time.perf_counter() + task.limits.time_limit  # the attack counts, if this is the first image
-    turns = Turns(Interval(task, i), task.limits, deadline)
+    turns = Turns(Interval(task, i), task.limits, deadline, executor)
     known, start = turns.known, task.start[i]
     if start > 0:
         known.lower = known.upper = 0.0
@@ -59,8 +60,8 @@ class Turns:
         Why the interval is no narrower, or PROVED.
     """
 
-    def __init__(self, known: Interval, limits: Limits, deadline: float) -> None:
-        self.known, self.limits, self.deadline = known, limits, deadline
+    def __init__(self, known: Interval, limits: Limits, deadline: float, executor: Executor | None = None) -> None:
+        self.known, self.limits, self.deadline, self.executor = known, limits, deadline, executor
         self.goal: Search | None = None
         self.goal_radius, self.failed = np.nan, np.inf  # the smallest radius of this goal that was too hard
         self.turn, self.falls = 0, 0  # counterexamples in a row
@@ -87,7 +88,7 @@ class Turns:
                 on_goal, radius, share = True, self.goal_radius, 1.0
             if now >= self.deadline or (share == 1 and self.reason != Reason.TIME):
                 return
-            search = self.goal if on_goal and self.goal is not None else Search(known.query(radius))
+            search = self.goal if on_goal and self.goal is not None else self._search(radius)
             self._ask(search, radius, now + share * (self.deadline - now))
         self.reason = Reason.PROVED
 
@@ -95,8 +96,11 @@ class Turns:
         """The goal of this turn: at first, and whenever the upper bound fell, a new one."""
         radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
         if radius != self.goal_radius:
-            self.goal, self.goal_radius = Search(self.known.query(radius)), radius
+            self.goal, self.goal_radius = self._search(radius), radius
             self.failed, self.turn, self.again = np.inf, 0, False
+
+    def _search(self, radius: float) -> Search:
+        return Search(self.known.query(radius), executor=self.executor)
 
     def _goal(self) -> float:
         """The radius that closes the gap; from the third counterexample in a row on, a gap twice as wide each time.

@@ -27,7 +27,7 @@ from attacks.report.prove_options import check_numbers, network_and_images, rese
 from attacks.report.verdict_log import Decided, VerdictLog
 from attacks.report.workers import SameProcess, workers
 from minigrad import MLP
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_count
 from minigrad.io.files import write_whole
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine
     names: list[int] = number.tolist()
     left = [(i, row) for i, row in zip(names, x, strict=True) if i not in log.found]
     begun, bar = time.perf_counter(), Bar(f"prove {o.norm} at {o.eps:g}", line)
-    with workers(o.workers if o.workers > 1 else 0) as executor:
+    share = 0 < len(left) < o.workers  # then the processes work on one image after the other
+    with workers(o.workers - share if o.workers > 1 else 0, helped=share) as executor:
         jobs = {i: (net.to_arrays(), row, *asked.values()) for i, row in left}
-        for done, (i, verdict) in enumerate(_decided(executor, jobs), 1):
+        for done, (i, verdict) in enumerate(_decided(executor, jobs, share), 1):
             log.add(i, verdict)
             bar(Progress.at_pace(len(x) - len(left) + done, len(left) - done, begun, done))
         verdicts = [log.found[i] for i in names]
@@ -96,18 +97,22 @@ def decide_all(o: Namespace, net: MLP, x: Array, number: Array, line: StatusLine
     return results
 
 
-def _decided(executor: Executor, jobs: dict[int, tuple[Any, ...]]) -> Iterator[tuple[int, Verdict]]:
-    """Each image's number and verdict, as they come."""
-    if isinstance(executor, SameProcess):
-        yield from ((i, decide_one(*job)) for i, job in jobs.items())
+def _decided(executor: Executor, jobs: dict[int, tuple[Any, ...]], share: bool) -> Iterator[tuple[int, Verdict]]:
+    """Each image's number and verdict, as they come; `share`: one after the other, each by all processes."""
+    if share or isinstance(executor, SameProcess):
+        helpers = (executor,) if share else ()
+        yield from ((i, decide_one(*job, *helpers)) for i, job in jobs.items())
         return
     futures = {executor.submit(decide_one, *job): i for i, job in jobs.items()}
     yield from ((futures[future], future.result()) for future in as_completed(futures))
 
 
-def decide_one(arrays: dict[str, Array], x: Array, norm: str, eps: float, time_limit: float) -> Verdict:
+def decide_one(
+    arrays: dict[str, Array], x: Array, norm: str, eps: float, time_limit: float, executor: Executor | None = None
+) -> Verdict:
     """The verdict of one image `x` (d,) of class 0: what a worker does."""
-    (verdict,) = certify(MLP.from_arrays(arrays), x[None], np.zeros(1, int), BALLS[norm](eps), time_limit=time_limit)
+    net, y, ball = MLP.from_arrays(arrays), np.zeros(1, int), BALLS[norm](eps)
+    (verdict,) = certify(net, x[None], y, ball, time_limit=time_limit, executor=executor)
     return verdict
 
 
@@ -144,15 +149,19 @@ def answer(o: Namespace) -> int:
     """
     check_question(o)
     time_limit = Limits.from_options(o.norm, None, o.time_limit).time_limit
+    as_count(o.workers, "workers")
     net = read_model(o.model)
     begun, word = time.perf_counter(), "unsat"
-    for query in read_vnnlib_boxes(o.vnnlib, net.sizes[0], net.sizes[-1]):
-        left = max(time_limit - (time.perf_counter() - begun), 0.0)
-        (verdict,) = certify(net, query.x, None, query.ball, unsafe=query.unsafe, time_limit=left)
-        if verdict.x_adv is not None:
-            say(counterexample_text(verdict.x_adv, net.logits(verdict.x_adv[None])[0]))
-            return EXITS["sat"]
-        word = word if verdict.status == "robust" else "unknown"
+    with workers(o.workers - 1, helped=True) as pool:
+        executor = pool if o.workers > 1 else None
+        for query in read_vnnlib_boxes(o.vnnlib, net.sizes[0], net.sizes[-1]):
+            left = max(time_limit - (time.perf_counter() - begun), 0.0)
+            how: dict[str, Any] = {"unsafe": query.unsafe, "time_limit": left, "executor": executor}
+            (verdict,) = certify(net, query.x, None, query.ball, **how)
+            if verdict.x_adv is not None:
+                say(counterexample_text(verdict.x_adv, net.logits(verdict.x_adv[None])[0]))
+                return EXITS["sat"]
+            word = word if verdict.status == "robust" else "unknown"
     say(word)
     return EXITS[word]
 

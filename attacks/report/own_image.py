@@ -16,8 +16,9 @@ from attacks.report.play_nets import NAMES, load_ten
 from attacks.report.progress import Clock, StatusLine
 from attacks.report.proof_files import write_checker
 from attacks.report.prove_options import reserved
+from attacks.report.workers import workers
 from minigrad import MLP
-from minigrad.inputs import Array
+from minigrad.inputs import Array, as_count
 from minigrad.io.png import load_png
 
 LOGS = "certificates.jsonl", "verdicts.jsonl"  # of the other questions, whose model.npz it is
@@ -37,12 +38,13 @@ def run(o: Namespace) -> str:
     x: Array = load_png(o.image)
     if net.sizes[0] != x.shape[1]:
         raise ValueError(f"model: expected a network of {x.shape[1]} pixels, got {net}")
+    as_count(o.workers, "workers")
     limits = Limits.from_options(o.norm, o.gap, o.time_limit)
     task = Task.from_images(net, x, [o.label], norm=o.norm, limits=limits, target=o.target)
     with reserved(o.out) as make_folder:
         _check_folder(o.out, net)
-        with Clock(line)(f"prove {o.norm}"):
-            certificate = solve(task, 0)
+        with Clock(line)(f"prove {o.norm}"), workers(o.workers - 1, helped=True) as pool:
+            certificate = solve(task, 0, pool if o.workers > 1 else None)
         with Clock(line)("write the proof and check it"):
             try:
                 certificate = certificate.with_proof(net)

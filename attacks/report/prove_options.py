@@ -33,7 +33,13 @@ def parser() -> CommandParser:
     p = CommandParser("prove", DESCRIPTION, more=filled(DECISIONS), called={"radius": "--eps", "y": "--label"})
     p.add_argument("--norm", choices=list(BALLS), default="l0", help="how perturbations are measured (default: l0)")
     p.add_argument("--count", type=int, default=100, help="images to certify (default: 100)")
-    p.add_argument("--workers", type=int, default=1, help="processes, one image each at a time (default: 1)")
+    p.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes, an image each; with --eps, --image or --vnnlib they share one search where there are fewer "
+        "images (default: 1)",
+    )
     p.add_argument("--out", type=Path, default=Path("proofs"), help="folder to write to (default: proofs)")
     p.add_argument("--time-limit", type=float, default=60.0, help="seconds an image (default: 60)")
     p.add_argument("--gap", type=float, help="stop at lower >= (1 - gap) upper (default: 0 for l0, else 0.01)")

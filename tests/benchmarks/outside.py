@@ -5,11 +5,11 @@
 The folder holds networks as `MLP.save` writes them (mnistfc_256x2.npz, ...), and for the row `queries` a file
 mnistfc_2021.npz (name, test_index, y, eps) with the answers of the tools beside it, mnistfc_2021_answers.csv.  Images
 are MNIST's test set in its order.  What is done is kept in build/outside.json, so a run goes on where it was cut off;
-`--fresh` forgets it.
+`--fresh` forgets it.  With `--workers 2` two processes share each search.
 
     attacks   smallest eps and fewest pixels of the first COUNT test images that the network gets right, in one batch
     queries   `certify` on each query: none may contradict a published answer
-    decisions `certify` on the first COUNT test images at --eps, the misclassified ones too: robust and fooled
+    decisions `certify` on COUNT test images from --first on at --eps, the misclassified ones too: robust and fooled
     linf, l0  `certified_minimum` of the first COUNT images that the network gets right
 """
 
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from attacks import LInf, certified_minimum, certify, saliency_map, smallest_eps
+from attacks.report.workers import workers
 from data import load_mnist
 from minigrad import MLP, one_thread
 from minigrad.io.files import write_whole
@@ -79,27 +80,33 @@ def queries(o, net, kept):
 
         def measure(index=index, y=y, eps=eps):
             begun = time.perf_counter()
-            (v,) = certify(net, images[index][None].astype(float), [int(y)], LInf(float(eps)), time_limit=o.time_limit)
+            how = {"time_limit": o.time_limit, "executor": o.executor}
+            (v,) = certify(net, images[index][None].astype(float), [int(y)], LInf(float(eps)), **how)
             return [v.status, str(v.reason), v.nodes, time.perf_counter() - begun]
 
-        status, reason, nodes, seconds = kept.get(f"queries {o.net} {o.time_limit:g} {name}", measure)
+        status, reason, nodes, seconds = kept.get(f"queries {o.net} {o.time_limit:g}{together(o)} {name}", measure)
         decided, total = decided + (status != "open"), total + seconds
         wrong += {"robust": "sat", "fooled": "unsat"}.get(status) == answers[str(name)]
         print(f"{name:16s} {answers[str(name)]:6s} {status:7s} {reason}, {nodes} nodes, {seconds:.1f} s", flush=True)
     print(f"{o.net}: {decided} of {len(asked['name'])} decided in {total:.0f} s, {wrong} against the published answers")
 
 
+def together(o):
+    return f" by {o.workers}" if o.workers > 1 else ""
+
+
 def decisions(o, net, kept):
     _, _, x, y = load_mnist()
     counts = {"robust": 0, "fooled": 0, "open": 0}
-    for i in range(o.count):
+    for i in range(o.first, o.first + o.count):
 
         def measure(i=i):
             begun = time.perf_counter()
-            (v,) = certify(net, x[i : i + 1].astype(float), y[i : i + 1], LInf(o.eps), time_limit=o.time_limit)
+            how = {"time_limit": o.time_limit, "executor": o.executor}
+            (v,) = certify(net, x[i : i + 1].astype(float), y[i : i + 1], LInf(o.eps), **how)
             return [v.status, v.nodes, time.perf_counter() - begun]
 
-        status, nodes, seconds = kept.get(f"decisions {o.net} {o.eps:g} {o.time_limit:g} {i}", measure)
+        status, nodes, seconds = kept.get(f"decisions {o.net} {o.eps:g} {o.time_limit:g}{together(o)} {i}", measure)
         counts[status] += 1
         print(f"image {i}: {status}, {nodes} nodes, {seconds:.1f} s", flush=True)
     print(f"{o.net}, eps {o.eps:g}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
@@ -111,10 +118,11 @@ def minima(o, net, kept):
     for i in range(len(x)):
 
         def measure(i=i):
-            (c,) = certified_minimum(net, x[i : i + 1], y[i : i + 1], norm=o.row, time_limit=o.time_limit)
+            how = {"norm": o.row, "time_limit": o.time_limit, "executor": o.executor}
+            (c,) = certified_minimum(net, x[i : i + 1], y[i : i + 1], **how)
             return [c.lower, c.upper if np.isfinite(c.upper) else None, bool(c.optimal), c.seconds, c.nodes]
 
-        rows.append(kept.get(f"{o.row} {o.net} {o.time_limit:g} {i}", measure))
+        rows.append(kept.get(f"{o.row} {o.net} {o.time_limit:g}{together(o)} {i}", measure))
         lower, upper, optimal, seconds, nodes = rows[-1]
         word = "closed" if optimal else "open"
         print(f"image {i}: [{lower}, {upper}] {word}, {nodes} nodes, {seconds:.1f} s", flush=True)
@@ -135,10 +143,13 @@ def main():
     p.add_argument("--count", type=int, default=50)
     p.add_argument("--eps", type=float, default=0.026, help="of the row `decisions`")
     p.add_argument("--time-limit", type=float, default=30.0)
+    p.add_argument("--workers", type=int, default=1, help="processes that share each search")
+    p.add_argument("--first", type=int, default=0, help="of the row `decisions`")
     p.add_argument("--fresh", action="store_true")
     o = p.parse_args()
     net = MLP.load(o.folder / f"{o.net}.npz")
-    with one_thread():
+    with one_thread(), workers(o.workers - 1, helped=True) as pool:
+        o.executor = pool if o.workers > 1 else None
         ROWS[o.row](o, net, Kept(o.fresh))
     return 0
 

@@ -16,7 +16,8 @@ from attacks import CertificateError, certified_minimum
 from attacks.balls import BALLS
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.query import Query
-from attacks.proofs.shared_nodes import SharedNode, children, shared_root
+from attacks.proofs.shared_node import SharedNode
+from attacks.proofs.shared_nodes import children, shared_root
 from attacks.proofs.tree import LEAF, Tree
 from attacks.result import Reason
 from minigrad import MLP
@@ -56,7 +57,7 @@ def test_a_leaf_left_to_the_rivals_has_nothing_to_split(monkeypatch):
 
     monkeypatch.setattr(SharedNode, "alone", alone)
     for seed in range(20):
-        tree = Search(random_query(seed)).run(soon(), 40).tree
+        tree = Search(random_query(seed)).run(soon(), 80).tree
         Tree.from_rows(tree.roots, np.array([tree.layer, tree.index, tree.child], np.int32))
     assert left and not any(left)
 
