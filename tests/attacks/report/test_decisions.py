@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from paths import NETS
+from queries import real_net
 
 from attacks import Certificate
 from attacks.report import decisions
@@ -157,3 +158,28 @@ def test_workers_say_the_same(tmp_path):
     for workers in ("1", "2"):
         assert main(["prove", *options, "--workers", workers, "--out", str(tmp_path / workers)]) == 0
     assert table(tmp_path / "1") == table(tmp_path / "2")
+
+
+def test_where_there_are_fewer_images_than_workers_they_share_each_search(tmp_path, monkeypatch, capsys):
+    """The network has three hidden layers and four classes, so that there are nodes to share."""
+    real, shared = decisions.certify, []
+
+    def certify(*given, executor, **options):
+        shared.append(executor is not None)
+        return real(*given, executor=executor, **options)
+
+    monkeypatch.setattr(decisions, "certify", certify)
+    real_net((6, 8, 8, 8, 4), 4).save(tmp_path / "net.npz")
+    lines = [f"(declare-const X_{i} Real)" for i in range(6)] + [f"(declare-const Y_{j} Real)" for j in range(4)]
+    lines += [f"(assert (>= X_{i} 0.45))\n(assert (<= X_{i} 0.55))" for i in range(6)]
+    y = int(MLP.load(tmp_path / "net.npz").predict(np.full((1, 6), 0.5))[0])
+    wins = " ".join(f"(and (>= Y_{j} Y_{y}))" for j in range(4) if j != y)
+    (tmp_path / "p.vnnlib").write_text("\n".join([*lines, f"(assert (or {wins}))"]))
+    query = ["prove", "--model", str(tmp_path / "net.npz"), "--vnnlib", str(tmp_path / "p.vnnlib")]
+    assert [main([*query, "--workers", workers]) for workers in "12"] == [0, 0]
+    assert capsys.readouterr().out == "unsat\nunsat\n" and shared == [False, True]
+    options = ["--model", SMALL, "--norm", "linf", "--eps", "0.02", "--quiet", "--count", "1"]
+    for workers in ("1", "2"):
+        assert main(["prove", *options, "--workers", workers, "--out", str(tmp_path / workers)]) == 0
+    assert table(tmp_path / "1") == table(tmp_path / "2") and shared[2:] == [False, True]
+    assert main([*query, "--workers", "0"]) == 2 and "--workers: expected at least 1, got 0" in capsys.readouterr().err
