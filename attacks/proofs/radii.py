@@ -19,6 +19,7 @@ LOWEST = 1e-3  # share of `upper`; a loose upper end and a deep network together
 COUNTS = 15  # pixels at most on the ladder of L0: on digits plain bounds refute 5 at most
 BACK = 0.9  # of a radius that was too hard: lower / upper when time runs out is 0.86, with 0.8 0.80, with 0.95 0.71
 HALF = 0.5  # proved / failed, below which the next radius is their geometric mean; above it BACK is the longer step
+LEAST_STEP = 0.02  # of a radius: nearer than that the time is better spent on what was too hard
 WAY = 1024  # points on the way to a counterexample: its size is found to a thousandth, in one forward pass of them all
 
 
@@ -37,14 +38,17 @@ class Radii:
         """Whether the interval is as narrow as `gap` asks."""
         return lower == upper or lower >= self.proves(self.asks(upper, gap))
 
-    def retreat(self, proved: float, failed: float) -> float:
+    def retreat(self, proved: float, failed: float, failures: int = 1) -> float:
         """A radius to try after `failed` was too hard, when `proved` is proved; not above `proved`: none left.
 
         Far apart, at the geometric mean: each answer, a proof or another failure, halves the interval in logarithm.
+        Nearer, a step back that doubles with every failure in a row; their mean after a proof, and at least.
         """
         if proved < HALF * failed:
             return float(np.sqrt(max(proved, LOWEST * failed)) * np.sqrt(failed))
-        return max(BACK * failed, (proved + failed) / 2)
+        back = BACK ** 2.0 ** (failures - 1) if failures else 0.0
+        radius = max(back * failed, (proved + failed) / 2)
+        return radius if radius - proved > LEAST_STEP * radius else proved
 
     def ladder(self, upper: float) -> Array:
         """Radii below `upper`, falling, (m,), for a first look."""
@@ -72,8 +76,9 @@ class PixelCounts(Radii):
     def asks(self, upper: float, gap: float) -> float:
         return float(np.ceil((1 - gap) * upper)) - 1
 
-    def retreat(self, proved: float, failed: float) -> float:
-        return failed - 1
+    def retreat(self, proved: float, failed: float, failures: int = 1) -> float:
+        back = 2.0 ** (failures - 1) if failures else max((failed - proved) // 2, 1)
+        return max(failed - back, min(proved + 1, failed - 1))
 
     def ladder(self, upper: float) -> Array:
         return np.arange(min(upper - 1, COUNTS), 0, -1)

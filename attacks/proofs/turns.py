@@ -24,7 +24,6 @@ from attacks.result import Reason
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
 CLIMB = 0.25  # of the time left, for a radius in between where what is proved is far below
 NEAR = 0.8  # proved / failed from which the goal is worth the rest of the time
-LEAST_STEP = 0.005  # radii nearer than this share count as one
 
 
 def narrowed(task: Task, i: int, executor: Executor | None = None) -> Turns:
@@ -49,7 +48,8 @@ class Turns:
 
     The goal is the radius that closes the gap.  Turn 0 asks about it, the next about easier ones if that was too hard,
     until what is proved is near; then one goes on with the goal, and every later turn asks about an easier radius than
-    the last that was too hard.  Where the upper bound falls there is a new goal, and turn 0 again.
+    the smallest that was too hard.  Once no radius is left between that and what is proved, that search goes on.  Where
+    the upper bound falls there is a new goal, and turn 0 again.
 
     Attributes
     ----------
@@ -62,45 +62,47 @@ class Turns:
 
     def __init__(self, known: Interval, limits: Limits, deadline: float, executor: Executor | None = None) -> None:
         self.known, self.limits, self.deadline, self.executor = known, limits, deadline, executor
-        self.goal: Search | None = None
-        self.goal_radius, self.failed = np.nan, np.inf  # the smallest radius of this goal that was too hard
+        self.goal_radius, self.too_hard, self.failures = np.nan, list[float](), 0  # failures in a row
+        self.open = dict[float, Search]()  # of the goal and of `failed`, to go on with
         self.turn, self.falls = 0, 0  # counterexamples in a row
         self.again = False  # whether the goal was gone on with
         self.looked = False  # at the ladder
         self.nodes, self.reason = 0, Reason.TIME
+
+    @property
+    def failed(self) -> float:
+        """The smallest radius that was too hard and is not proved since; before any was, the goal."""
+        return min((r for r in self.too_hard if r > self.known.radius), default=self.goal_radius)
 
     def run(self) -> None:
         """Go on until the interval is narrow enough, the time is over, or no radius is left that is worth a search."""
         known = self.known
         while not known.reached(self.limits.gap):
             self._aim()
-            near = known.ball.counts or known.radius >= NEAR * self.failed
-            again = not self.again and self.turn >= 2 and near and self.failed == self.goal_radius
+            near = known.radius >= NEAR * self.failed
+            next_is_goal = (near or known.ball.counts) and self.failed == self.goal_radius
+            again = not self.again and self.turn >= 2 and next_is_goal
             on_goal, now = self.turn == 0 or again, time.perf_counter()
             if not self.looked and (not on_goal or now >= self.deadline):
                 known.first_look()
                 self.looked = True
                 continue
             self.again = self.again or again
-            radius = self.goal_radius if on_goal else known.radii.retreat(known.radius, self.failed)
+            radius = self.goal_radius if on_goal else known.radii.retreat(known.radius, self.failed, self.failures)
             share = SHARES[min(self.turn, 2)] if near or on_goal else CLIMB
-            if radius - known.radius <= LEAST_STEP * radius and not on_goal:  # no easier radius is left, only the goal
-                on_goal, radius, share = True, self.goal_radius, 1.0
+            if radius <= known.radius and not on_goal:  # no easier one is left
+                radius, share = self.failed, 1.0
             if now >= self.deadline or (share == 1 and self.reason != Reason.TIME):
                 return
-            search = self.goal if on_goal and self.goal is not None else self._search(radius)
-            self._ask(search, radius, now + share * (self.deadline - now))
+            self._ask(radius, now + share * (self.deadline - now))
         self.reason = Reason.PROVED
 
     def _aim(self) -> None:
         """The goal of this turn: at first, and whenever the upper bound fell, a new one."""
         radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
         if radius != self.goal_radius:
-            self.goal, self.goal_radius = self._search(radius), radius
-            self.failed, self.turn, self.again = np.inf, 0, False
-
-    def _search(self, radius: float) -> Search:
-        return Search(self.known.query(radius), executor=self.executor)
+            self.goal_radius, self.too_hard, self.open = radius, [], {}
+            self.failures, self.turn, self.again = 0, 0, False
 
     def _goal(self) -> float:
         """The radius that closes the gap; from the third counterexample in a row on, a gap twice as wide each time.
@@ -114,9 +116,11 @@ class Turns:
         far = known.radii.asks(known.upper, min(gap * 2.0 ** (self.falls - 1), 0.5))
         return max(far, known.radii.retreat(known.radius, goal))
 
-    def _ask(self, search: Search, radius: float, deadline: float) -> None:
+    def _ask(self, radius: float, deadline: float) -> None:
         """One turn: search until the deadline, and take down what came out."""
-        known, before = self.known, len(search.tree)
+        known = self.known
+        search = self.open.get(radius) or Search(known.query(radius), executor=self.executor)
+        before = len(search.tree)
         answer = search.run(deadline, self.limits.node_limit)
         self.nodes += len(answer.tree) - (before if before > search.tree.roots else 0)
         self.falls = self.falls + 1 if answer.counterexample is not None else 0
@@ -124,9 +128,13 @@ class Turns:
             known.found(known.shortened(answer.counterexample))
         elif answer.proved:
             known.refuted(radius, answer.tree)
+            self.failures = 0
             if radius >= known.whole_box:
                 known.lower = np.inf
         else:
-            self.failed = min(self.failed, radius)
+            self.failures += 1
+            self.too_hard.append(radius)
+            self.open[radius] = search
+            self.open = {r: s for r, s in self.open.items() if r in (self.goal_radius, self.failed)}
             self.reason = answer.reason
         self.turn += 1
