@@ -74,7 +74,7 @@ def violation(case, cert):
         (point,) = cert.x_adv
         if not exact_smooth.adversarial(case.net, case.y, point):
             return "x_adv is not adversarial"
-        away = abs(exact_smooth.Decimal(float(point)) - exact_smooth.Decimal(case.x))
+        away = exact_smooth.NEAR.subtract(exact_smooth.Decimal(float(point)), exact_smooth.Decimal(case.x)).copy_abs()
         if not case.box[0] <= point <= case.box[1] or (away > 0 if case.norm == "l0" else away) > cert.upper:
             return f"x_adv is outside its box, or farther than upper, {cert.upper!r}"
     try:

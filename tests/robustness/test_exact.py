@@ -53,7 +53,10 @@ def test_forty_smooth_networks_hold_in_decimal_intervals():
 @pytest.mark.parametrize("case", range(0, 40, 3))
 def test_a_smooth_bound_that_is_a_little_too_large_is_seen(case):
     case = soak_smooth.case_of(0, case)
-    low, high = exact_smooth.least(case.net, case.x, case.y, *case.box)
+    try:
+        low, high = exact_smooth.least(case.net, case.x, case.y, *case.box)
+    except exact_smooth.TooManyParts:
+        return
     if not high:
         return
     assert low == high or float(low) == float(high)  # decided to the last digit
@@ -62,9 +65,9 @@ def test_a_smooth_bound_that_is_a_little_too_large_is_seen(case):
     assert "above the true" in soak_smooth.violation(case, replace(cert, reason=Reason.TIME, lower=more, upper=np.inf))
 
 
-def test_the_interval_of_an_activation_holds_its_value():
+def test_the_interval_of_an_activation_holds_its_value(monkeypatch):
     """Against another precision, and against NumPy's float where that is good enough to tell."""
-    getcontext().prec = 120
+    monkeypatch.setattr(getcontext(), "prec", 120)
     for z in (*np.random.default_rng(0).normal(0, 20, 60), 0.0, 5e-324, -1e-40, 1e-29, 1e-31, -1e5, 1e5, 800.0):
         z, value = Decimal(float(z)), np.tanh(float(z))
         low, high = exact_smooth.tanh(z)
@@ -144,8 +147,8 @@ def test_an_interval_longer_than_the_largest_float():
     assert claims(MLP.from_arrays([([[1.7e308]], [0.0]), ([[1e-308]], [-0.5])]), "l2", (-1.0, 1.0)) <= 0.3
 
 
-def test_the_tail_of_a_smooth_activation_is_charged_before_its_slope():
-    getcontext().prec = 60
+def test_the_tail_of_a_smooth_activation_is_charged_before_its_slope(monkeypatch):
+    monkeypatch.setattr(getcontext(), "prec", 60)
     ones = (float(v) for v in np.linspace(0.8, 0.9, 1001))
     flips = next(v for v in ones if 10**17 / (1 + (Decimal(45) - 7 * Decimal(v)).exp()) > 1)
     assert claims(TAIL, "linf") <= flips <= 0.84

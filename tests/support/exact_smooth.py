@@ -1,8 +1,8 @@
 """The truth for tanh and sigmoid networks of one input and one logit, in decimal intervals that hold it for certain.
 
 Every number is a pair (low, high) of `decimal.Decimal`; sums and products are rounded outwards to 80 digits, and the
-activations, which rise, are taken at both ends and widened.  Boxes are looked at by their distance from x and halved
-until the sign of the margin on them is certain.
+activations, which rise, are taken at both ends and widened.  Nothing is rounded by the context of whoever calls.  Boxes
+are looked at by their distance from x and halved until the sign of the margin on them is certain.
 """
 
 import heapq
@@ -37,20 +37,20 @@ def times(w, a):
 def sigmoid(z):
     """1 / (1 + exp(-z)) at a Decimal, as an interval."""
     if z > FAR:
-        return 1 - WIDER, Decimal(1)
+        return DOWN.subtract(1, WIDER), Decimal(1)
     if z < -FAR:
         return Decimal(0), NEAR.exp(-FAR)
-    value = NEAR.divide(1, NEAR.add(1, NEAR.exp(-z)))
+    value = NEAR.divide(1, NEAR.add(1, NEAR.exp(z.copy_negate())))
     return DOWN.multiply(value, DOWN.subtract(1, WIDER)), UP.multiply(value, UP.add(1, WIDER))
 
 
 def tanh(z):
     """1 - 2 / (1 + exp(2 z)) at a Decimal, as an interval; near 0, where that cancels, between z - z^3 / 3 and z."""
-    if abs(z) < SMALL:
-        off = UP.divide(UP.power(abs(z), 3), 3)
+    if z.copy_abs() < SMALL:
+        off = UP.divide(UP.power(z.copy_abs(), 3), 3)
         return (DOWN.subtract(z, off), z) if z >= 0 else (z, UP.add(z, off))
-    if abs(z) > FAR:
-        return (1 - WIDER, Decimal(1)) if z > 0 else (Decimal(-1), WIDER - 1)
+    if z.copy_abs() > FAR:
+        return (DOWN.subtract(1, WIDER), Decimal(1)) if z > 0 else (Decimal(-1), UP.subtract(WIDER, 1))
     value = NEAR.subtract(1, NEAR.divide(2, NEAR.add(1, NEAR.exp(NEAR.multiply(2, z)))))
     return DOWN.subtract(value, WIDER), UP.add(value, WIDER)
 
@@ -87,11 +87,11 @@ def least(net, x, y, lo, hi):
 
     def wait(near, far):
         """The part between two distances from x, to the right (or, both negative, to the left)."""
-        heapq.heappush(waiting, (abs(near), next(order), near, far))
+        heapq.heappush(waiting, (near.copy_abs(), next(order), near, far))
 
     for end in (hi, lo):
         wait(Decimal(0), NEAR.subtract(end, x))
-    finest = FINEST * max(NEAR.subtract(hi, lo), Decimal("1e-400"))
+    finest = NEAR.multiply(FINEST, max(NEAR.subtract(hi, lo), Decimal("1e-400")))
     while waiting:
         if next(order) > PARTS:
             raise TooManyParts
@@ -101,7 +101,7 @@ def least(net, x, y, lo, hi):
             continue
         if low > 0:
             return min([distance, *undecided]), distance
-        if abs(NEAR.subtract(far, near)) <= finest:
+        if NEAR.subtract(far, near).copy_abs() <= finest:
             undecided.append(distance)
             continue
         middle = NEAR.divide(NEAR.add(near, far), 2)
