@@ -25,7 +25,7 @@ from attacks.report.progress import Bar, StatusLine, say
 from attacks.report.proof_files import write_proofs
 from attacks.report.prove_options import check_numbers, network_and_images, reserved, write_networks
 from attacks.report.verdict_log import Decided, VerdictLog
-from attacks.report.workers import SameProcess, workers
+from attacks.report.workers import SameProcess, together, workers
 from minigrad import MLP
 from minigrad.inputs import Array, as_count
 from minigrad.io.files import write_whole
@@ -152,8 +152,7 @@ def answer(o: Namespace) -> int:
     as_count(o.workers, "workers")
     net = read_model(o.model)
     begun, word = time.perf_counter(), "unsat"
-    with workers(o.workers - 1, helped=True) as pool:
-        executor = pool if o.workers > 1 else None
+    with together(o.workers) as executor:
         for query in read_vnnlib_boxes(o.vnnlib, net.sizes[0], net.sizes[-1]):
             left = max(time_limit - (time.perf_counter() - begun), 0.0)
             how: dict[str, Any] = {"unsafe": query.unsafe, "time_limit": left, "executor": executor}

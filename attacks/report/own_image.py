@@ -16,7 +16,7 @@ from attacks.report.play_nets import NAMES, load_ten
 from attacks.report.progress import Clock, StatusLine
 from attacks.report.proof_files import write_checker
 from attacks.report.prove_options import reserved
-from attacks.report.workers import workers
+from attacks.report.workers import together
 from minigrad import MLP
 from minigrad.inputs import Array, as_count
 from minigrad.io.png import load_png
@@ -43,8 +43,8 @@ def run(o: Namespace) -> str:
     task = Task.from_images(net, x, [o.label], norm=o.norm, limits=limits, target=o.target)
     with reserved(o.out) as make_folder:
         _check_folder(o.out, net)
-        with Clock(line)(f"prove {o.norm}"), workers(o.workers - 1, helped=True) as pool:
-            certificate = solve(task, 0, pool if o.workers > 1 else None)
+        with Clock(line)(f"prove {o.norm}"), together(o.workers) as executor:
+            certificate = solve(task, 0, executor)
         with Clock(line)("write the proof and check it"):
             try:
                 certificate = certificate.with_proof(net)

@@ -49,6 +49,13 @@ def workers(count: int, *, helped: bool = False) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
+@contextmanager
+def together(count: int) -> Iterator[Executor | None]:
+    """`count` processes for one search, this one among them; None where it is alone."""
+    with workers(count - 1, helped=True) as pool:
+        yield pool if count > 1 else None
+
+
 def one_thread_each() -> None:
     """Start `python -m attacks` again with one BLAS thread, unless the user has chosen a number.
 

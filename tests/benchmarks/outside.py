@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from attacks import LInf, certified_minimum, certify, saliency_map, smallest_eps
-from attacks.report.workers import workers
+from attacks.report.workers import together
 from data import load_mnist
 from minigrad import MLP, one_thread
 from minigrad.io.files import write_whole
@@ -84,14 +84,14 @@ def queries(o, net, kept):
             (v,) = certify(net, images[index][None].astype(float), [int(y)], LInf(float(eps)), **how)
             return [v.status, str(v.reason), v.nodes, time.perf_counter() - begun]
 
-        status, reason, nodes, seconds = kept.get(f"queries {o.net} {o.time_limit:g}{together(o)} {name}", measure)
+        status, reason, nodes, seconds = kept.get(f"queries {o.net} {o.time_limit:g}{by(o)} {name}", measure)
         decided, total = decided + (status != "open"), total + seconds
         wrong += {"robust": "sat", "fooled": "unsat"}.get(status) == answers[str(name)]
         print(f"{name:16s} {answers[str(name)]:6s} {status:7s} {reason}, {nodes} nodes, {seconds:.1f} s", flush=True)
     print(f"{o.net}: {decided} of {len(asked['name'])} decided in {total:.0f} s, {wrong} against the published answers")
 
 
-def together(o):
+def by(o):
     return f" by {o.workers}" if o.workers > 1 else ""
 
 
@@ -106,7 +106,7 @@ def decisions(o, net, kept):
             (v,) = certify(net, x[i : i + 1].astype(float), y[i : i + 1], LInf(o.eps), **how)
             return [v.status, v.nodes, time.perf_counter() - begun]
 
-        status, nodes, seconds = kept.get(f"decisions {o.net} {o.eps:g} {o.time_limit:g}{together(o)} {i}", measure)
+        status, nodes, seconds = kept.get(f"decisions {o.net} {o.eps:g} {o.time_limit:g}{by(o)} {i}", measure)
         counts[status] += 1
         print(f"image {i}: {status}, {nodes} nodes, {seconds:.1f} s", flush=True)
     print(f"{o.net}, eps {o.eps:g}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
@@ -122,7 +122,7 @@ def minima(o, net, kept):
             (c,) = certified_minimum(net, x[i : i + 1], y[i : i + 1], **how)
             return [c.lower, c.upper if np.isfinite(c.upper) else None, bool(c.optimal), c.seconds, c.nodes]
 
-        rows.append(kept.get(f"{o.row} {o.net} {o.time_limit:g}{together(o)} {i}", measure))
+        rows.append(kept.get(f"{o.row} {o.net} {o.time_limit:g}{by(o)} {i}", measure))
         lower, upper, optimal, seconds, nodes = rows[-1]
         word = "closed" if optimal else "open"
         print(f"image {i}: [{lower}, {upper}] {word}, {nodes} nodes, {seconds:.1f} s", flush=True)
@@ -148,8 +148,7 @@ def main():
     p.add_argument("--fresh", action="store_true")
     o = p.parse_args()
     net = MLP.load(o.folder / f"{o.net}.npz")
-    with one_thread(), workers(o.workers - 1, helped=True) as pool:
-        o.executor = pool if o.workers > 1 else None
+    with one_thread(), together(o.workers) as o.executor:
         ROWS[o.row](o, net, Kept(o.fresh))
     return 0
 
