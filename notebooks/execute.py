@@ -3,8 +3,8 @@
     python notebooks/execute.py            does it run?  The stored file is left alone
     python notebooks/execute.py --save     and keep the new outputs
 
-With the variable CI set, a notebook that takes longer than `--limit` fails; elsewhere, where the machine may be busy,
-it gets a warning.  Its kernel has one BLAS thread, unless a number is chosen.
+One that takes longer than `--limit` gets a warning and does not fail: a busy machine is not the notebook's fault.  Only
+a cell that hangs is stopped, after ten minutes.  The kernel has one BLAS thread, unless a number is chosen.
 
 Needs nbclient, nbformat and ipykernel (the extra `notebook`).
 """
@@ -23,15 +23,15 @@ from minigrad.threads import VARIABLES
 
 NOTEBOOK = Path(__file__).with_name("companion.ipynb")
 STRICT = "import warnings; warnings.simplefilter('error')"
+HANGS = 600  # seconds of one cell; the longest takes about 8 on a quiet machine
 LENIENT = "warnings.resetwarnings()"  # what the kernel says on its way out is its own affair
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Execute the companion notebook from scratch.")
     parser.add_argument("--save", action="store_true", help="store the new outputs")
-    parser.add_argument("--limit", type=float, default=90.0, help="seconds it may take in all (default: %(default)g)")
+    parser.add_argument("--limit", type=float, default=90.0, help="seconds without a warning (default: %(default)g)")
     options = parser.parse_args(arguments)
-    strict = bool(os.environ.get("CI"))
     if not any(name in os.environ for name in VARIABLES):
         os.environ.update(dict.fromkeys(VARIABLES, "1"))  # the kernel, a process of its own, inherits them
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -40,10 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             cell.outputs, cell.execution_count = [], None
     # record_timing would store the time of day in each cell
     resources = {"metadata": {"path": str(NOTEBOOK.parent.parent)}}
-    timeout = max(1, round(options.limit)) if strict else None
-    client = NotebookClient(
-        notebook, timeout=timeout, resources=resources, record_timing=False, kernel_name="python3"
-    )
+    client = NotebookClient(notebook, timeout=HANGS, resources=resources, record_timing=False, kernel_name="python3")
     client.extra_arguments = ["--log-level=40"]  # errors only
     begun = time.perf_counter()
     number = -1
@@ -55,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
                 client.execute_cell(cell, number)
             notebook.cells = cells
     except CellTimeoutError:
-        return _fail(f"cell {number} was stopped: the notebook may take {options.limit:g} s")
+        return _fail(f"cell {number} was stopped after {HANGS} s")
     except (CellControlSignal, DeadKernelError) as error:
         return _fail(f"cell {number} failed\n{error}")
     seconds = time.perf_counter() - begun
@@ -64,10 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
             if output.output_type == "error" or output.get("name") == "stderr":
                 return _fail(f"cell {number} wrote to stderr\n{output.get('text', output)}")
     if seconds > options.limit:
-        sentence = f"the notebook took {seconds:.0f} s, and may take {options.limit:g} s"
-        if strict:
-            return _fail(sentence)
-        print(f"{NOTEBOOK.name}: warning: {sentence} where it is measured", file=sys.stderr)
+        why = f"it took {seconds:.0f} s, more than {options.limit:g} s: a busy machine, or a slow cell"
+        print(f"{NOTEBOOK.name}: warning: {why}", file=sys.stderr)
     if options.save:
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         for count, cell in enumerate(code, 1):  # without the cell about warnings
