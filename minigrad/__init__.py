@@ -16,8 +16,8 @@ Conventions, stated once; every other file points here.
 * Randomness comes only from a `numpy.random.Generator` or a seed passed in as `rng`.
   Same seed, same machine, same number of BLAS threads: same bytes.  With another number of threads, or on another
   processor, logits and Jacobians differ in their last bits, within their rounding; attacks reach the same distances
-  and proofs the same intervals (with one and two threads the same bytes, wherever the rows of a product do not depend
-  on each other: `tests/robustness/test_threads.py`); training drifts by its rounding, about 1e-6 per weight.
+  and proofs the same intervals to about 1e-6 (`tests/robustness/test_threads.py`); training drifts by its rounding,
+  about 1e-6 per weight.
 * Names: `x, y, z, W, b, g` (a row vector to be pulled back), `J`, `s` (perturbation), `eps`, `ball`,
   `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
 """
