@@ -82,7 +82,7 @@ def certify(
     Returns
     -------
     list of Verdict
-        `verdict.check(net)` replays it.  A tie, m = 0, is neither robust nor fooled: it is open.
+        `verdict.check(net)` replays it and says how.  A tie, m = 0, is neither robust nor fooled: it is open.
 
     Raises
     ------

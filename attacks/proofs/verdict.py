@@ -67,8 +67,10 @@ class Verdict:
     def __repr__(self) -> str:
         return f"Verdict({self.status}: {self.ball}, {self.reason}, {self.nodes} nodes)"
 
-    def check(self, net: MLP, *, time_limit: float = 600.0) -> None:
-        """Recompute the answer for `net`; returns None if it holds.  An open verdict claims nothing.
+    def check(self, net: MLP, *, time_limit: float = 600.0) -> str:
+        """Recompute the answer for `net`: exactly, if its certificate carries a proof, else by a replay in floats.
+
+        Returns what was shown and how, in a sentence.  An open verdict claims nothing.
 
         Raises
         ------
@@ -79,7 +81,7 @@ class Verdict:
         """
         deadline = time.perf_counter() + as_number(time_limit, "time_limit", 0)
         if self.status == "open":
-            return
+            return "open: nothing is claimed"
         if self.status not in ("robust", "fooled"):
             raise CertificateError(f"verdict: expected robust, fooled or open, got {self.status!r}")
         if fingerprint(net) != self.network:
@@ -93,13 +95,16 @@ class Verdict:
                 raise CertificateError("verdict: the counterexample is outside its ball")
             if not any(query.adversarial(self.x_adv[None])[0] for query in queries):
                 raise CertificateError("verdict: the counterexample is not adversarial beyond rounding")
-            return
+            return f"fooled: the counterexample is in {self.ball}, and adversarial beyond rounding"
+        if self.unsafe is None and self.certificate is not None and self.certificate.proof is not None:
+            return f"robust: {self.certificate.check(net)}"
         if len(trees) != len(queries):
             raise CertificateError(f"verdict: expected a tree for each of {len(queries)} cases, got {len(trees)}")
         for query, tree in zip(queries, trees, strict=True):
             answer = Search(query, tree).run(deadline, len(tree) + EXTRA)
             if not answer.proved:
                 raise CertificateError(f"verdict: it could not be proved again ({answer.reason})")
+        return f"robust: no counterexample in {self.ball} (replayed in floats)"
 
     def _certified(self, net: MLP, time_limit: float) -> tuple[list[Query], tuple[Tree, ...]]:
         """Query and tree of a certificate that is of this image, set and status, and holds but for the replay."""

@@ -50,19 +50,24 @@ def test_forty_smooth_networks_hold_in_decimal_intervals():
     assert sum(n for name, n in outcomes.items() if name.endswith(("closed", "open"))) > 35
 
 
-@pytest.mark.parametrize("case", range(0, 40, 3))
-def test_a_smooth_bound_that_is_a_little_too_large_is_seen(case):
-    case = soak_smooth.case_of(0, case)
-    try:
-        low, high = exact_smooth.least(case.net, case.x, case.y, *case.box)
-    except exact_smooth.TooManyParts:
-        return
-    if not high:
-        return
-    assert low == high or float(low) == float(high)  # decided to the last digit
-    (cert,) = certified_minimum(case.net, [[case.x]], [case.y], norm=case.norm, box=case.box, time_limit=0)
-    more = 2.0 if case.norm == "l0" else float(high) * (1 + 1e-12)
-    assert "above the true" in soak_smooth.violation(case, replace(cert, reason=Reason.TIME, lower=more, upper=np.inf))
+def test_a_smooth_bound_that_is_a_little_too_large_is_seen():
+    """In each case that the oracle decides to the last digit; in the others it has too many parts, or nothing flips."""
+    seen = 0
+    for index in range(0, 40, 3):
+        case = soak_smooth.case_of(0, index)
+        try:
+            low, high = exact_smooth.least(case.net, case.x, case.y, *case.box)
+        except exact_smooth.TooManyParts:
+            continue
+        if not high:
+            continue
+        seen += 1
+        assert low == high or float(low) == float(high)
+        (cert,) = certified_minimum(case.net, [[case.x]], [case.y], norm=case.norm, box=case.box, time_limit=0)
+        more = 2.0 if case.norm == "l0" else float(high) * (1 + 1e-12)
+        forged = replace(cert, reason=Reason.TIME, lower=more, upper=np.inf)
+        assert "above the true" in soak_smooth.violation(case, forged)
+    assert seen > 6
 
 
 def test_the_interval_of_an_activation_holds_its_value(monkeypatch):

@@ -133,6 +133,24 @@ def test_forged_verdicts_are_refused(both):
             pytest.fail(f"{name} was accepted: {verdict.check(net)}")
 
 
+def test_check_says_what_was_shown_and_how(both):
+    net, _, robust, fooled = both
+    exact = replace(robust, certificate=robust.certificate.with_proof(net))
+    assert robust.check(net) == f"robust: no counterexample in {robust.ball} (replayed in floats)"
+    assert fooled.check(net).startswith("fooled: the counterexample is in")
+    assert exact.check(net).startswith("robust: proved: ") and exact.check(net).endswith("(checked exactly)")
+    assert replace(robust, status="open").check(net) == "open: nothing is claimed"
+    proof = exact.certificate.proof | {"proof_gamma": 0 * exact.certificate.proof["proof_gamma"]}
+    for forged in (
+        replace(exact, certificate=replace(exact.certificate, proof=proof)),
+        replace(exact, ball=LInf(1.5 * robust.ball.radius)),
+        replace(exact, unsafe=((np.zeros((1, 3)), np.ones(1)),), trees=(Tree(1),)),  # all of the set is bad
+        replace(exact, status="fooled"),
+    ):
+        with pytest.raises(CertificateError):
+            pytest.fail(forged.check(net))
+
+
 def test_a_tree_that_is_cut_is_refused(monkeypatch):
     net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
     y = net.predict(x)
