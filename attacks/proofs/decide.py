@@ -25,7 +25,7 @@ from attacks.proofs.branch_and_bound import Outcome, Search
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.query import Query
-from attacks.proofs.radii import RADII, inside, size
+from attacks.proofs.radii import RADII, inside, refuted_whole, size
 from attacks.proofs.task import Limits, check_callback, check_executor, check_provable
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, as_unsafe, attackable, query_of
@@ -250,8 +250,7 @@ class _Problem:
         if found is not None and itself > 0:  # perhaps by less than rounding, where the counterexample is another point
             found = x
         wrong = found is x
-        radius = float(np.max(ball.radius)) if found is None else 0.0
-        lower = radii.proves(radius) if found is None else 0.0
+        radius, lower = refuted_whole(ball, x[None]) if found is None else (0.0, 0.0)
         upper = np.inf if found is None else 0.0 if wrong else size(ball, (found - x)[None])
         optimal = wrong or radii.reached(lower, upper, gap)
         return Certificate(

@@ -106,6 +106,12 @@ def widest(ball: Ball, x: Array) -> float:
     return size(ball, far) or 1.0  # nothing can move: any radius
 
 
+def refuted_whole(ball: Ball, x: Array) -> tuple[float, float]:
+    """`(radius, lower)` once the whole ball about one `x` (1, d) is refuted; a finite radius in any case."""
+    radius = float(np.max(ball.radius))
+    return (widest(ball, x), np.inf) if np.isinf(radius) else (radius, RADII[ball.norm].proves(radius))
+
+
 def size(ball: Ball, s: Array) -> float:
     """`|s|` of one `s` (1, d), rounded up: by gamma_n for a sum of n = d + 8 terms.  A count of pixels is exact."""
     return float(ball.distance(s)[0]) * (1 + gamma_n(s.shape[-1] + 8) * (not ball.counts))

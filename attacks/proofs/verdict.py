@@ -12,7 +12,7 @@ from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate_file import EXTRA, CertificateError, fingerprint
 from attacks.proofs.query import Query
-from attacks.proofs.radii import RADII, inside
+from attacks.proofs.radii import inside, refuted_whole
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, query_of
 from attacks.result import Reason
@@ -115,8 +115,7 @@ class Verdict:
         masks = [np.broadcast_to(True if mask is None else mask, self.x.shape) for mask in (c.mask, ball.mask)]
         if c.norm != ball.norm or not all(np.array_equal(a, b) for a, b in [*pairs, (masks[0], masks[1])]):
             raise CertificateError("verdict: its certificate is of another image or set")
-        radius = float(np.max(ball.radius))
-        wanted = (radius, RADII[ball.norm].proves(radius))
+        wanted = refuted_whole(ball, self.x[None])
         if self.status == "robust" and (c.radius, c.lower) != wanted:
             raise CertificateError(f"verdict: its certificate proves {c.lower}, not {wanted[1]}")
         c.check(net, time_limit=time_limit, replay=self.status == "fooled")  # of a robust image the caller replays it

@@ -151,6 +151,20 @@ def test_check_says_what_was_shown_and_how(both):
             pytest.fail(forged.check(net))
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("free", ["all", "three", "none"])
+def test_a_ball_without_end_has_a_certificate_that_checks(norm, free, tmp_path):
+    """Its radius is where the ball fills the box."""
+    net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
+    where = {"all": {}, "three": {"mask": np.arange(8) < 3}, "none": {"box": (x, x)}}[free]
+    (verdict,) = certify(net, x, net.predict(x), BALLS[norm](np.inf, **where), **LIMITS)
+    assert verdict.status == "robust" and verdict.certificate.lower == np.inf
+    assert "replayed" in verdict.check(net) and "nothing" in verdict.certificate.check(net)
+    verdict.certificate.save(tmp_path / "c.npz", proof=net)
+    exact = Certificate.load(tmp_path / "c.npz")
+    assert "exactly" in exact.check(net) and "exactly" in replace(verdict, certificate=exact).check(net)
+
+
 def test_a_tree_that_is_cut_is_refused(monkeypatch):
     net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
     y = net.predict(x)
