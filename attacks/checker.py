@@ -115,7 +115,7 @@ class Box:
 
     def __init__(self, low, high):
         require(np.isfinite(low).all() and np.isfinite(high).all(), "an interval without ends")
-        self.unit = int(max(exponent(low), exponent(high))) - 29
+        self.unit = int(exponent(np.concatenate([low, high]))) - 29
         self.low, self.high = -up(-low, -self.unit), up(high, -self.unit)
         self.limbs, self.size = (limbs(self.low), limbs(self.high)), int(np.maximum(-self.low, self.high).sum())
 

@@ -121,8 +121,9 @@ def prices(ball: Any, x: Array, A: Array) -> Array:
     if ball.norm not in PRICED:
         return np.zeros(A.shape[:2])
     ends = [ball.scaled(1 + sign * CLOSE).spread().support(x[:, None, :], A) for sign in (1, -1)]
-    price: Array = (ends[0] - ends[1]) / (2 * CLOSE * np.reshape(ball.radius, (-1, 1)))
-    return np.maximum(price, 0)
+    between = np.maximum(2 * CLOSE * np.reshape(ball.radius, (-1, 1)), 5e-324)  # of a radius of 1e-323, not 0
+    price: Array = np.maximum(ends[0] - ends[1], 0) / between
+    return price
 
 
 def slopes(alpha: Array) -> Array:

@@ -171,8 +171,9 @@ def reach(x: Array, ball: LinearMaximisation) -> Array:
 
 
 def single(array: Array) -> Array:
-    """The array in single precision."""
-    return array.astype(np.float32)
+    """The array in single precision; what is beyond its range becomes infinite, and nothing is claimed of it."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
 
 
 def single_network(net: Network) -> Network:

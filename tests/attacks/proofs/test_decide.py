@@ -165,6 +165,15 @@ def test_a_ball_without_end_has_a_certificate_that_checks(norm, free, tmp_path):
     assert "exactly" in exact.check(net) and "exactly" in replace(verdict, certificate=exact).check(net)
 
 
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+@pytest.mark.parametrize("radius", [5e-324, 1e-310, 1e-200, 1e200, 1e308])
+def test_any_radius_that_is_proved_is_proved_exactly(norm, radius):
+    net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
+    (verdict,) = certify(net, x, net.predict(x), BALLS[norm](radius), **LIMITS)
+    certificate = verdict.certificate.with_proof(net)
+    assert certificate.lower > 0 and certificate.check(net).endswith("(checked exactly)")
+
+
 def test_a_tree_that_is_cut_is_refused(monkeypatch):
     net, x = real_net((8, 8, 6, 1), 3), np.random.default_rng(3).random((1, 8))
     y = net.predict(x)
