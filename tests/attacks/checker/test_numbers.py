@@ -66,16 +66,16 @@ def test_limbs_are_the_whole_number():
 
 
 def test_a_box_is_rounded_outward_by_little():
+    """By a share of its largest end, whichever side that is on; an end of 0 says nothing of the other's size."""
     rng = np.random.default_rng(3)
-    for most in (3, 30, 1000):
-        low = floats(rng, 5, most)
-        high = low + np.abs(floats(rng, 5, most))
+    ends = [(low, low + np.abs(floats(rng, 5, most))) for most in (3, 30, 1000) for low in [floats(rng, 5, most)]]
+    sides = [(-share * rng.random(5), other * rng.random(5)) for share, other in ((0, 1e-5), (1e-5, 0), (1e9, 1e-9))]
+    for low, high in [*ends, *sides, (-sides[-1][1], -sides[-1][0]), (np.zeros(1), np.full(1, 1e-200))]:
         box = checker.Box(low, high)
         size = max(map(abs, (*oracle.fractions(low), *oracle.fractions(high))))
         for a, b, v, w in zip(value(box.low, box.unit), value(box.high, box.unit), low, high, strict=True):
-            assert 0 <= Fraction(float(v)) - a <= size / 2**27 and 0 <= b - Fraction(float(w)) <= size / 2**27
-            most = max(abs(a), abs(b))
-            assert most <= Fraction(box.size) * Fraction(2) ** box.unit
+            assert 0 <= Fraction(float(v)) - a <= size / 2**28 and 0 <= b - Fraction(float(w)) <= size / 2**28
+            assert max(abs(a), abs(b)) <= Fraction(box.size) * Fraction(2) ** box.unit
         assert max(np.abs(box.low).max(), np.abs(box.high).max()) <= 2**30
         assert box.size == sum(max(abs(int(a)), abs(int(b))) for a, b in zip(box.low, box.high, strict=True))
 
