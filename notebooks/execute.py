@@ -23,7 +23,7 @@ from minigrad.threads import VARIABLES
 
 NOTEBOOK = Path(__file__).with_name("companion.ipynb")
 STRICT = "import warnings; warnings.simplefilter('error')"
-HANGS = 600  # seconds of one cell; the longest takes about 8 on a quiet machine
+HANGS = 600  # seconds of one cell; all of them together take about 30
 LENIENT = "warnings.resetwarnings()"  # what the kernel says on its way out is its own affair
 
 

@@ -87,17 +87,17 @@ class Verdict:
         if fingerprint(net) != self.network:
             raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
         if self.unsafe is None:
-            queries, trees = self._certified(net, time_limit)
+            queries, trees, exactly = self._certified(net, time_limit)
         else:
-            queries, trees = [query_of(net, self.x, self.ball, case) for case in self.unsafe], self.trees
+            queries, trees, exactly = [query_of(net, self.x, self.ball, case) for case in self.unsafe], self.trees, None
         if self.status == "fooled":
             if self.x_adv is None or not inside(self.ball, self.x, self.x_adv):
                 raise CertificateError("verdict: the counterexample is outside its ball")
             if not any(query.adversarial(self.x_adv[None])[0] for query in queries):
                 raise CertificateError("verdict: the counterexample is not adversarial beyond rounding")
             return f"fooled: the counterexample is in {self.ball}, and adversarial beyond rounding"
-        if self.unsafe is None and self.certificate is not None and self.certificate.proof is not None:
-            return f"robust: {self.certificate.check(net)}"
+        if exactly is not None:
+            return f"robust: {exactly}"
         if len(trees) != len(queries):
             raise CertificateError(f"verdict: expected a tree for each of {len(queries)} cases, got {len(trees)}")
         for query, tree in zip(queries, trees, strict=True):
@@ -106,8 +106,11 @@ class Verdict:
                 raise CertificateError(f"verdict: it could not be proved again ({answer.reason})")
         return f"robust: no counterexample in {self.ball} (replayed in floats)"
 
-    def _certified(self, net: MLP, time_limit: float) -> tuple[list[Query], tuple[Tree, ...]]:
-        """Query and tree of a certificate that is of this image, set and status, and holds but for the replay."""
+    def _certified(self, net: MLP, time_limit: float) -> tuple[list[Query], tuple[Tree, ...], str | None]:
+        """Query and tree of a certificate that is of this image, set and status, and holds; what its proof shows.
+
+        None, without a proof: of a robust image the tree is still to be replayed.
+        """
         c, ball = self.certificate, self.ball
         if c is None:
             raise CertificateError("verdict: expected a certificate of it, got none")
@@ -118,5 +121,6 @@ class Verdict:
         wanted = refuted_whole(ball, self.x[None])
         if self.status == "robust" and (c.radius, c.lower) != wanted:
             raise CertificateError(f"verdict: its certificate proves {c.lower}, not {wanted[1]}")
-        c.check(net, time_limit=time_limit, replay=self.status == "fooled")  # of a robust image the caller replays it
-        return [Query.from_image(net, self.x, c.y, ball, c.target)], (c.tree,)
+        exact = c.proof is not None
+        said = c.check(net, time_limit=time_limit, replay=exact or self.status == "fooled")
+        return [Query.from_image(net, self.x, c.y, ball, c.target)], (c.tree,), said if exact else None
