@@ -18,6 +18,10 @@ from attacks.refine.walk_back import along_line
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
+HASTE = (
+    0.05  # what a success takes off eps, or a failure adds to it, at first; far from x more (attacks/minimum_norm.py)
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Tries:
@@ -44,11 +48,19 @@ class Tries:
     def take(self, index: Array) -> Tries:
         return Tries(self.image[index], self.margin.take(index), self.s[index], self.radius[index], self.top[index])
 
-    def best(self, most: int) -> Tries:
-        """The `most` best rows of each image, images in order: the shortest, then those of largest margin."""
-        order = np.lexsort((-self.top, self.radius, self.image))
+    def best(self, most: int, turn: Array | float = 0.0) -> Tries:
+        """The `most` best rows of each image, images in order: of least `turn`, the shortest, of largest margin."""
+        order = np.lexsort((-self.top, self.radius, turn + 0 * self.image, self.image))
         image = self.image[order]
         return self.take(order[np.arange(len(order)) - np.searchsorted(image, image) < most])
+
+    def spread(self, most: int) -> Tries:
+        """The `most` best rows of each image, images in order, but of each rival its best before any other's second."""
+        rival = np.zeros(len(self.image), int) if self.margin.target is None else np.asarray(self.margin.target)
+        order = np.lexsort((-self.top, self.radius, rival, self.image))
+        at, other = np.arange(len(order)), [np.diff(each[order], prepend=-1) != 0 for each in (rival, self.image)]
+        first = np.maximum.accumulate(np.where(other[0] | other[1], at, 0))  # where the rows of each rival begin
+        return self.take(order).best(most, at - first)
 
 
 def joined(parts: list[Tries]) -> Tries:
@@ -62,9 +74,11 @@ def joined(parts: list[Tries]) -> Tries:
     return Tries(image, replace(first, y=y, target=target), s, radius, top)
 
 
-def walked(problem: Problem, image: Array, s: Array) -> Tries:
-    """From `x + s` back along the line, where it is adversarial; each row then climbs the rival that is best there."""
-    x, ball, margin = problem.x[image], problem.ball.take(image, len(problem.x)), problem.margin.take(image)
+def walked(problem: Problem, image: Array, s: Array, margin: Margin | None = None) -> Tries:
+    """From `x + s` back along the line, where it is adversarial; each row then climbs the rival that is best there, or
+    its `margin`, if given."""
+    x, ball = problem.x[image], problem.ball.take(image, len(problem.x))
+    margin = problem.margin.take(image) if margin is None else margin
     if not len(image):
         return Tries(image, problem.margin.against(problem.x[:1])[1].take(image), s, np.zeros(0), np.zeros(0))
     won = margin.value(ball.apply(x, s)) > 0
@@ -82,18 +96,27 @@ def rounds(problem: Problem, tries: Tries, steps: int, wide: int) -> Tries:
     return down(problem, tries.best(1), -(-3 * steps // 4)).best(1)
 
 
-def down(problem: Problem, tries: Tries, steps: int) -> Tries:
+def down(problem: Problem, tries: Tries, steps: int, haste: float = HASTE) -> Tries:
     """`descend` from where each try is, a block at a time."""
     parts = []
     for some in blocks(np.arange(len(tries.image))):
         part = tries.take(some)
         x, ball = problem.x[part.image], problem.ball.take(part.image, len(problem.x))
-        parts.append(descend(part, x, ball, part.s, ball.distance(part.s), steps))
+        parts.append(descend(part, x, ball, part.s, ball.distance(part.s), steps, haste))
     return joined(parts) if parts else tries
 
 
-def descend(tries: Tries, x: Array, ball: Ball, s: Array, eps: Array, steps: int, from_x: Array | None = None) -> Tries:
-    """Steps 2 and 3 of `smallest_eps`, from `s` (r, d) with first radii `eps` (r,).
+def descend(
+    tries: Tries,
+    x: Array,
+    ball: Ball,
+    s: Array,
+    eps: Array,
+    steps: int,
+    haste: float = HASTE,
+    from_x: Array | None = None,
+) -> Tries:
+    """Steps 2 and 3 of `smallest_eps`, from `s` (r, d) with first radii `eps` (r,); c_t begins at `haste`.
 
     `from_x` is the gradient at x: the first s is then the root, after which the search starts at x itself.
     """
@@ -107,7 +130,7 @@ def descend(tries: Tries, x: Array, ball: Ball, s: Array, eps: Array, steps: int
         best[shorter] = radius[shorter]
         best_s[keep], top[keep] = s[keep], m[keep]
 
-        c = 0.001 + 0.049 * fade(t, steps)
+        c = 0.001 + (haste - 0.001) * fade(t, steps)
         eps = np.minimum(eps, best) * np.where(m > 0, 1 - c, np.where(np.isinf(best), 1.03, 1 + c))
         eps = np.minimum(eps, best)
         G *= 0.9

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attacks import LInf, saliency_map, smallest_eps
 from attacks.balls import BALLS, L0
+from attacks.refine.descent import Tries
 from attacks.refine.starts import far_point, known_points
 from attacks.refine.walk_back import along_line, pixel_by_pixel
 from minigrad import MLP
@@ -48,6 +49,21 @@ def thin():
     return MLP.from_arrays([(W, [-0.5, -0.51, -0.52]), ([[1.0], [-2.0], [1.0]], [-0.001])])
 
 
+def hidden():
+    """Class 1 wins above a = 0.8, class 2 for 0.25 < b < 0.31 alone, a and b the means of six pixels each: at black
+    class 2 has no slope, and class 1 wins at the bright end and is the nearer of the two in the middle."""
+    a, b = np.repeat([[1 / 6, 0], [0, 1 / 6]], 6, axis=0).T
+    W = np.stack([a, b, b], axis=1)
+    return MLP.from_arrays([(W, [0, -0.2, -0.3]), ([[0, 1, 0], [0, 0, 10], [0, 0, -60]], [0, -0.8, -0.5])])
+
+
+def few_beside_many():
+    """N = 0.03 (x_0 + ... + x_38) + 3 relu(x_0 + ... + x_9 - 8) + 4 relu(x_39 - 0.5) - 1: one pixel is enough, the
+    slopes at black ask for 34, and steps along them need 9."""
+    W = np.stack([np.arange(40) < 39, np.arange(40) < 10, np.arange(40) == 39], axis=1)
+    return MLP.from_arrays([(W, [1, -8, -0.5]), ([[0.03], [3], [4]], [-1.03])])
+
+
 def deep(rng=3):
     """Seven random layers and ten classes."""
     return MLP.init([D, *[16] * 6, 10], activation="relu", rng=rng)
@@ -69,6 +85,35 @@ def test_from_a_dead_gradient_the_smallest_eps_is_near_the_closed_form():
     net, x = dead(), np.zeros((1, D))
     assert smallest_eps(net, x, [0], norm="linf").distance[0] == pytest.approx(0.3 + 0.4 / D, rel=0.01)
     assert saliency_map(net, x, [0]).distance[0] == 1
+
+
+@pytest.mark.parametrize(("norm", "least"), [("linf", 0.25), ("l2", 0.25 * 6**0.5)])
+def test_a_near_class_that_neither_x_nor_a_far_point_points_to_is_found(norm, least):
+    """Closed form: b = 0.25 by raising six pixels alike."""
+    assert smallest_eps(hidden(), np.zeros((1, D)), [0], norm=norm).distance[0] == pytest.approx(least, rel=0.01)
+
+
+def test_where_far_fewer_pixels_do_than_the_slopes_ask_for_they_are_sought_from_elsewhere():
+    assert saliency_map(few_beside_many(), np.zeros((1, 40)), [0]).distance[0] == 1
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8))
+def test_of_each_rival_the_best_try_comes_before_any_second(seed, most):
+    """Against sorting in plain Python."""
+    rng = np.random.default_rng(seed)
+    image, target, top = np.sort(rng.integers(0, 3, 20)), rng.integers(0, 4, 20), rng.random(20)
+    radius = np.where(rng.random(20) < 0.3, np.inf, rng.random(20).round(1))
+    margin = Margin.from_labels(deep(), np.zeros((20, D)), np.full(20, 9), target)
+    tries = Tries(image, margin, np.zeros((20, D)), radius, top)
+    left = [(i, radius[r], -top[r], target[r]) for r, i in enumerate(image)]
+    expected = []
+    for i in range(3):
+        mine, seen = sorted(row for row in left if row[0] == i), []
+        for row in mine:
+            seen.append((sum(before[-1] == row[-1] for _, before in seen), row))
+        expected += [row for _, row in sorted(seen)[:most]]
+    found = tries.spread(most)
+    assert [*zip(found.image, found.radius, -found.top, found.margin.target, strict=True)] == expected
 
 
 def test_a_thin_set_is_found_from_a_known_point_and_said_to_be_missed_without():
