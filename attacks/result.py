@@ -39,7 +39,7 @@ class Reason(StrEnum):
     RADIUS = "radius asked", "Nothing: one radius was asked about; certified_minimum narrows the interval."
     TIE = "tie within rounding", "Accept the interval: in float64 this margin cannot be told from 0."
     BOUNDARY = "on the boundary", "Leave the image out: its margin is 0 as it is, and any change may flip it."
-    SMOOTH = "no line of this activation is exact", "Accept the interval: a leaf of Tanh or Sigmoid is never exact."
+    SMOOTH = "no line of this activation is exact", "Accept the interval: what is left open is as small as rounding."
 
 
 @dataclass(frozen=True, eq=False)

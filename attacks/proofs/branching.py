@@ -7,7 +7,10 @@ of the node's bound, run forward along the lines taken, neuron i puts out `line(
 
     gap_i = |g_i| |line(z_i) - relu(z_i)|,       room_i = max(g_i, 0) * (the chord's offset).
 
-Splitting a neuron removes its own gap; its room is the largest that gap can be for the chord.  Pixels (L0) are scored
+Splitting a neuron removes its own gap; its room is the largest that gap can be for the chord.  A smooth neuron is split
+where its output is half way between those at the ends of its interval: both children have lines that lie closer, and
+after enough splits the interval is a point.  (Cuts other than 0: Shi et al. 2024, GenBaB, who look for the best in a
+table.)  The cut is not written down: a replay finds its own, and either proves.  Pixels (L0) are scored
 by what they earn in h_S(A): the pixel that the bound depends on most is either in, and spends, or out.
 
 Scores ignore how the bound re-arranges itself after a split.  So the best few of either kind are tried: both
@@ -37,9 +40,12 @@ from minigrad.inputs import Array
 # None of these is critical: half and double of each change the number of nodes by less than a twentieth.
 NEURONS, PIXELS = 6, 4  # tried of each kind
 TRIES = 2  # steps of `optimise_bounds` for each child that is tried
+SMOOTH_TRIES = 6  # the same where activations are smooth; with 2 one of seven queries stays open
 TRY_RATE = 0.1  # the first of those steps: half of the usual one, since the parent's multipliers are nearly right
 ROOM = 0.3  # weight of the room beside the gap
 LEAST = 1e-6  # a fall of nothing on one side must not hide the fall on the other
+POINT = 1e-9  # of its size: an interval as short is not split, for its lines are charged with about as much
+HALVINGS = 20  # of the interval, to where it is cut; half and double of it cut at about the same place
 NONE = np.zeros(0, int)
 
 Split = tuple[int, int]  # a layer (or PIXEL) and an index
@@ -47,7 +53,7 @@ Split = tuple[int, int]  # a layer (or PIXEL) and an index
 
 @dataclass(frozen=True, eq=False)
 class Branching:
-    """One split for each of r nodes, and the children, two a split in that order: in or z >= 0, out or z <= 0."""
+    """One split for each of r nodes, and the children, two a split in that order: in or z >= cut, out or z <= cut."""
 
     node: Array
     layer: Array
@@ -75,8 +81,9 @@ def branch(
     candidates = shortlist(neuron_scores(known, mult, found), pixel_scores(query, known, found))
     node, layer, index = _with_given(*candidates, given)
     twice = np.repeat(np.arange(len(node)), 2)
-    kids = nodes.split(node[twice], layer[twice], index[twice], np.tile([1, -1], len(node)))
-    tried, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=TRIES, rate=TRY_RATE)
+    cut, tries = cuts(known, node, layer, index), SMOOTH_TRIES if known.smooth else TRIES
+    kids = nodes.split(node[twice], layer[twice], index[twice], np.tile([1, -1], len(node)), cut[twice])
+    tried, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=tries, rate=TRY_RATE)
     kids = kids.with_multipliers(tried.bound[:, 0], trial)
     fall = np.maximum(nodes.bound[node][:, None] - np.maximum(kids.bound.reshape(-1, 2), 0), LEAST)  # (r, 2)
     order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
@@ -86,17 +93,49 @@ def branch(
 
 
 def neuron_scores(known: Region, mult: Multipliers, found: Substitution) -> list[Array]:
-    """`gap + ROOM room` of each unstable neuron, (n, d_k) a layer; 0 for the others."""
+    """`gap + ROOM room` of each unstable neuron, (n, d_k) a layer; 0 for the others.  Smooth neurons: the gap."""
     z, _ = relaxed_forward(known, mult, found)
     scores = []
     for k, at in enumerate(known.lines):
         g = found.on_activation[k][:, 0]  # (n, d_k)
         positive, value = np.maximum(g, 0), z[k][:, 0]  # (n, d_k) each
+        if known.smooth:
+            scores.append(_smooth_scores(known, k, g, value))
+            continue
         upper = at.upper_slope * value + at.upper_offset
         lower = (at.fixed_slope + at.free * mult.alpha[k][:, 0]) * value
         gap = np.abs(g) * np.abs(np.where(g > 0, upper, lower) - np.maximum(value, 0))  # (n, d_k)
         scores.append(at.free * (gap + ROOM * positive * at.upper_offset + np.finfo(float).tiny))
     return scores
+
+
+def _smooth_scores(known: Region, k: int, g: Array, z: Array) -> Array:
+    """The gaps of layer k, (n, d_k), at the nearest point of its intervals and in their middles; 0 where all is known.
+
+    The middle matters: where z is outside its interval the gap at the nearest end is 0, however long the interval.
+    """
+    at, low, up = known.lines[k], known.l[k], known.u[k]
+    score = np.full(low.shape, np.finfo(float).tiny)
+    for point in (np.clip(z, low, up), low / 2 + up / 2):
+        line = np.where(g > 0, at.upper_slope * point + at.upper_offset, at.lower_slope * point + at.lower_offset)
+        score += np.abs(g) * np.abs(line - known.net.layers[2 * k + 1].forward(point))
+    return score * (up - low > POINT * (1 + np.abs(low) + np.abs(up)))
+
+
+def cuts(known: Region, node: Array, layer: Array, index: Array) -> Array:
+    """Where to split, (r,): at 0, but a smooth neuron where f(z) is half way between f(l) and f(u)."""
+    cut = np.zeros(len(node))
+    for k in range(len(known.l) if known.smooth else 0):
+        rows, f = np.flatnonzero(layer == k), known.net.layers[2 * k + 1].forward
+        low, high = (each[k][node[rows], index[rows]] for each in (known.l, known.u))
+        middle, half = low / 2 + high / 2, f(low) / 2 + f(high) / 2
+        left, right = low, high
+        for _ in range(HALVINGS):
+            below = f(middle) < half
+            left, right = np.where(below, middle, left), np.where(below, right, middle)
+            middle = left / 2 + right / 2
+        cut[rows] = middle
+    return cut
 
 
 def pixel_scores(query: Query, known: Region, found: Substitution) -> Array:

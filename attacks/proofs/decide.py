@@ -60,7 +60,7 @@ def certify(
     Parameters
     ----------
     net : MLP
-        ReLU: every query without a tie is decided, given time.  Tanh, Sigmoid: as far as the bounds go.
+        Every query without a tie is decided, given time: Tanh and Sigmoid need more of it than ReLU.
     x : (n, d) inside the box
     y : (n,) the images' classes; None with `unsafe`
     ball : LInf, L0, L1 or L2

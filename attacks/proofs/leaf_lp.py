@@ -9,6 +9,10 @@ half-spaces are the best beta there is.  The solver is not believed: its beta go
 whose bound counts rounding, and its s is measured as a counterexample.  If the target must beat all rivals (k >= 3
 classes), the program maximises the smallest of their margins, and its duals weigh the rivals.
 
+With smooth activations no leaf is affine, but a node is once every neuron keeps to the line that its bound took: the
+same program over the ends of the intervals, l <= z_k(s) <= u, finds the signed beta that many steps would.  With them
+other lines may be taken, so it is asked again as long as that pays.
+
 A ball that is not polyhedral (L2) has no linear program; there many steps of `optimise_bounds` minimise the same dual.
 """
 
@@ -27,6 +31,7 @@ from minigrad.inputs import Array
 
 STEPS = 150  # where there is no program; half and double change nothing on digits, where such leaves are rare
 RATES = 0.2, 2.0, 20.0  # of the steps, one after the other until the leaf is closed
+TURNS = 2  # of the program of a smooth node; most of its gain is in the first
 LEAST_WEIGHT = 1e-9  # of the margins together: where the signs alone contradict each other it is 0, and beta unbounded
 
 
@@ -55,6 +60,45 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
     if bound < leaf.bound[0]:
         leaf = replace(leaf, c=c, bound=np.array([bound]), beta=tuple(b[None] for b in beta))
     return leaf, point
+
+
+def solve_lines(query: Query, node: Nodes) -> Nodes:
+    """A node of a smooth network, with beta of the program where that makes its bound smaller."""
+    known, ends = node.region(query), node.ball(query).segments(query.x)
+    for _ in range(0 if ends is None else TURNS):
+        found = bound_rows(known, node.c, node.multipliers())
+        Z, z, rows, room, given = np.eye(query.x.shape[1]), query.x[0], [], [], []  # a_k(s) = z + s Z
+        for k, (at, g) in enumerate(zip(known.lines, found.on_activation, strict=True)):
+            Z, z = Z @ query.net.dense[k].W, z @ query.net.dense[k].W + query.net.dense[k].b
+            i = np.flatnonzero(node.sign[k][0])
+            rows += [-Z[:, i].T, Z[:, i].T]
+            room += [z[i] - node.l[k][0, i], node.u[k][0, i] - z[i]]
+            given.append(i)
+            above = g[0, 0] > 0
+            slope = np.where(above, at.upper_slope[0], at.lower_slope[0])
+            Z, z = Z * slope, z * slope + np.where(above, at.upper_offset[0], at.lower_offset[0])
+        last, c = query.net.dense[-1], node.c
+        m, g = (z @ last.W + last.b - query.net.threshold) @ c.T, (Z @ last.W @ c.T).T
+        solved = largest_least(ends, m, g, np.concatenate(rows), np.concatenate(room))
+        if solved is None:
+            break
+        mult = Multipliers(node.multipliers().alpha, _signed(solved[1], given, node.l), np.ones((1, 1)))
+        bound, before = bound_rows(known, c, mult).bound[:, 0], node.bound
+        node = node.with_multipliers(bound, mult) if bound[0] < before[0] else node
+        if bound[0] < 0 or bound[0] >= before[0]:
+            break
+    return node
+
+
+def _signed(duals: Array, given: list[Array], like: tuple[Array, ...]) -> tuple[Array, ...]:
+    """beta, one (1, 1, d_k) array a layer, of the duals of z >= l and z <= u of the neurons `given`, margin last."""
+    beta, start, total = [], 0, max(float(duals[-1]), LEAST_WEIGHT)
+    for i, a in zip(given, like, strict=True):
+        low, up = np.split(duals[start : start + 2 * len(i)], 2)
+        beta.append(np.zeros((1, *a.shape)))
+        beta[-1][0, 0, i] = (low - up) / total
+        start += 2 * len(i)
+    return tuple(beta)
 
 
 def _program(

@@ -43,7 +43,7 @@ def certified_minimum(
     Parameters
     ----------
     net : MLP
-        The proof reads its layers: ReLU (to any gap), Tanh or Sigmoid (an interval, without splits of neurons).
+        The proof reads its layers: ReLU, Tanh or Sigmoid (slower: no part of the set has exact lines).
     x : (n, d) inside the box
     y : (n,) the images' classes
     norm : "l0", "l1", "l2" or "linf", required

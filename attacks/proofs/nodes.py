@@ -129,19 +129,19 @@ class Nodes:
         assert known.sign is not None
         return replace(self, l=known.l, u=known.u, sign=known.sign, gamma=gamma)
 
-    def split(self, parent: Array, layer: Array, index: Array, side: Array) -> Nodes:
+    def split(self, parent: Array, layer: Array, index: Array, side: Array, cut: Array | float = 0.0) -> Nodes:
         """Children: row r is node parent[r] with one more thing given, `side` +1 or -1 of a neuron or a pixel.
 
-        layer >= 0: neuron `index` has z >= 0 (+1) or z <= 0 (-1).
+        layer >= 0: neuron `index` has z >= cut[r] (+1) or z <= cut[r] (-1).
         layer = PIXEL: pixel `index` is in the support (+1) or out of it (-1).
         """
-        kids = self.take(parent)
+        kids, cut = self.take(parent), np.broadcast_to(cut, parent.shape)
         for k in range(len(kids.l)):
             row = np.flatnonzero(layer == k)
             j, up = index[row], side[row] > 0
             kids.sign[k][row, j] = side[row]
-            kids.l[k][row[up], j[up]] = np.maximum(kids.l[k][row[up], j[up]], 0)
-            kids.u[k][row[~up], j[~up]] = np.minimum(kids.u[k][row[~up], j[~up]], 0)
+            kids.l[k][row[up], j[up]] = np.maximum(kids.l[k][row[up], j[up]], cut[row[up]])
+            kids.u[k][row[~up], j[~up]] = np.minimum(kids.u[k][row[~up], j[~up]], cut[row[~up]])
             kids.bound[(kids.l[k] > kids.u[k]).any(axis=1)] = -np.inf  # the given side contradicts the interval
             kids.u[k][:] = np.maximum(kids.l[k], kids.u[k])
         row = np.flatnonzero(layer == PIXEL)

@@ -29,7 +29,8 @@ class Tree:
     index : list of int
         Which neuron or pixel.
     child : list of int
-        The number of its first child (z >= 0, or the pixel in the support); the second is the next.
+        The number of its first child (z >= 0, or the pixel in the support); the second is the next.  Where a smooth
+        neuron was cut is not kept: a replay cuts it where its own interval says (attacks/proofs/branching.py).
     """
 
     roots: int

@@ -8,6 +8,9 @@ S = x + (the ball) by writing it as `A_k . z_k + const` and pushing A down, laye
                   const += pos . upper_offset + neg . lower_offset,   A_k = pos * upper_slope + neg * lower_slope
     a split       where z_k >= 0 is given (a branch of a proof), adding beta z_k, beta >= 0, can only raise the value;
                   where z_k <= 0 is given, adding -beta z_k:   A_k += +-beta
+                  Of a smooth activation z_k >= l or z_k <= u, the ends of its interval, wherever it was split: adding
+                  beta (z_k - l) or beta (u - z_k), of which only one can pay.  Written with one signed beta b:
+                  A_k += b,   const -= b l where b > 0,   b u where b < 0
     dense         z_k = a_{k-1} W_k + b_k exactly:   const += A_k . b_k,   coefficient on a_{k-1} = A_k W_k^T
 
 At the pixels `A_0 . (x + s) + const` is largest at the s that the linear maximisation oracle returns for A_0 (see
@@ -92,8 +95,8 @@ def substitute(
         e (n, m, d_k), on the pre-activations of hidden layer k = 0, 1, ...
     alpha : one (n, m, d_k) array in [0, 1] for each hidden layer, optional
         Slopes of the lower lines, used where the lines are free.
-    beta : one (n, m, d_k) array >= 0 for each hidden layer, optional
-        Multipliers of the given signs.
+    beta : one (n, m, d_k) array for each hidden layer, optional
+        Multipliers of the given signs, >= 0; of a smooth activation signed.
 
     Raises
     ------
@@ -124,7 +127,12 @@ def substitute(
             A = upper + lower
             if known.sound:
                 error = error + gamma_n(4) * _dot(np.abs(A), known.size[k])
-            if beta is not None and known.sign is not None:
+            if beta is not None and known.sign is not None and known.smooth:
+                given = beta[k] * (known.sign[k] != 0)[:, None, :]  # (n, m, d_k) signed
+                A += given
+                error = error + _charge_ends(known, k, const, given) if known.sound else error
+                const = const - _dot(np.maximum(given, 0), known.l[k]) - _dot(np.minimum(given, 0), known.u[k])
+            elif beta is not None and known.sign is not None:
                 A += known.sign[k][:, None, :] * beta[k]
             if at is not None and at[0] == k:
                 A += at[1]
@@ -153,6 +161,11 @@ def _charge_lines(known: Region, k: int, const: Array, upper: Array, lower: Arra
     size = np.abs(const) + _dot(upper, np.abs(lines.upper_offset)) - _dot(lower, np.abs(lines.lower_offset))
     smooth = 0.0 if isinstance(known.net.layers[2 * k + 1], ReLU) else SMOOTH
     return gamma_n(2 * w + 4) * size + smooth * (upper - lower).sum(-1)
+
+
+def _charge_ends(known: Region, k: int, const: Array, given: Array) -> Array:
+    """What taking the ends of the given intervals of layer k off const may lose, (n, m)."""
+    return gamma_n(2 * given.shape[-1] + 4) * (np.abs(const) + _dot(np.abs(given), known.size[k]))
 
 
 def _charge_dense(known: Region, k: int, const: Array, size: Array) -> Array:

@@ -21,7 +21,10 @@ LEAST_GAMMA = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Multipliers:
-    """alpha in [0, 1] and beta >= 0, one (n, m, d_k) array per hidden layer; gamma >= 0, (n, m)."""
+    """alpha in [0, 1] and beta >= 0, one (n, m, d_k) array per hidden layer; gamma >= 0, (n, m).
+
+    Of a smooth activation beta is signed: of z >= l where it is positive, of z <= u where it is negative.
+    """
 
     alpha: tuple[Array, ...]
     beta: tuple[Array, ...]

@@ -15,7 +15,8 @@ took the line alpha_i z_i, so it entered the bound as g_i alpha_i z_i, and every
 entered as  sign_i beta_i z_i; and gamma as  gamma m.  Hence
 
     d bound / d alpha_i = g_i z_i        where g_i < 0 and the slope is free, else 0
-    d bound / d beta_i  = sign_i z_i
+    d bound / d beta_i  = sign_i z_i             smooth: z_i - l_i where beta_i > 0, z_i - u_i where beta_i < 0, and
+                                                 at 0 how far z_i is outside [l_i, u_i]
     d bound / d gamma   = m              the relaxed network's margin
 
 That is backprop's mirror image: there values are remembered forward and derivatives flow back; here the coefficients
@@ -41,6 +42,9 @@ from minigrad.optimisers import Adam
 # nodes by at most a twentieth.
 CLEARLY = 1e-5  # a bound counts as lower if it falls by more than this share: sums in single precision keep 5 digits
 REFUTED = 0.01  # bounds below 0 by more than this share of the first refute their sets: no need for better ones
+# What beta moves by, as a share of alpha.  Signed it is of an end of an interval that may be short, and may grow large:
+# with a quarter of it three of seven queries stay open that 1 closes, with four times as much more.
+QUARTER, SIGNED = 0.25, 1.0
 FALL = 0.1  # the last step of a run, as a share of the first
 SMALL = 1e-30  # added to the size of a gradient, where 0 / 0 would be no direction; below any size that matters
 MEMORY = 0.9, 0.99  # decay of Adam's moments: the second is shorter than its usual 0.999, since runs have 5 to 20 steps
@@ -78,7 +82,7 @@ def optimise_bounds(
         Substitutions after the first, at most: with `at` None they end when every bound is clearly below 0.  The bound
         never gets worse than the first.
     rate : float
-        The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it.
+        The first step, in alpha; it falls to a tenth.  beta steps by a quarter of it, by all of it where it is signed.
     """
     mult = Multipliers.start(known) if mult is None else mult
     if not mult.alpha or not steps or known.huge:
@@ -87,7 +91,8 @@ def optimise_bounds(
     dtype = sketch.x.dtype
     now = mult.astype(dtype)
     margin, begin = None if c is None else c.astype(dtype), None if at is None else (at[0], at[1].astype(dtype))
-    best, descent = [a.copy() for a in now.arrays()], Descent(now, moves_gamma=at is not None and c is not None)
+    best, moves_gamma = [a.copy() for a in now.arrays()], at is not None and c is not None
+    descent = Descent(now, moves_gamma=moves_gamma, signed=known.smooth)
     found = bound_rows(sketch, margin, now, begin)
     bound = first = found.bound
     for t in range(steps):
@@ -118,18 +123,20 @@ def unit_rows(neurons: Array, width: int, real: Array | bool = True) -> Array:
 class Descent:
     """Projected Adam steps that lower the bound of each row, made in the arrays of `mult`."""
 
-    def __init__(self, mult: Multipliers, *, moves_gamma: bool) -> None:
+    def __init__(self, mult: Multipliers, *, moves_gamma: bool, signed: bool) -> None:
         self.mult, self.moves_gamma = mult, moves_gamma
+        self.least, self.share = (-np.inf, SIGNED) if signed else (0.0, QUARTER)
         self.adam = [Adam(a, *MEMORY, SMALL) for a in mult.arrays()]
 
     def step(self, gradients: list[Array], size: float) -> None:
-        """alpha moves by about `size` and stays in [0, 1], beta by a quarter and stays >= 0, and so does gamma."""
+        """alpha moves by about `size` and stays in [0, 1], beta by its share of it and stays >= 0, unless it is signed,
+        and gamma stays >= 0."""
         moves = [adam.direction(g) for adam, g in zip(self.adam, gradients, strict=True)]
         K = len(self.mult.alpha)
         for alpha, move in zip(self.mult.alpha, moves[:K], strict=True):
             np.clip(alpha - size * move, 0, 1, out=alpha)
         for beta, move in zip(self.mult.beta, moves[K : 2 * K], strict=True):
-            np.maximum(beta - size / 4 * move, 0, out=beta)
+            np.maximum(beta - size * self.share * move, self.least, out=beta)
         if self.moves_gamma:
             np.maximum(self.mult.gamma - size * moves[-1], 0, out=self.mult.gamma)
 
@@ -140,11 +147,22 @@ def gradient(known: Region, c: Array | None, mult: Multipliers, found: Substitut
     alpha, beta = [], []
     for k, at in enumerate(known.lines):
         alpha.append(np.minimum(found.on_activation[k], 0) * z[k] * at.free[:, None, :])
-        beta.append(np.zeros_like(z[k]) if known.sign is None else known.sign[k][:, None, :] * z[k])
+        beta.append(np.zeros_like(z[k]) if known.sign is None else _beta_slope(known, k, mult.beta[k], z[k]))
     if c is None:
         return [*alpha, *beta, np.zeros_like(mult.gamma)]
     N = times(a, known.net.dense[-1].W) + known.net.dense[-1].b - known.net.threshold  # (n, m, K)
     return [*alpha, *beta, np.sum(N * (c if c.ndim == 3 else c[:, None, :]), axis=-1)]
+
+
+def _beta_slope(known: Region, k: int, beta: Array, z: Array) -> Array:
+    """`d bound / d beta` of hidden layer k, (n, m, d_k)."""
+    assert known.sign is not None
+    sign = known.sign[k][:, None, :]
+    if not known.smooth:
+        return np.asarray(sign * z)
+    from_l, from_u = z - known.l[k][:, None, :], z - known.u[k][:, None, :]
+    outside = np.minimum(from_l, 0) + np.maximum(from_u, 0)
+    return np.asarray((sign != 0) * np.where(beta > 0, from_l, np.where(beta < 0, from_u, outside)))
 
 
 def relaxed_forward(known: Region, mult: Multipliers, found: Substitution) -> tuple[list[Array], Array]:

@@ -71,7 +71,8 @@ class Region:
     l, u : tuples, one (n, d_k) array for each hidden layer bounded so far
         Bounds of the pre-activations.
     sign : tuple of (n, d_k) or None
-        +1 where z >= 0 is given, -1 where z <= 0 is given, else 0.
+        +1 where z >= 0 is given, -1 where z <= 0 is given, else 0.  Of a smooth activation: not 0 where an end of the
+        interval, z >= l or z <= u, may be used with a beta.
     first_error : (1, d_1), optional
         `e_1`, where the first layer stands for a wider one.
     sound : bool
@@ -107,6 +108,11 @@ class Region:
         l, u = tuple(map(single, self.l)), tuple(map(single, self.u))  # noqa: E741
         sign = None if self.sign is None else tuple(map(single, self.sign))
         return Region(single_network(self.net), single(self.x), self.ball, l, u, sign, sound=False)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the activations are smooth: Tanh or Sigmoid, one for all layers."""
+        return len(self.net.layers) > 1 and not isinstance(self.net.layers[1], ReLU)
 
     @cached_property
     def lines(self) -> tuple[Lines, ...]:
