@@ -206,20 +206,29 @@ def slide(page, eps):
 
 
 def test_many_sign_steps_are_pgd(visit, small):
-    """x <- clip(x + (2.5 eps / 20) sign(dm/dx)), in the box around the image, until m > 0: here a second time."""
+    """x <- clip(x + (2.5 eps / 20) sign(dm/dx)), in the box around the image, until m > 0: here a second time, and the
+    slider's smallest eps at which that works, by halving."""
     page, net, x0 = visit(page_of(small)), small.net, small.x
+
+    def steps(eps):
+        x = x0.copy()
+        for _ in range(20):
+            _, g = Margin.from_labels(net, x[None], [0]).value_and_gradient(x[None])
+            x = np.clip(np.clip(x + 2.5 * eps / 20 * np.sign(g[0]), x0 - eps, x0 + eps), 0, 1)
+            if m_of(net, x) > 0:
+                break
+        return x
+
     page.check("[value=sign]")
     page.click("#smallest")
     got, eps = now(page)[0], page.evaluate("play.eps()")
-    x = x0.copy()
-    for _ in range(20):
-        _, g = Margin.from_labels(net, x[None], [0]).value_and_gradient(x[None])
-        x = np.clip(np.clip(x + 2.5 * eps / 20 * np.sign(g[0]), x0 - eps, x0 + eps), 0, 1)
-        if m_of(net, x) > 0:
-            break
-    np.testing.assert_allclose(got, x, atol=1e-9)
+    np.testing.assert_allclose(got, steps(eps), atol=1e-9)
     assert net.predict(got[None])[0] == 1 and np.abs(got - x0).max() <= eps + 1e-12
-    assert small.proved["linf"].lower <= eps <= 1.5 * small.proved["linf"].upper
+    low, high = 0, 2000
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if m_of(net, steps(page.evaluate(f"play.epsAt({middle})"))) > 0 else (middle, high)
+    assert small.proved["linf"].lower <= eps == page.evaluate(f"play.epsAt({high})")
     page.click("#signsteps")  # back to one step
     np.testing.assert_allclose(now(page)[0], fgsm(net, x0[None], [0], LInf(eps)).x_adv[0], atol=1e-12)
 
