@@ -60,7 +60,8 @@ def certify(
     Parameters
     ----------
     net : MLP
-        Every query without a tie is decided, given time: Tanh and Sigmoid need more of it than ReLU.
+        ReLU: every query without a tie is decided, given time.  Tanh, Sigmoid: splits go on until the
+        intervals of the neurons are points, which takes longer, and the multipliers found need not be the best.
     x : (n, d) inside the box
     y : (n,) the images' classes; None with `unsafe`
     ball : LInf, L0, L1 or L2
