@@ -155,7 +155,6 @@ def smallest_eps(
 
 def _search(problem: Problem, rows: Array, steps: int, restarts: int | None, given: Array) -> tuple[Tries, Array]:
     """The best try of each image `rows`, in order, and why it would have failed (rows,)."""
-    quarter = -(-steps // 4)
     first, root, whole, why = _from_x(problem, rows, steps)
     best = first if len(first.image) == len(rows) else rounds(problem, first, steps, RIVALS)
     astray = (best.radius > FAR_OFF * root) | (best.radius * NEAR_BY < root)  # (rows,)
@@ -172,8 +171,7 @@ def _search(problem: Problem, rows: Array, steps: int, restarts: int | None, giv
     if parts:
         old = [part.take(np.isin(part.image, again)) for part in (first, best)]
         tries = down(problem, joined([old[0], *parts]), -(-steps // 2), FAR_HASTE)
-        tries = down(problem, joined([old[1], tries]).spread(WIDE), quarter)
-        best = joined([best, down(problem, tries.spread(LAST), -(-3 * steps // 4))]).best(1)
+        best = joined([best, rounds(problem, joined([old[1], tries]), steps, WIDE, LAST)]).best(1)
     return best, why
 
 
@@ -203,15 +201,15 @@ def _from_far(problem: Problem, rows: Array, turns: int, blocked: Array) -> tupl
     leads back to x is none to follow."""
     parts, level = [], np.ones(len(rows), bool)
     x, ball, margin = problem.x[rows], problem.ball.take(rows, len(problem.x)), problem.margin.take(rows)
+    at, rivals = margin.against(x)
     for turn in range(turns):
         s = far_point(ball, x, turn)
         m, g = margin.value_and_gradient(ball.apply(x, s))
         flat = (why_level(ball, x, g) != Reason.BUDGET) | (blocked & (m <= problem.start[rows]))
         level &= flat & (m <= 0)
-        parts.append(walked(problem, rows, s.copy()))
-        if turn < TOWARDS:
-            at, rivals = margin.against(x)
+        if turn < TOWARDS and len(at) > len(rows):  # one rival: that is the try below
             parts.append(walked(problem, rows[at], s[at], rivals))
+        parts.append(walked(problem, rows, s))
     return joined(parts), level
 
 
@@ -233,4 +231,4 @@ def _from_maximisers(problem: Problem, rows: Array) -> Tries:
         s = ball.with_radius(share * whole).maximize(x, g)
         won = margin.value(ball.apply(x, s)) > 0
         parts.append(walked(problem, rows[at[won]], s[won]))
-    return joined(parts).spread(WIDE)
+    return joined(parts).best(WIDE)

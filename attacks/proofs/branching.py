@@ -35,7 +35,9 @@ from minigrad.bounds.crown import Substitution
 from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.optimised import optimise_bounds, relaxed_forward
 from minigrad.bounds.region import Region
+from minigrad.bounds.relaxation import Lines
 from minigrad.inputs import Array
+from minigrad.layers import Layer
 
 # None of these is critical: half and double of each change the number of nodes by less than a twentieth.
 NEURONS, PIXELS = 6, 4  # tried of each kind
@@ -93,33 +95,30 @@ def branch(
 
 
 def neuron_scores(known: Region, mult: Multipliers, found: Substitution) -> list[Array]:
-    """`gap + ROOM room` of each unstable neuron, (n, d_k) a layer; 0 for the others.  Smooth neurons: the gap."""
+    """`gap + ROOM room` of each unstable neuron, (n, d_k) a layer; 0 for the others.
+
+    Smooth neurons: the gaps at the nearest point of the interval and in its middle, which matters where z is outside:
+    at the nearest end the gap is 0, however long the interval.  0 where it is a point.
+    """
     z, _ = relaxed_forward(known, mult, found)
-    scores = []
+    tiny, scores = np.finfo(float).tiny, []
     for k, at in enumerate(known.lines):
-        g = found.on_activation[k][:, 0]  # (n, d_k)
-        positive, value = np.maximum(g, 0), z[k][:, 0]  # (n, d_k) each
+        g, value, low, up = found.on_activation[k][:, 0], z[k][:, 0], known.l[k], known.u[k]  # (n, d_k) each
+        alpha, activation = mult.alpha[k][:, 0], known.net.layers[2 * k + 1]
         if known.smooth:
-            scores.append(_smooth_scores(known, k, g, value))
-            continue
-        upper = at.upper_slope * value + at.upper_offset
-        lower = (at.fixed_slope + at.free * mult.alpha[k][:, 0]) * value
-        gap = np.abs(g) * np.abs(np.where(g > 0, upper, lower) - np.maximum(value, 0))  # (n, d_k)
-        scores.append(at.free * (gap + ROOM * positive * at.upper_offset + np.finfo(float).tiny))
+            gaps = [_gap(at, activation, alpha, g, point) for point in (np.clip(value, low, up), low / 2 + up / 2)]
+            scores.append((gaps[0] + gaps[1] + tiny) * (up - low > POINT * (1 + np.abs(low) + np.abs(up))))
+        else:
+            gap = _gap(at, activation, alpha, g, value)
+            scores.append(at.free * (gap + ROOM * np.maximum(g, 0) * at.upper_offset + tiny))
     return scores
 
 
-def _smooth_scores(known: Region, k: int, g: Array, z: Array) -> Array:
-    """The gaps of layer k, (n, d_k), at the nearest point of its intervals and in their middles; 0 where all is known.
-
-    The middle matters: where z is outside its interval the gap at the nearest end is 0, however long the interval.
-    """
-    at, low, up = known.lines[k], known.l[k], known.u[k]
-    score = np.full(low.shape, np.finfo(float).tiny)
-    for point in (np.clip(z, low, up), low / 2 + up / 2):
-        line = np.where(g > 0, at.upper_slope * point + at.upper_offset, at.lower_slope * point + at.lower_offset)
-        score += np.abs(g) * np.abs(line - known.net.layers[2 * k + 1].forward(point))
-    return score * (up - low > POINT * (1 + np.abs(low) + np.abs(up)))
+def _gap(at: Lines, activation: Layer, alpha: Array, g: Array, z: Array) -> Array:
+    """`|g| |line(z) - f(z)|`, (n, d_k), with the line above where g is positive, else the line below."""
+    upper = at.upper_slope * z + at.upper_offset
+    lower = (at.fixed_slope + at.free * alpha) * z + at.lower_offset
+    return np.asarray(np.abs(g) * np.abs(np.where(g > 0, upper, lower) - activation.forward(z)))
 
 
 def cuts(known: Region, node: Array, layer: Array, index: Array) -> Array:

@@ -18,6 +18,7 @@ A ball that is not polyhedral (L2) has no linear program; there many steps of `o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -64,25 +65,26 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
 
 def solve_lines(query: Query, node: Nodes) -> Nodes:
     """A node of a smooth network, with beta of the program where that makes its bound smaller."""
-    known, ends = node.region(query), node.ball(query).segments(query.x)
+    known, ends, c = node.region(query), node.ball(query).segments(query.x), node.c
+    given = [np.flatnonzero(sign[0]) for sign in node.sign]
+    n = sum(map(len, given))
     for _ in range(0 if ends is None else TURNS):
-        found = bound_rows(known, node.c, node.multipliers())
-        Z, z, rows, room, given = np.eye(query.x.shape[1]), query.x[0], [], [], []  # a_k(s) = z + s Z
-        for k, (at, g) in enumerate(zip(known.lines, found.on_activation, strict=True)):
-            Z, z = Z @ query.net.dense[k].W, z @ query.net.dense[k].W + query.net.dense[k].b
-            i = np.flatnonzero(node.sign[k][0])
-            rows += [-Z[:, i].T, Z[:, i].T]
-            room += [z[i] - node.l[k][0, i], node.u[k][0, i] - z[i]]
-            given.append(i)
+        found, lines = bound_rows(known, c, node.multipliers()), []
+        for at, g in zip(known.lines, found.on_activation, strict=True):
             above = g[0, 0] > 0
             slope = np.where(above, at.upper_slope[0], at.lower_slope[0])
-            Z, z = Z * slope, z * slope + np.where(above, at.upper_offset[0], at.lower_offset[0])
-        last, c = query.net.dense[-1], node.c
-        m, g = (z @ last.W + last.b - query.net.threshold) @ c.T, (Z @ last.W @ c.T).T
-        solved = largest_least(ends, m, g, np.concatenate(rows), np.concatenate(room))
+            lines.append((slope, np.where(above, at.upper_offset[0], at.lower_offset[0])))
+        *hidden, (Z, z) = _affine(query, lines)
+        rows = np.concatenate([Z[:, i].T for (Z, _), i in zip(hidden, given, strict=True)])
+        from_l = np.concatenate([z[i] - low[0, i] for (_, z), i, low in zip(hidden, given, node.l, strict=True)])
+        to_u = np.concatenate([up[0, i] - z[i] for (_, z), i, up in zip(hidden, given, node.u, strict=True)])
+        both = np.concatenate([-rows, rows]), np.concatenate([from_l, to_u])
+        solved = largest_least(ends, z @ c.T, (Z @ c.T).T, *both)
         if solved is None:
             break
-        mult = Multipliers(node.multipliers().alpha, _signed(solved[1], given, node.l), np.ones((1, 1)))
+        duals = solved[1]
+        beta, _ = _beta(np.append(duals[:n] - duals[n : 2 * n], duals[2 * n :]), given, node.l)
+        mult = Multipliers(node.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
         bound, before = bound_rows(known, c, mult).bound[:, 0], node.bound
         node = node.with_multipliers(bound, mult) if bound[0] < before[0] else node
         if bound[0] < 0 or bound[0] >= before[0]:
@@ -90,15 +92,27 @@ def solve_lines(query: Query, node: Nodes) -> Nodes:
     return node
 
 
-def _signed(duals: Array, given: list[Array], like: tuple[Array, ...]) -> tuple[Array, ...]:
-    """beta, one (1, 1, d_k) array a layer, of the duals of z >= l and z <= u of the neurons `given`, margin last."""
-    beta, start, total = [], 0, max(float(duals[-1]), LEAST_WEIGHT)
-    for i, a in zip(given, like, strict=True):
-        low, up = np.split(duals[start : start + 2 * len(i)], 2)
-        beta.append(np.zeros((1, *a.shape)))
-        beta[-1][0, 0, i] = (low - up) / total
-        start += 2 * len(i)
-    return tuple(beta)
+def _affine(query: Query, lines: Sequence[tuple[Array, Array | float]]) -> list[tuple[Array, Array]]:
+    """Every hidden z_k, and last N - t, as `z + s Z`: pairs Z (d, d_k), z (d_k,), along lines (slope, offset)."""
+    Z, z, planes = np.eye(query.x.shape[1]), query.x[0], []
+    for k, dense in enumerate(query.net.dense):
+        last = k == len(lines)
+        Z, z = Z @ dense.W, z @ dense.W + (dense.b - query.net.threshold if last else dense.b)
+        planes.append((Z, z))
+        if not last:
+            slope, offset = lines[k]
+            Z, z = Z * slope, z * slope + offset
+    return planes
+
+
+def _beta(duals: Array, given: list[Array], like: tuple[Array, ...]) -> tuple[list[Array], Array]:
+    """beta, one (d_k,) array a layer, of the duals of the neurons `given`, layer by layer, and the margins' weights,
+    which are the last of the duals: each divided by the sum of these."""
+    *parts, weights = np.split(duals, np.cumsum([len(i) for i in given], dtype=int))
+    total, beta = max(weights.sum(), LEAST_WEIGHT), [np.zeros(a.shape[1]) for a in like]
+    for b, i, part in zip(beta, given, parts, strict=True):
+        b[i] = part / total
+    return beta, weights / total
 
 
 def _program(
@@ -109,31 +123,16 @@ def _program(
     Returns s (d,), beta (one (d_k,) array a layer) and the rivals' weights (1, r), or None if the solver found none.
     Where no s has these signs the duals of  max t,  t <= sign z,  t <= m_j  prove it.
     """
-    net = query.net
-    Z, z = np.eye(query.x.shape[1]), query.x[0]  # a_k(s) = z + s Z
-    rows, ends, where = [], [], []
-    for k in range(len(leaf.l)):
-        Z, z = Z @ net.dense[k].W, z @ net.dense[k].W + net.dense[k].b
-        sign = leaf.sign[k][0]
-        split = np.flatnonzero(sign)
-        rows.append(-(Z[:, split] * sign[split]).T)  # -sign Z s <= sign z
-        ends.append(z[split] * sign[split])
-        where.append(split)
-        active = leaf.l[k][0] >= 0
-        Z, z = Z * active, z * active
-    joint = leaf.c if query.joint is None else query.joint
-    W, b = net.dense[-1].W, net.dense[-1].b - net.threshold
-    g, m = (Z @ W @ joint.T).T, (z @ W + b) @ joint.T  # (r, d), (r,)
-    given = (np.concatenate(rows), np.concatenate(ends)) if rows else (None, None)
-    found = largest_least(segments, m, g, *given)
+    given = [np.flatnonzero(sign[0]) for sign in leaf.sign]
+    *hidden, (Z, z) = _affine(query, [(low[0] >= 0, 0.0) for low in leaf.l])
+    joint, rows, ends = leaf.c if query.joint is None else query.joint, [], []
+    for (Z_k, z_k), sign, split in zip(hidden, leaf.sign, given, strict=True):
+        rows.append(-(Z_k[:, split] * sign[0, split]).T)  # -sign Z s <= sign z
+        ends.append(z_k[split] * sign[0, split])
+    bounds = (np.concatenate(rows), np.concatenate(ends)) if rows else (None, None)
+    found = largest_least(segments, z @ joint.T, (Z @ joint.T).T, *bounds)
     if found is None:
         return None
     s, duals = found
-    beta, start = [], 0
-    for k, split in enumerate(where):
-        beta.append(np.zeros(leaf.l[k].shape[1]))
-        beta[k][split] = duals[start : start + len(split)]
-        start += len(split)
-    weights = duals[start:]
-    total = max(weights.sum(), LEAST_WEIGHT)
-    return s, [b / total for b in beta], weights[None] / total
+    beta, weights = _beta(duals, given, leaf.l)
+    return s, beta, weights[None]

@@ -16,8 +16,8 @@ import numpy as np
 
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.evaluation import forward_error
+from minigrad.bounds.relaxation import is_smooth
 from minigrad.inputs import Array
-from minigrad.layers import ReLU
 from minigrad.mlp import MLP
 
 
@@ -66,7 +66,7 @@ class Query:
     @property
     def piecewise_linear(self) -> bool:
         """Whether the network is (ReLU, or no hidden layer): then enough splits make every line exact."""
-        return len(self.net.layers) == 1 or isinstance(self.net.layers[1], ReLU)
+        return not is_smooth(self.net.layers)
 
     def adversarial(self, points: Array) -> Array:
         """Which points (n, d) of the whole image are adversarial for any float64 evaluation, (n,) bool: m > E.

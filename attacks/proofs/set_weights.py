@@ -127,7 +127,7 @@ class _Sketch:
     def __init__(self, rows: Rows, mult: Multipliers) -> None:
         self.rows, self.known = rows, rows.known.sketch()
         self.c, self.mult = rows.c.astype(self.known.x.dtype), mult.astype(self.known.x.dtype)
-        self.descent = Descent(self.mult, moves_gamma=False, signed=False)
+        self.descent = Descent(self.mult, moves_gamma=False, signed=self.known.smooth)
         self.w, self.answers = np.full(len(rows.image), 1 / len(rows.image)), list[Array]()
         self.least, self.best_w, self.best_mult = np.inf, self.w, mult
         self.found = bound_rows(self.known, self.c, self.mult)

@@ -18,9 +18,7 @@ from attacks.refine.walk_back import along_line
 from minigrad.inputs import Array
 from minigrad.margin import Margin
 
-HASTE = (
-    0.05  # what a success takes off eps, or a failure adds to it, at first; far from x more (attacks/minimum_norm.py)
-)
+HASTE = 0.05  # what a success takes off eps, or a failure adds to it, at first; minimum_norm.py has another far from x
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +46,22 @@ class Tries:
     def take(self, index: Array) -> Tries:
         return Tries(self.image[index], self.margin.take(index), self.s[index], self.radius[index], self.top[index])
 
-    def best(self, most: int, turn: Array | float = 0.0) -> Tries:
-        """The `most` best rows of each image, images in order: of least `turn`, the shortest, of largest margin."""
-        order = np.lexsort((-self.top, self.radius, turn + 0 * self.image, self.image))
-        image = self.image[order]
-        return self.take(order[np.arange(len(order)) - np.searchsorted(image, image) < most])
-
-    def spread(self, most: int) -> Tries:
-        """The `most` best rows of each image, images in order, but of each rival its best before any other's second."""
+    def best(self, most: int) -> Tries:
+        """The `most` best rows of each image, images in order: the shortest, then those of largest margin, but of each
+        rival its best before any other's second."""
         rival = np.zeros(len(self.image), int) if self.margin.target is None else np.asarray(self.margin.target)
-        order = np.lexsort((-self.top, self.radius, rival, self.image))
-        at, other = np.arange(len(order)), [np.diff(each[order], prepend=-1) != 0 for each in (rival, self.image)]
-        first = np.maximum.accumulate(np.where(other[0] | other[1], at, 0))  # where the rows of each rival begin
-        return self.take(order).best(most, at - first)
+        pair = self.image * (rival.max(initial=0) + 1) + rival
+        place = places(self.image, places(pair, self.radius, -self.top), self.radius, -self.top)
+        rows = np.lexsort((place, self.image))
+        return self.take(rows[place[rows] < most])
+
+
+def places(group: Array, *keys: Array) -> Array:
+    """The place 0, 1, ... of each row in its group, by rising keys, the first of which counts most."""
+    order = np.lexsort((*keys[::-1], group))
+    place = np.empty(len(group), int)
+    place[order] = np.arange(len(group)) - np.searchsorted(group[order], group[order])
+    return place
 
 
 def joined(parts: list[Tries]) -> Tries:
@@ -90,10 +91,10 @@ def walked(problem: Problem, image: Array, s: Array, margin: Margin | None = Non
     return Tries(image, rivals.take(first), s, np.where(won, ball.distance(s), np.inf), m[first])
 
 
-def rounds(problem: Problem, tries: Tries, steps: int, wide: int) -> Tries:
-    """The best try of each image, after a quarter of the steps for the `wide` best of them and three for the last."""
+def rounds(problem: Problem, tries: Tries, steps: int, wide: int, last: int = 1) -> Tries:
+    """The best try of each image, after a quarter of the steps for the `wide` best and three for the `last` of them."""
     tries = down(problem, tries.best(wide), -(-steps // 4))
-    return down(problem, tries.best(1), -(-3 * steps // 4)).best(1)
+    return down(problem, tries.best(last), -(-3 * steps // 4)).best(1)
 
 
 def down(problem: Problem, tries: Tries, steps: int, haste: float = HASTE) -> Tries:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from minigrad.bounds.relaxation import Lines, lines
+from minigrad.bounds.relaxation import Lines, is_smooth, lines
 from minigrad.bounds.rounding import ETA, SMOOTH, TINY, product_error
 from minigrad.inputs import Array
 from minigrad.layers import Dense, Layer, ReLU
@@ -111,8 +111,8 @@ class Region:
 
     @property
     def smooth(self) -> bool:
-        """Whether the activations are smooth: Tanh or Sigmoid, one for all layers."""
-        return len(self.net.layers) > 1 and not isinstance(self.net.layers[1], ReLU)
+        """Whether the activations are Tanh or Sigmoid."""
+        return is_smooth(self.net.layers)
 
     @cached_property
     def lines(self) -> tuple[Lines, ...]:

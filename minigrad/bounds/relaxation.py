@@ -10,6 +10,7 @@ where l < 0 < u: that freedom is `alpha`, and the best alpha makes the best boun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,6 +66,11 @@ def lines(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741  (l and
         if isinstance(activation, kind):
             return make(activation, l, u)
     raise ValueError(f"lines: expected ReLU, Tanh or Sigmoid, got {type(activation).__name__}, which has no lines")
+
+
+def is_smooth(layers: Sequence[Layer]) -> bool:
+    """Whether the activations are Tanh or Sigmoid (one for all layers): then no number of splits makes a line exact."""
+    return len(layers) > 1 and not isinstance(layers[1], ReLU)
 
 
 def _relu(activation: Layer, l: Array, u: Array) -> Lines:  # noqa: E741

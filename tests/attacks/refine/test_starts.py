@@ -112,7 +112,7 @@ def test_of_each_rival_the_best_try_comes_before_any_second(seed, most):
         for row in mine:
             seen.append((sum(before[-1] == row[-1] for _, before in seen), row))
         expected += [row for _, row in sorted(seen)[:most]]
-    found = tries.spread(most)
+    found = tries.best(most)
     assert [*zip(found.image, found.radius, -found.top, found.margin.target, strict=True)] == expected
 
 
