@@ -47,28 +47,28 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
     ArithmeticError, LookupError, TypeError, ValueError
         Anything else.
     """
-    fields: dict[str, Any] = {name: _number(arrays[name]) for name in NUMBERS}
+    fields: dict[str, Any] = {name: as_one(arrays[name]) for name in NUMBERS}
     if any(np.isnan(value) for value in fields.values()) or min(fields[name] for name in RECORDS) < 0:
         raise ValueError(f"numbers {fields}")
     if not (fields["gap"] < 1 and fields["seconds"] < np.inf and fields["optimal"] in (0, 1)):
         raise ValueError(f"gap {fields['gap']}, seconds {fields['seconds']}, optimal {fields['optimal']}")
     fields |= {name: str(arrays[name]) for name in WORDS}
-    fields |= {"y": _whole(arrays["y"]), "nodes": _whole(arrays["nodes"]), "optimal": bool(fields["optimal"])}
+    fields |= {"y": as_whole(arrays["y"]), "nodes": as_whole(arrays["nodes"]), "optimal": bool(fields["optimal"])}
     fields |= {"reason": Reason(fields["reason"])}
     if fields["norm"] not in BALLS:
         raise ValueError(f"norm {fields['norm']}")
-    x, mask, target = _pixels(arrays["x"]), arrays.get("mask"), _whole(arrays["target"])
-    box = _real(arrays["lo"]), _real(arrays["hi"])
+    x, mask, target = as_pixels(arrays["x"]), arrays.get("mask"), as_whole(arrays["target"])
+    box = as_real(arrays["lo"]), as_real(arrays["hi"])
     check_images(BALLS[fields["norm"]](1, box=box, mask=mask), x[None])
     return fields | {
         "x": x,
-        "x_adv": _pixels(arrays["x_adv"], len(x)) if "x_adv" in arrays else None,
+        "x_adv": as_pixels(arrays["x_adv"], len(x)) if "x_adv" in arrays else None,
         "box": box,
         "mask": mask,
         "target": None if target == NO_TARGET else target,
         "history": _history(arrays.get("history", np.zeros((0, 3)))),
         "proof": {name: array for name, array in arrays.items() if name.startswith(PROOF)} or None,
-        "tree": Tree.from_rows(_whole(arrays["roots"]), arrays["tree"]),
+        "tree": Tree.from_rows(as_whole(arrays["roots"]), arrays["tree"]),
     }
 
 
@@ -81,28 +81,29 @@ def fingerprint(net: MLP) -> str:
     return digest.hexdigest()
 
 
-def _pixels(array: Array, d: int | None = None) -> Array:
+def as_pixels(array: Array, d: int | None = None) -> Array:
     """An image (d,) as float64, or ValueError."""
-    _real(array)
+    as_real(array)
     return as_images(array[None], d)[0]
 
 
-def _real(array: Array) -> Array:
+def as_real(array: Array) -> Array:
     """An array as float64, which holds its numbers exactly, or ValueError."""
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ValueError(f"expected real numbers of at most 64 bits, got {array.dtype}")
     return array.astype(np.float64)
 
 
-def _number(array: Array) -> float:
+def as_one(array: Array) -> float:
+    """The one number in an array (), or ValueError."""
     if array.ndim:
         raise ValueError(f"expected one number, got an array of shape {array.shape}")
-    return float(_real(array))
+    return float(as_real(array))
 
 
 def _history(array: Array) -> tuple[tuple[float, float, float], ...]:
     """The rows (seconds, lower, upper), or ValueError: time goes on, and the interval only narrows."""
-    rows = _real(array)
+    rows = as_real(array)
     if rows.ndim != 2 or rows.shape[1] != 3 or np.isnan(rows).any():
         raise ValueError(f"expected a history (m, 3), got {rows.shape}")
     earlier, later = rows[:-1], rows[1:]
@@ -111,8 +112,9 @@ def _history(array: Array) -> tuple[tuple[float, float, float], ...]:
     return tuple((float(at), float(lower), float(upper)) for at, lower, upper in rows)
 
 
-def _whole(array: Array) -> int:
-    number = _number(array)
+def as_whole(array: Array) -> int:
+    """The same, a whole number."""
+    number = as_one(array)
     if number != np.floor(number):
         raise ValueError(f"expected a whole number, got {number}")
     return int(number)

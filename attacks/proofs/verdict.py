@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
+from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import EXTRA, CertificateError, fingerprint
 from attacks.proofs.query import Query
 from attacks.proofs.radii import inside, refuted_whole
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, query_of
+from attacks.proofs.verdict_file import arrays_of, fields_of
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
+from minigrad.io.files import write_whole
+from minigrad.io.npz import briefly, npz_bytes, parse_npz
 from minigrad.mlp import MLP
-
-if TYPE_CHECKING:
-    from attacks.proofs.certificate import Certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +80,19 @@ class Verdict:
         ValueError
             A time limit that is negative or no number.
         """
-        deadline = time.perf_counter() + as_number(time_limit, "time_limit", 0)
+        as_number(time_limit, "time_limit", 0)
+        try:  # of what a file would hold, as a certificate is checked
+            plain = fields_of(arrays_of(vars(self) | {"certificate": None}))
+            return replace(self, **plain | {"certificate": self.certificate})._check(net, time_limit)
+        except CertificateError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CertificateError(f"verdict: it cannot be replayed ({briefly(error)})") from error
+
+    def _check(self, net: MLP, time_limit: float) -> str:
+        deadline = time.perf_counter() + time_limit
         if self.status == "open":
             return "open: nothing is claimed"
-        if self.status not in ("robust", "fooled"):
-            raise CertificateError(f"verdict: expected robust, fooled or open, got {self.status!r}")
         if fingerprint(net) != self.network:
             raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
         if self.unsafe is None:
@@ -101,6 +110,8 @@ class Verdict:
         if len(trees) != len(queries):
             raise CertificateError(f"verdict: expected a tree for each of {len(queries)} cases, got {len(trees)}")
         for query, tree in zip(queries, trees, strict=True):
+            if not tree.fits(query.net.sizes) or tree.roots not in (1, len(query.c)):
+                raise CertificateError("verdict: its tree splits a pixel or a neuron that the network does not have")
             answer = Search(query, tree).run(deadline, len(tree) + EXTRA)
             if not answer.proved:
                 raise CertificateError(f"verdict: it could not be proved again ({answer.reason})")
@@ -124,3 +135,25 @@ class Verdict:
         exact = c.proof is not None
         said = c.check(net, time_limit=time_limit, replay=exact or self.status == "fooled")
         return [Query.from_image(net, self.x, c.y, ball, c.target)], (c.tree,), said if exact else None
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | Path) -> None:
+        """Write a `.npz` without pickle (attacks/proofs/verdict_file.py), certificate and all.  Raises OSError."""
+        write_whole(path, npz_bytes(arrays_of(vars(self)), compressed=True))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Verdict:
+        """Read what `save` wrote.  Raises OSError, or ValueError for any other file."""
+        return cls.from_bytes(Path(path).read_bytes(), str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: str = "verdict") -> Verdict:
+        """What such a file holds.  Raises ValueError for anything else."""
+        arrays = parse_npz(content, name, compressed=True)
+        try:
+            fields = fields_of(arrays)
+            held = fields["certificate"]
+            return cls(**fields | {"certificate": None if held is None else Certificate.from_bytes(held)})
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected a verdict, got something else ({briefly(error)})") from error

@@ -19,6 +19,8 @@ import attacks.checker as checker
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import PROOF, fingerprint
 from attacks.proofs.task import Progress
+from attacks.proofs.verdict import Verdict
+from attacks.proofs.verdict_file import STATUS
 from attacks.report.command_line import CommandParser, filled
 from attacks.report.progress import Bar, StatusLine, say
 from attacks.report.proof_files import FOLDER
@@ -27,9 +29,9 @@ from minigrad.inputs import Array, as_number
 from minigrad.io.npz import briefly, parse_npz
 from minigrad.mlp import MLP
 
-DESCRIPTION = """Check saved certificates and proofs: what a file claims is recomputed from the network's weights,
-exactly where the file holds its proof, by a replay in floats where it does not.  Prints one sentence a file; exit
-status 0 if all hold, 1 if one does not."""
+DESCRIPTION = """Check saved certificates, verdicts and proofs: what a file claims is recomputed from the network's
+weights, exactly where the file holds its proof, by a replay in floats where it does not.  Prints one sentence a file;
+exit status 0 if all hold, 1 if one does not."""
 MORE = f"""MODEL alone is a folder that `prove` or the report wrote: its network, and all certificates and proofs in it.
 A certificate gets its proof by `prove --proofs`; then the folder {FOLDER} has a checker that needs NumPy alone."""
 LOG = "certificates.jsonl"
@@ -49,7 +51,7 @@ def parser() -> CommandParser:
     """The options of the command."""
     p = CommandParser("check", DESCRIPTION, more=filled(MORE), words="MODEL PROOF ... | FOLDER ")
     p.add_argument("model", type=Path, metavar="MODEL", help="a network saved by MLP.save, or a folder")
-    p.add_argument("proofs", nargs="*", type=Path, metavar="PROOF", help=f"certificates, .npz, or a {LOG}")
+    p.add_argument("proofs", nargs="*", type=Path, metavar="PROOF", help=f"certificates or verdicts, .npz, or a {LOG}")
     p.add_argument("--time-limit", type=float, default=600.0, help="seconds a replay may take (default: 600)")
     return p
 
@@ -92,7 +94,7 @@ def run(o: Namespace) -> int:
 
 
 def shown(nets: Sequence[MLP], file: File, time_limit: float = 600.0) -> str:
-    """What was shown of a certificate, and how.
+    """What was shown of a certificate or a verdict, and how.
 
     `nets` are the networks that it may be about; its own SHA-256 says which.
 
@@ -106,7 +108,8 @@ def shown(nets: Sequence[MLP], file: File, time_limit: float = 600.0) -> str:
     net = next((net for net in nets if fingerprint(net) == of), nets[0])
     if any(name.startswith(PROOF) for name in arrays):
         return f"{exactly(net, arrays)} (checked exactly)"
-    return Certificate.from_bytes(file.content, file.name).check(net, time_limit=time_limit)
+    kind = Verdict if STATUS in arrays else Certificate
+    return kind.from_bytes(file.content, file.name).check(net, time_limit=time_limit)
 
 
 def exactly(net: MLP, arrays: dict[str, Array]) -> str:

@@ -143,7 +143,7 @@ def sparse() -> None:
     taken, same = time.perf_counter() - start, result.distance[:100].mean()
     name = "  papernot, first 100"
     print(f"{name:34s} flipped {papernot.rate:.1%}  mean {papernot.mean_distance:.3f}  {taken:7.2f} s; gain {same:.3f}")
-    _peers(net, x, peers.sparse, lambda s: np.count_nonzero(np.abs(s) > 1e-6, axis=1), result.distance, seconds)
+    peers.compare(net, x, y, peers.sparse, result.distance, seconds)
 
 
 def linf() -> None:
@@ -152,26 +152,7 @@ def linf() -> None:
     y = np.zeros(len(x), int)
     seconds, result = best_of(lambda: smallest_eps(net, x, y, norm="linf"), 3), smallest_eps(net, x, y, norm="linf")
     print(f"{'smallest_eps':34s} flipped {result.rate:7.2%}  mean {result.mean_distance:.6f}  {seconds:7.2f} s")
-    _peers(net, x, peers.linf, lambda s: np.abs(s).max(axis=1), result.distance, seconds)
-
-
-def _peers(net: MLP, x: np.ndarray, attacks: Callable, measure: Callable, ours: np.ndarray, seconds: float) -> None:
-    """A row for each peer: its own figures, and ours on the images that it flips."""
-    if not peers.have_attacks:
-        print(f"skipped: the peers' rows, not installed here: {', '.join(peers.missing)} (peers.md)")
-        return
-    for name, count, attack in attacks(net):
-        start = time.perf_counter()
-        x_adv = attack(x[:count].copy())
-        taken = time.perf_counter() - start
-        flipped, distance = net.logits(x_adv)[:, 0] > 0, measure(x_adv - x[:count])
-        same = ours[: len(x_adv)][flipped].mean()
-        print(
-            f"{name:34s} flipped {flipped.mean():7.2%}  mean {distance[flipped].mean():.6g}  "
-            f"(ours on these {same:.6g})  "
-            f"{taken:7.2f} s, {taken / seconds:.1f} times ours",
-            flush=True,
-        )
+    peers.compare(net, x, y, peers.linf, result.distance, seconds)
 
 
 def crowd_of_fours(net: MLP) -> np.ndarray:

@@ -7,7 +7,8 @@ mnistfc_2021.npz (name, test_index, y, eps) with the answers of the tools beside
 are MNIST's test set in its order.  What is done is kept in build/outside.json, so a run goes on where it was cut off;
 `--fresh` forgets it.  With `--workers 2` two processes share each search.
 
-    attacks   smallest eps and fewest pixels of the first COUNT test images that the network gets right, in one batch
+    attacks   smallest eps and fewest pixels of the first COUNT test images that the network gets right, in one batch;
+              with --peers beside the other libraries' (peers.md says how to install them)
     queries   `certify` on each query: none may contradict a published answer
     decisions `certify` on COUNT test images from --first on at --eps, the misclassified ones too: robust and fooled
     linf, l0  `certified_minimum` of the first COUNT images that the network gets right
@@ -23,6 +24,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+import peers
 
 from attacks import LInf, certified_minimum, certify, saliency_map, smallest_eps
 from attacks.report.workers import together
@@ -59,15 +64,21 @@ def attacks(o, net, kept):
 
     def measure():
         begun = time.perf_counter()
-        eps, pixels = smallest_eps(net, x, y, norm="linf"), saliency_map(net, x, y)
-        return [
-            float(eps.success.mean()), float(eps.distance[eps.success].mean()), float(pixels.success.mean()),
-            float(pixels.distance[pixels.success].mean()), time.perf_counter() - begun,
-        ]  # fmt: skip
+        eps = smallest_eps(net, x, y, norm="linf")
+        between = time.perf_counter()
+        pixels = saliency_map(net, x, y)
+        seconds = [between - begun, time.perf_counter() - between]
+        found = [np.where(result.success, result.distance, np.inf).tolist() for result in (eps, pixels)]
+        return [*found, *seconds]
 
-    flipped, eps, sparse, pixels, seconds = kept.get(f"attacks {o.net} {o.count}", measure)
-    print(f"{o.net}: {flipped:.1%} flipped, mean eps {eps:.5f};", end=" ")
-    print(f"{sparse:.1%} with few pixels, mean {pixels:.3f}; {seconds:.1f} s for {len(x)} images")
+    *found, for_eps, for_pixels = kept.get(f"attacks {o.net} {o.count}", measure)
+    rows = ("smallest_eps", for_eps, peers.linf), ("saliency_map", for_pixels, peers.sparse)
+    for (name, seconds, others), distance in zip(rows, map(np.array, found), strict=True):
+        flipped = np.isfinite(distance)
+        mean = distance[flipped].mean()
+        print(f"{name:34s} flipped {flipped.mean():7.2%}  mean {mean:.6g}  {seconds:7.2f} s, {o.net}, {len(x)} images")
+        if o.peers:
+            peers.compare(net, x, y, others, distance, seconds)
 
 
 def queries(o, net, kept):
@@ -145,6 +156,7 @@ def main():
     p.add_argument("--time-limit", type=float, default=30.0)
     p.add_argument("--workers", type=int, default=1, help="processes that share each search")
     p.add_argument("--first", type=int, default=0, help="of the row `decisions`")
+    p.add_argument("--peers", action="store_true", help="beside the row `attacks`, those that are installed (peers.md)")
     p.add_argument("--fresh", action="store_true")
     o = p.parse_args()
     net = MLP.load(o.folder / f"{o.net}.npz")

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from paths import NETS
 
-from attacks import Reason, certified_minimum
+from attacks import LInf, Reason, certified_minimum, certify
 from attacks.report.cli import main
 from minigrad import MLP
 
@@ -34,6 +35,17 @@ def checked(capsys, *arguments):
     status = main(["check", *map(str, arguments)])
     said = capsys.readouterr()
     return status, said.out.splitlines(), [line for line in said.err.splitlines() if line[0] != "["]
+
+
+def test_a_verdict_is_checked_like_a_certificate(folder, capsys, tmp_path):
+    never, within = [([[-1.0]], [-100.0])], LInf(0.1)
+    (robust,) = certify(NET, X, None, within, unsafe=never)
+    robust.save(tmp_path / "robust.npz")
+    replace(robust, unsafe=((np.array([[0.0]]), np.array([1.0])),)).save(tmp_path / "forged.npz")
+    status, lines, errors = checked(capsys, folder / "model.npz", tmp_path / "robust.npz", tmp_path / "forged.npz")
+    assert status == 1 and not errors
+    assert lines[0].endswith(f"robust: no counterexample in {within} (replayed in floats)")
+    assert "forged.npz: refused: verdict: it could not be proved again" in lines[1]
 
 
 def test_each_file_is_checked_in_the_way_it_allows(folder, capsys):
