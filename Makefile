@@ -39,7 +39,7 @@ more:
 	@echo "make bench          speed, beside the peers that are installed (tests/benchmarks/peers.md)"
 	@echo "make bench-shares   which share of the time of five functions is their matrix products"
 	@echo "make bench-proofs   how many images are certified in which time (takes about an hour)"
-	@echo "make check-proofs   proofs of 100 images in each norm, checked by attacks/checker.py alone (takes about half an hour)"
+	@echo "make check-proofs   proofs of 50 or 100 images a row, two networks in each norm, checked by attacks/checker.py alone (takes about half an hour)"
 	@echo "make bench-outside  networks of others: make bench-outside OUTSIDE=folder ARGS='--row queries'"
 	@echo "make bench-memory   how much memory 60,000 images take"
 	@echo "make wheel          build dist/*.whl"

@@ -2,9 +2,11 @@
 
 The files of this folder are the homework: `saliency.py` (few pixels; `sparse_search.py` takes pixels back),
 `sign_gradient.py` (small changes), `minimum_norm.py` (the smallest), `eight_bit.py` (among the bytes).  They stand on
-`balls/` (the perturbation sets), `problem.py` and `result.py` (what goes in, what comes out).  The wings go beyond,
-each standing on those before it: `uap/` (one perturbation for all images), `patch/` (glasses), `detect/` (can one
-tell?), `proofs/` (nothing smaller works: proved), `defend/` (training against them), `report/` (all as a page).
+`balls/` (the perturbation sets), `problem.py` and `result.py` (what goes in, what comes out), `images.py` and
+`ascent.py` (blocks, bytes, steps), and on `refine/`, which betters an answer: other starts, the way back towards x.
+The wings go beyond, each standing on those before it: `uap/` (one perturbation for all images), `patch/` (glasses),
+`detect/` (can one tell?), `proofs/` (nothing smaller works: proved), `defend/` (training against them), `report/` (all
+as a page).
 Conventions: `minigrad/__init__.py`.
 
 One rule for all calls: what has a radius takes a ball, what looks for a radius takes `norm=`; every option is

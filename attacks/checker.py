@@ -534,6 +534,8 @@ def aim(claim):
 def sentence(claim, fact="no change {} makes the network see {} in this image"):
     """What was proved, and what was found."""
     norm, lower, upper = claim["norm"], float(claim["lower"]) + 0.0, float(claim["upper"])
+    if upper == 0:
+        return f"found: the network sees {aim(claim)} in this image as it is"
     form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, f"{norm} below {{!r}}")
     how = "at all" if lower == np.inf else "of " + form.format(lower)
     found = "" if upper == np.inf else f"; one of {upper:.0f} does" if norm == "l0" else f"; one of {upper!r} does"

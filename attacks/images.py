@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, brief
 
 Levels: TypeAlias = tuple[Any, Any]
 UNIT: Levels = (0.0, 1.0)
@@ -45,9 +45,9 @@ def as_levels(levels: Any, box: tuple[Array, Array], d: int) -> Levels | None:
         lo, hi = (np.asarray(end, np.float64) for end in levels)
         np.broadcast_to(hi - lo, (d,))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"levels: expected (lo, hi), two numbers or arrays ({d},), got {levels!r}") from error
+        raise ValueError(f"levels: expected (lo, hi), two numbers or arrays ({d},), got {brief(levels)}") from error
     if not (np.isfinite(lo).all() and np.isfinite(hi).all() and (lo < hi).all()):
-        raise ValueError(f"levels: expected (lo, hi), finite, with lo < hi, got {levels!r}")
+        raise ValueError(f"levels: expected (lo, hi), finite, with lo < hi, got {brief(levels)}")
     slack = SLACK * (hi - lo)
     if not ((box[0] >= lo - slack).all() and (box[1] <= hi + slack).all()):
         raise ValueError(
@@ -90,8 +90,8 @@ def pictures(x: Array, shape: tuple[int, int] | None = None) -> Array:
         Images that are not of that shape.
     """
     d = x.shape[1]
-    if shape is not None and (np.shape(shape) != (2,) or np.asarray(shape).dtype.kind not in "iu"):
-        raise ValueError(f"shape: expected (rows, columns), two whole numbers, got {shape!r}")
+    if shape is not None and (np.shape(shape) != (2,) or np.asarray(shape).dtype.kind not in "iu" or min(shape) < 1):
+        raise ValueError(f"shape: expected (rows, columns), two whole numbers of at least 1, got {brief(shape)}")
     rows, columns = (round(d**0.5), round(d**0.5)) if shape is None else shape
     if rows * columns != d:
         wanted = "square images" if shape is None else f"images of {rows} x {columns}"

@@ -59,8 +59,8 @@ def smallest_eps(
        a mixture of their gradients: G is a running sum, G <- 0.9 G + g / |g|_inf, and the average of maximisers may
        stop between corners.
     3. After each step eps moves (as in Pintor et al. 2021, algorithm 1): below the best radius by a factor 1 - c_t
-       after a success, up by 1 + c_t after a failure, c_t falling from 0.05 to 0.001; by 1.03 while nothing has
-       worked yet.
+       after a success, up by 1 + c_t after a failure, c_t falling from 0.05 (from far points: 0.3) to 0.001; by 1.03
+       while nothing has worked yet.
     4. The answer s becomes (1 + t) s, inside the box, t = `stretch` or as many doublings of it as it takes to flip in
        single precision as well, with room to spare (attacks/refine/stretch.py).
 
@@ -76,7 +76,8 @@ def smallest_eps(
         As in `saliency_map`.
     norm : "linf", "l2" or "l1"; for "l0", the fewest pixels, there is `saliency_map`
     steps : int
-        One forward pass and pullback of every image each.
+        One forward pass and pullback of every try each: of two classes one try an image; of ten classes 300 pullbacks
+        an image by default, and 2,400 where x is no guide.
     stretch : float in [0, 1)
         0: the answer as it was found, on the boundary up to 1e-9.  A proof wants that, a picture does not.
     restarts : int, optional

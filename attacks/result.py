@@ -24,11 +24,11 @@ class Reason(StrEnum):
         return member
 
     SUCCESS = "success", "Nothing: the image is adversarial."
-    MISCLASSIFIED = "already misclassified", "Leave the image out of rates: the network is wrong without an attack."
+    MISCLASSIFIED = "already misclassified", "Leave the image out of rates: it needs no perturbation."
     BUDGET = "budget spent", "Allow a larger radius, more pixels or more steps; x_adv is the best try."
     NONE_FOUND = "none found", "Raise restarts, or give starts= adversarial images; that there is none is not proved."
     NO_PIXEL = "no admissible pixel", "Widen the mask or the box: no pixel can move in a direction that helps."
-    ZERO_GRADIENT = "zero gradient", "Raise restarts, or give starts= adversarial images: no pixel has a slope."
+    ZERO_GRADIENT = "zero gradient", "Start elsewhere, where the attack can (restarts=, starts=): no pixel has a slope."
     ALL_FOOLED = "all fooled", "Nothing: every image is fooled; a smaller radius may do."
     STEPS = "steps spent", "Allow more steps or a larger radius; the result is the best that was seen."
     NO_PROGRESS = "no progress", "Allow a larger radius or another method: a whole pass changed nothing."

@@ -242,10 +242,8 @@ class _Ascents:
         (rows,).  If one flips, all of its image stop."""
         x, ball = self.problem.x[image], self.problem.ball.take(image, len(self.best))
         best, x_best, why = np.full(len(x), -np.inf), x.copy(), np.full(len(x), Reason.BUDGET, object)
-        rows = np.arange(len(x))
+        rows, now = np.arange(len(x)), ball.apply(x, s)
         for t in range(self.steps + 1):
-            around = ball.take(rows, len(x))
-            now = around.apply(x[rows], s)
             m, g = margin.take(rows).value_and_gradient(now)
             better = m > best[rows]
             best[rows[better]], x_best[rows[better]] = m[better], now[better]
@@ -255,7 +253,6 @@ class _Ascents:
                 go &= why == Reason.BUDGET  # where it is level, no step would move
             if t == self.steps or not go.any():
                 break
-            rows, around = rows[go], around.take(np.flatnonzero(go), len(rows))
-            move = around.scaled(self.step * (1 - t / self.steps)).maximize(now[go], g[go])
-            s = around.project(x[rows], s[go] + move)
+            rows = rows[go]
+            now = ball.take(rows, len(x)).ascend(x[rows], now[go], g[go], self.step * (1 - t / self.steps))
         return best, x_best, why

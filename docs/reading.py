@@ -75,10 +75,9 @@ def refreshed(page: str) -> str:
     listed = {match[1] for line in lines if (match := ROW.match(line))}
     for path in there:
         if path not in listed:
-            folders = [f"{parent.as_posix()}/" for parent in Path(path).parents]
-            at = next(
-                i for folder in [*folders, ""] for i in reversed(range(len(lines)))
-                if (match := ROW.match(lines[i])) and match[1].startswith(folder)
+            at = next(  # behind the last file of its own folder, or of the nearest one above that has some
+                i for folder in Path(path).parents for i in reversed(range(len(lines)))
+                if (match := ROW.match(lines[i])) and (Path(match[1]).parent == folder or folder == Path())
             )
             lines.insert(at + 1, row(path))
     lines = [row(match[1]) if (match := ROW.match(line)) else line for line in lines]

@@ -15,9 +15,9 @@ Conventions, stated once; every other file points here.
 * Training may run in float32; a network is float64, and so are every verdict, Jacobian and proof.
 * Randomness comes only from a `numpy.random.Generator` or a seed passed in as `rng`.
   Same seed, same machine, same number of BLAS threads: same bytes.  With another number of threads, or on another
-  processor, logits and Jacobians differ in their last bits, within their rounding; attacks reach the same distances
-  and proofs the same intervals to about 1e-6 (`tests/robustness/test_threads.py`); training drifts by its rounding,
-  about 1e-6 per weight.
+  processor, logits and Jacobians of a network differ in their last bits, within their rounding; attacks reach the same
+  distances and proofs the same intervals to about 1e-6.  Training amplifies that rounding: weights are 1e-6 apart after
+  32 steps (`tests/robustness/test_threads.py`), and after ten epochs it may be another network of the same accuracy.
 * Names: `x, y, z, W, b, g` (a row vector to be pulled back), `J`, `s` (perturbation), `eps`, `ball`,
   `mask`, `lo, hi`, `margin`, `lower, upper`, `alpha, beta`.
 """

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, Seed, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number
 from minigrad.model import Model, check_model
 
 
@@ -36,6 +36,8 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     ------
     AssertionError
         The two products differ; the message gives both.
+    ValueError
+        No such object, bad images, a `tol` that is no number.
     OverflowError
         A product is too large for float64.
 
@@ -45,7 +47,9 @@ def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> floa
     >>> dot_test(MLP.init([4, 3, 2], rng=0), np.full((1, 4), 0.5)) < 1e-12
     True
     """
-    x = as_images(x)
+    if not callable(getattr(f, "jvp", None)) or not callable(getattr(f, "vjp", None)):
+        raise ValueError(f"f: expected an object with jvp(x, dx) and vjp(x, g), got {type(f).__name__}")
+    x, tol = as_images(x), as_number(tol, "tol", 0)
     rng = as_generator(rng)
     dx = rng.normal(size=x.shape)  # (n, d)
     J_dx = f.jvp(x, dx)  # (n, k)
@@ -86,6 +90,11 @@ def taylor_rate(
     rate : float
         The slope of log R against log h; `inf` if every remainder is rounding.
 
+    Raises
+    ------
+    ValueError
+        Bad images, a `dx` of another shape, a step or a number of halvings that is none.
+
     Examples
     --------
     >>> from minigrad import MLP
@@ -99,8 +108,11 @@ def taylor_rate(
         dx = as_generator(rng).normal(size=x.shape)
         dx /= np.linalg.norm(dx)
     dx = as_images(dx, x.shape[1], "dx")
-    if not h > 0 or halvings < 1:
-        raise ValueError(f"expected h > 0 and at least one halving, got h = {h}, halvings = {halvings}")
+    if dx.shape != x.shape:
+        raise ValueError(f"dx: expected the shape of x, {x.shape}, got {dx.shape}")
+    if not 0 < as_number(h, "h") < np.inf:
+        raise ValueError(f"h: expected a number above 0, got {h}")
+    halvings = as_count(halvings, "halvings")
     N, J_dx = net.logits(x), np.einsum("nkd,nd->nk", net.jacobian(x), dx)  # (n, k) each
     steps = h * 0.5 ** np.arange(halvings + 1)
     R: Array = np.array([np.linalg.norm(net.logits(x + step * dx) - N - step * J_dx) for step in steps])

@@ -62,12 +62,20 @@ def as_array(value: Any, name: str) -> Array:
         raise ValueError(f"{name}: expected an array, got {type(value).__name__} ({reason})") from error
 
 
+def as_real(value: Any, name: str) -> Array:
+    """`value` as a float64 array, or ValueError."""
+    array = as_array(value, name)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: expected real numbers, got {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
 def as_count(value: Any, name: str, least: int = 1) -> int:
     """`value` as an int of at least `least`, or ValueError."""
     try:
         count = operator.index(value)
     except TypeError as error:
-        raise ValueError(f"{name}: expected a whole number, got {value!r}") from error
+        raise ValueError(f"{name}: expected a whole number, got {brief(value)}") from error
     if count < least:
         raise ValueError(f"{name}: expected at least {least}, got {count}")
     return count
@@ -77,8 +85,14 @@ def as_number(value: Any, name: str, least: float | None = None) -> float:
     """`value` as a float of at least `least`, without one NaN and infinities too, or ValueError."""
     if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not (least is None or value >= least):
         expected = "a number" if least is None else f"a number of at least {least:g}"
-        raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        raise ValueError(f"{name}: expected {expected}, got {brief(value)}")
     return float(value)
+
+
+def brief(value: Any) -> str:
+    """`value` in one line of some hundred characters, for messages: an array of 784 numbers would fill a screen."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:100]} ... (of {len(text)} characters)"
 
 
 def as_generator(rng: Seed) -> np.random.Generator:
@@ -86,4 +100,4 @@ def as_generator(rng: Seed) -> np.random.Generator:
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"rng: expected a whole number >= 0 or a numpy Generator, got {rng!r}") from error
+        raise ValueError(f"rng: expected a whole number >= 0 or a numpy Generator, got {brief(rng)}") from error

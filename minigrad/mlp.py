@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import minigrad.io as io
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_real, brief
 from minigrad.layers import ACTIVATIONS, Dense, Layer, forward, pull_back
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class MLP:
     def vjp(self, x: ArrayLike, g: ArrayLike) -> Array:
         """`g J(x)`, (n, d), for `g` (n, k): the derivative with respect to the pixels of any L with `dL/dN = g`."""
         N, pull = self.pullback(x)
-        g = np.asarray(g, np.float64)
+        g = as_real(g, "g")
         if g.shape != N.shape:
             raise ValueError(f"g: expected shape {N.shape}, one row per image and one column per logit, got {g.shape}")
         return pull(g)
@@ -88,7 +88,7 @@ class MLP:
     def jvp(self, x: ArrayLike, dx: ArrayLike) -> Array:
         """`J(x) dx`, (n, k), for `dx` (n, d): the change of the logits, to first order."""
         x = as_images(x, self.sizes[0])
-        dx = np.asarray(dx, np.float64)
+        dx = as_real(dx, "dx")
         if dx.shape != x.shape:
             raise ValueError(f"dx: expected the shape of x, {x.shape}, got {dx.shape}")
         return _push(self.layers, forward(self.layers[:-1], x), dx)
@@ -161,7 +161,7 @@ class MLP:
         """
         io.arrays.check_activation(activation)
         if np.ndim(sizes) != 1:
-            raise ValueError(f"sizes: expected a sequence such as [784, 128, 1], got {sizes!r}")
+            raise ValueError(f"sizes: expected a sequence such as [784, 128, 1], got {brief(sizes)}")
         sizes = [as_count(size, "sizes") for size in sizes]
         if len(sizes) < 2:
             raise ValueError(f"sizes: expected at least an input and an output size, got {sizes}")

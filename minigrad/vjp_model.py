@@ -24,7 +24,10 @@ class FromVJP:
     threshold: float = 0.0
 
     def logits(self, x: Array) -> Array:
-        return np.asarray(self.f(x), np.float64)
+        N = np.asarray(self.f(x), np.float64)
+        if N.ndim != 2 or len(N) != len(x):
+            raise ValueError(f"logits: expected a function that returns ({len(x)}, k), got {N.shape}")
+        return N
 
     def pullback(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """`N(x)`, and `g -> g J(x)`, (n, d), for `g` (n, k)."""
@@ -67,5 +70,6 @@ def from_vjp(logits: Callable[[Array], Any], vjp: Callable[[Array, Array], Any],
     for name, function in (("logits", logits), ("vjp", vjp)):
         if not callable(function):
             raise ValueError(f"{name}: expected a function, got {type(function).__name__}")
-    threshold = as_number(threshold, "threshold")
+    if not np.isfinite(threshold := as_number(threshold, "threshold")):
+        raise ValueError(f"threshold: expected a finite number, got {threshold}")
     return FromVJP(logits, vjp, threshold)

@@ -180,6 +180,14 @@ def test_refreshing_adds_removes_and_counts():
     assert paths.index("attacks/balls/linf.py") > paths.index("attacks/balls/l0.py") > paths.index("minigrad/mlp.py")
 
 
+def test_a_new_file_is_put_into_its_own_folder_and_not_into_one_below():
+    names = "attacks/saliency.py", "attacks/old/stealth.py", "attacks/balls/l0.py"
+    fresh = reading.refreshed("\n".join(f"| [`{name}`](../{name}) | 1 | old |" for name in names))
+    paths = list(rows(fresh))
+    above = {*paths[: paths.index(names[1])]}
+    assert paths[0] == names[0] and {"attacks/problem.py", "attacks/refine/stretch.py"} <= above
+
+
 def test_no_module_is_forgotten():
     files = {path for room in ("minigrad", "attacks", "data") for path in (ROOT / room).rglob("*.py")}
     assert set(reading.modules().values()) == files - {ROOT / "attacks" / "__main__.py"}

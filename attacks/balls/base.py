@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, as_array
+from minigrad.inputs import Array, as_array, brief
 
 B = TypeVar("B", bound="Ball")
 ROUNDED = 1e-6  # of the box: what single precision loses is a tenth of it, what another range makes a million times
@@ -32,7 +32,7 @@ PICTURE = "; a picture (height, width) is one row of pixels, mask.ravel()"
 ULPS = 4  # slack of `contains`, in ulps of max(1, |box|): x + s, and x_adv - x again, each round by half of one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ball:
     """What the four norms share: the box, the mask, and the checks.
 
@@ -61,12 +61,12 @@ class Ball:
     def __post_init__(self) -> None:
         radius = as_radius(self.radius)
         try:
-            box = tuple(np.asarray(end, np.float64) for end in self.box)
+            box = tuple(np.array(end, np.float64) for end in self.box)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {self.box!r}") from error
+            raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {brief(self.box)}") from error
         if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
-            raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {self.box!r}")
-        mask = None if self.mask is None else as_array(self.mask, "mask")
+            raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {brief(self.box)}")
+        mask = None if self.mask is None else as_array(self.mask, "mask").copy()  # the caller may change it
         if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
             rows = " in each row, one row an image" if mask.ndim > 1 else ""
             raise ValueError(
@@ -75,6 +75,14 @@ class Ball:
             )
         for name, value in (("radius", radius), ("box", box), ("mask", mask)):
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """The radius, and box and mask where they are not the usual: in one line, however many pixels there are."""
+        lo, hi = (f"{end:.9g}" if end.ndim == 0 else f"array {end.shape}" for end in self.box)
+        box = "" if (lo, hi) == ("0", "1") else f", box=({lo}, {hi})"
+        mask = "" if self.mask is None else f", mask of {np.count_nonzero(self.mask)} of {self.mask.size} pixels"
+        radius = f"{self.radius:.9g}" if self.radius.ndim == 0 else f"array {self.radius.shape}"
+        return f"{type(self).__name__}({radius}{box}{mask})"
 
     # ------------------------------------------------------------------ what a norm answers
 
@@ -219,7 +227,7 @@ def as_radius(radius: ArrayLike) -> Array:
     """The radius as an array, or ValueError."""
     value = as_array(radius, "radius")
     if value.dtype.kind not in "iuf" or not (value >= 0).all():
-        raise ValueError(f"radius: expected a number >= 0, or one per image, got {radius!r}")
+        raise ValueError(f"radius: expected a number >= 0, or one per image, got {brief(radius)}")
     return value
 
 

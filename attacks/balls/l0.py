@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from attacks.balls.base import Ball, as_gain, gains
 from attacks.balls.joint import joint_moves
-from minigrad.inputs import Array
+from minigrad.inputs import Array, brief
 
 FEW = 16  # so many largest of a row are found one by one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class L0(Ball):
     """|s|_0 = the number of pixels that change <= radius = k.
 
@@ -173,4 +173,4 @@ def sorted_largest(score: Array, k: int) -> Array:
 def check_whole(radius: Array) -> None:
     """ValueError unless every radius is a number of pixels."""
     if not ((radius >= 1) & (np.floor(radius) == radius)).all():
-        raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {radius!r}")
+        raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {brief(radius)}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from attacks.defend.share import RobustAccuracy
 from attacks.problem import check_ball
 from attacks.proofs.decide import RESTARTS, certify
 from attacks.proofs.task import Limits, Progress, check_callback, check_executor, check_provable
-from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images, brief
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
@@ -67,7 +67,7 @@ def robust_accuracy(
     >>> robust_accuracy(net, x, [0, 1, 0], LInf(0.2))
     RobustAccuracy(radius 0.2: 2 of 3 images)
     """
-    return _robust(net, x, y, ball, None, Options(**options))[0]
+    return _robust(net, x, y, ball, None, Options.from_names(options))[0]
 
 
 def robust_curve(
@@ -105,8 +105,8 @@ def robust_curve(
         A worker died.
     """
     if np.ndim(radii) != 1 or not len(radii):
-        raise ValueError(f"radii: expected a sequence of numbers, got {radii!r}")
-    return _robust(net, x, y, ball, radii, Options(**options))
+        raise ValueError(f"radii: expected a sequence of numbers, got {brief(radii)}")
+    return _robust(net, x, y, ball, radii, Options.from_names(options))
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,14 @@ class Options:
     rng: Seed = 0
     executor: Executor | None = None
     on_progress: Callable[[Progress], None] | None = None
+
+    @classmethod
+    def from_names(cls, options: dict[str, Any]) -> Options:
+        """Those given; TypeError for a name that is none of them."""
+        names = [field.name for field in fields(cls)]
+        if unknown := [name for name in options if name not in names]:
+            raise TypeError(f"expected options among {', '.join(names)}, got {', '.join(unknown)}")
+        return cls(**options)
 
     def for_certify(self, norm: str) -> dict[str, Any]:
         """Those of `certify`.  Raises ValueError for what makes no sense."""

@@ -25,7 +25,7 @@ from attacks.defend.accuracy import robust_curve
 from attacks.defend.resistance import Images, Row, mean_minima, row_of
 from attacks.defend.share import RobustAccuracy
 from attacks.proofs.task import Progress, check_callback, check_provable
-from minigrad.inputs import Array, Seed, as_count, as_images, as_labels, as_number
+from minigrad.inputs import Array, Seed, as_count, as_images, as_labels, as_number, brief
 from minigrad.mlp import MLP
 
 RADII = 0.05, 0.1, 0.2  # half, once and twice what the defended networks were trained for
@@ -143,7 +143,7 @@ def compare(
         Bad input, before any work.
     """
     if not isinstance(nets, Mapping) or not nets:
-        raise ValueError(f"nets: expected a dict, name: network, got {type(nets).__name__} of length {len(nets)}")
+        raise ValueError(f"nets: expected a dict, name: network, got {brief(nets)}")
     for net in nets.values():
         check_provable(net)
     sizes = {(net.sizes[0], net.sizes[-1]) for net in nets.values()}
@@ -153,6 +153,7 @@ def compare(
     x = as_images(x, d)
     y = as_labels(y, len(x), max(k, 2))
     check_images(LInf(1), x)
+    training = None if training is None else as_images(training, d, "training")
     sample, count = as_count(sample, "sample"), as_count(count, "count", 0)
     as_number(time_limit, "time_limit", 0)
     check_callback(on_progress, "on_progress")

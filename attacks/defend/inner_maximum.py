@@ -2,7 +2,7 @@
 
     max over s in S of  L(N(x + s), y)                                      Madry et al. 2018, eq. 2.1
 
-It is climbed as `pgd` climbs (attacks/sign_gradient.py): x_{t+1} = `ball.ascend(x, x_t, dL/dx, a_t)`, steps of
+It is climbed as `pgd` climbs (attacks/sign_gradient.py): x_{t+1} = `ball.ascend(x, x_t, dL/dx, a_t)`, with steps of
 a_t = step (1 - t / T) radii.  Departures from `pgd`: the loss is climbed and not the margin; all T steps are taken and
 the last point is kept, flipped or not, since training wants a hard image and not a record; nothing is measured again;
 and the arithmetic is the training's.

@@ -1,4 +1,6 @@
-"""How the pattern of attacks/patch/attack.py is found: p, the values at the mask's pixels, in steps along
+"""How the pattern of attacks/patch/attack.py is found: by steps on p, the values at the mask's pixels.
+
+They go along
 
     g_p = sum_i w_i (dm_i/dx)[M_delta]
 

@@ -26,7 +26,7 @@ from attacks.patch.ascent import GREYS, find_pattern, flipped
 from attacks.patch.masks import apply_patch, as_mask, place
 from attacks.problem import Problem
 from attacks.result import Reason
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, brief
 from minigrad.model import Model
 
 DRAWS = 3  # random fillings that serve as controls: noise flips next to nothing, so more of them say the same
@@ -154,7 +154,7 @@ def accessory(
     """
     steps = as_count(steps, "steps")
     if np.ndim(smoothness) or np.asarray(smoothness).dtype.kind not in "iuf" or not 0 <= smoothness < np.inf:
-        raise ValueError(f"smoothness: expected a number >= 0, got {smoothness!r}")
+        raise ValueError(f"smoothness: expected a number >= 0, got {brief(smoothness)}")
     ball = LInf(np.inf, box)
     if any(np.ndim(end) for end in ball.box):
         raise ValueError("box: one pattern at several places needs two numbers (lo, hi), got arrays")
@@ -182,7 +182,7 @@ def _places(shifts: Any) -> tuple[tuple[int, int], ...]:
     except ValueError:  # rows of different lengths
         listed = np.zeros(0)
     if listed.ndim != 2 or listed.shape[1] != 2 or not len(listed) or listed.dtype.kind not in "iu":
-        raise ValueError(f"shifts: expected pairs of whole numbers (down, right), at least one, got {shifts!r}")
+        raise ValueError(f"shifts: expected pairs of whole numbers (down, right), at least one, got {brief(shifts)}")
     return tuple((int(down), int(right)) for down, right in listed)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, as_array
+from minigrad.inputs import Array, as_array, brief
 
 # In pixels of a picture of 28 x 28.
 HEIGHT = 9.0  # of the eyes: a third of the way down, as in a face
@@ -52,7 +52,7 @@ def glasses_mask(shape: tuple[int, int] = (28, 28), style: str = "round") -> Arr
     if not isinstance(style, str) or style not in STYLES:
         raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
     if np.shape(shape) != (2,) or np.asarray(shape).dtype.kind not in "iu" or min(shape) < 20:
-        raise ValueError(f"shape: expected a height and a width of at least 20 pixels, got {shape!r}")
+        raise ValueError(f"shape: expected a height and a width of at least 20 pixels, got {brief(shape)}")
     radius, apart, dist = STYLES[style]
     h, w = (int(size) for size in shape)
     unit = min(h, w) / 28
@@ -83,7 +83,7 @@ def place(mask: ArrayLike, shift: tuple[int, int]) -> Array:
     """
     mask = as_mask(mask)
     if np.shape(shift) != (2,) or np.asarray(shift).dtype.kind not in "iu":
-        raise ValueError(f"shift: expected two whole numbers (down, right), got {shift!r}")
+        raise ValueError(f"shift: expected two whole numbers (down, right), got {brief(shift)}")
     low, high = leeway(mask)
     if (low > shift).any() or (high < shift).any():
         raise ValueError(

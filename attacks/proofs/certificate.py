@@ -147,15 +147,14 @@ class Certificate:
         ------
         CertificateError
             The checker could not be convinced: a bound that rounding spoils, a network with another activation than
-            ReLU, too little time; a tree that is not one of this network.
+            ReLU, too little time; a tree that is not one of this network, or another network, or (ValueError) no MLP.
         """
-        from attacks.proofs.exact_proof import Unproved, exact_proof
+        from attacks.proofs.exact_proof import exact_proof
 
+        if fingerprint(net) != self.network:
+            raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
         self._check_tree(net)
-        try:
-            return replace(self, proof=exact_proof(net, self, time_limit=time_limit) or {NO_ROWS: np.zeros(0)})
-        except Unproved as error:
-            raise CertificateError(f"certificate: {error}") from error
+        return replace(self, proof=exact_proof(net, self, time_limit=time_limit) or {NO_ROWS: np.zeros(0)})
 
     def check(self, net: MLP, *, time_limit: float = 600.0, replay: bool = True) -> str:
         """Recompute the claim for `net`: exactly, if it carries its proof, else by a replay in floats.

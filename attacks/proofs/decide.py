@@ -229,7 +229,7 @@ class _Problem:
         return Verdict(
             status=status,
             reason=reason,
-            x=self.x[i],
+            x=self.x[i].copy(),  # a verdict outlives the caller's images
             ball=self.ball_of(i),
             x_adv=found,
             certificate=certificate,
@@ -244,7 +244,7 @@ class _Problem:
     def _certificate(self, i: int, found: Array | None, tree: Tree, nodes: int, seconds: float) -> Certificate:
         """The interval that the verdict stands for: [radius, inf) proved, or an upper end found."""
         assert self.margin is not None
-        ball, x, radii = self.ball_of(i), self.x[i], RADII[self.ball.norm]
+        ball, x, radii = self.ball_of(i), self.x[i].copy(), RADII[self.ball.norm]
         y, target = self.asked(i)
         gap = Limits.from_options(ball.norm).gap
         itself = self.margin.take(np.array([i])).value(x[None])[0]

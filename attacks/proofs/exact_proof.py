@@ -15,7 +15,7 @@ import numpy as np
 
 import attacks.checker as checker
 from attacks.proofs.branching import branch
-from attacks.proofs.certificate_file import arrays_of
+from attacks.proofs.certificate_file import CertificateError, arrays_of
 from attacks.proofs.exact_part import Learner, State
 from attacks.proofs.intervals import ROOT_STEPS
 from attacks.proofs.leaf_lp import solve_leaf
@@ -35,7 +35,7 @@ EXTRA = 1000
 Split = tuple[int, int]  # a layer (or PIXEL, RIVALS) and an index
 
 
-class Unproved(Exception):
+class Unproved(CertificateError):
     """The checker could not be convinced; the message says why."""
 
 
@@ -63,7 +63,7 @@ def exact_proof(net: MLP, certificate: Any, *, time_limit: float = 600.0) -> dic
         walk = _Walk(net, certificate, prover, time.perf_counter() + time_limit)
         walk.run()
     except (checker.Refused, ArithmeticError) as error:
-        raise Unproved(f"not proved exactly: {error}") from error
+        raise Unproved(f"certificate: not proved exactly: {error}") from error
     return walk.learner.writer.arrays()
 
 
@@ -87,7 +87,7 @@ class _Walk:
         while waiting:
             state = waiting.pop()
             if time.perf_counter() > self.deadline or self.parts > self.most:
-                raise Unproved(f"not proved exactly within the limits: {self.parts} parts")
+                raise Unproved(f"certificate: not proved exactly within the limits: {self.parts} parts")
             self.work(state)
             if not self.learner.closed(state):
                 waiting += self.divided(state)
@@ -176,5 +176,5 @@ class _Walk:
         leaf, _ = solve_leaf(small, nodes)
         self.learner.leaf(state, leaf, small, bound_rows(leaf.region(small), leaf.c, leaf.multipliers()))
         if not self.learner.closed(state):
-            raise Unproved("not proved exactly: a part without a split stays open by rounding")
+            raise Unproved("certificate: not proved exactly: a part without a split stays open by rounding")
         return None

@@ -50,8 +50,8 @@ class Interval:
     """
 
     def __init__(self, task: Task, i: int) -> None:
-        self.net, self.radii = task.net, RADII[task.ball.norm]
-        self.x, self.y = task.x[i], int(task.y[i])
+        self.task, self.image, self.net, self.radii = task, i, task.net, RADII[task.ball.norm]
+        self.x, self.y = task.x[i].copy(), int(task.y[i])  # a certificate outlives the caller's images
         self.target = None if task.target is None else int(task.target[i])
         self.ball = task.ball.take(i, len(task.x))
         self.x_adv: Array | None = None
@@ -88,6 +88,11 @@ class Interval:
                     self.upper, self.x_adv = upper, point
                     self.record()
                 return
+
+    def attack_again(self, seconds: float) -> None:
+        """Take what longer attacks find in `seconds`."""
+        for point in self.task.attacked_again(self.image, seconds):
+            self.found(point)
 
     def shortened(self, point: Array) -> Array:
         """A counterexample on the way from x to `point`, as near as a few rounds of candidates bring it.

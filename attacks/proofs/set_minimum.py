@@ -24,7 +24,7 @@ from attacks.proofs.set_quantile import own_minima
 from attacks.proofs.task import Limits, Task
 from attacks.uap.attack import UniversalResult, universal
 from attacks.uap.image_set import ImageSet
-from minigrad.inputs import Array, Seed, as_generator
+from minigrad.inputs import Array, Seed, as_generator, as_number, brief
 from minigrad.io.files import write_whole
 from minigrad.io.npz import npz_bytes
 from minigrad.mlp import MLP
@@ -75,7 +75,7 @@ class UniversalMinimum:
         what = in_words(self.norm, self.lower, self.upper)
         return f"UniversalMinimum({self.norm}, share {self.share:g}: {what})"
 
-    def save(self, path: str | Path, *, proof: MLP) -> None:
+    def save(self, path: str | Path, *, proof: MLP, time_limit: float = 600.0) -> None:
         """Write what was proved of `lower` as an `.npz` file for `python checker.py model.npz path`.
 
         Parameters
@@ -83,16 +83,18 @@ class UniversalMinimum:
         path : str or Path
         proof : MLP
             The network.
+        time_limit : float >= 0, seconds
 
         Raises
         ------
-        Unproved
+        CertificateError
             The bound is the images' own minima (each certificate is saved by itself: `certified_minimum`), or the exact
             checker could not be convinced; nothing is written then.
         """
         if self.refuted is None:
             raise Unproved("not proved exactly: the bound is that of the images' own certificates; save those")
-        write_whole(path, npz_bytes(exact_set_proof(proof, self.refuted)))
+        limit = as_number(time_limit, "time_limit", 0)
+        write_whole(path, npz_bytes(exact_set_proof(proof, self.refuted, time_limit=limit)))
 
 
 def universal_minimum(
@@ -144,7 +146,7 @@ def universal_minimum(
     """
     begun = time.perf_counter()
     if np.ndim(share) or np.asarray(share).dtype.kind not in "iuf" or not 0 < share <= 1:
-        raise ValueError(f"share: expected a number in (0, 1], got {share!r}")
+        raise ValueError(f"share: expected a number in (0, 1], got {brief(share)}")
     limits = Limits.from_options(norm, time_limit=time_limit)
     task = Task.from_images(net, x, y, norm=str(norm), limits=limits, mask=mask, box=box, target=target)
     images = ImageSet.from_images(net, task.x, task.y, task.ball, target, convention, mixed)

@@ -23,6 +23,7 @@ from attacks.result import Reason
 # these leave it between 0.84 and 0.89, about what two runs differ by.
 SHARES = 0.15, 0.4, 0.8  # of the time left: for the first look at the goal, for an easier radius, for each turn after
 CLIMB = 0.25  # of the time left, for a radius in between where what is proved is far below
+AGAIN = 0.1  # of the time left, for longer attacks once a search was too hard
 NEAR = 0.8  # proved / failed from which the goal is worth the rest of the time
 
 
@@ -67,6 +68,7 @@ class Turns:
         self.turn, self.falls = 0, 0  # counterexamples in a row
         self.again = False  # whether the goal was gone on with
         self.looked = False  # at the ladder
+        self.attacked = False  # again, with more effort
         self.nodes, self.reason = 0, Reason.TIME
 
     @property
@@ -100,7 +102,8 @@ class Turns:
     def _aim(self) -> None:
         """The goal of this turn: at first, and whenever the upper bound fell, a new one."""
         radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
-        if radius != self.goal_radius:
+        enough = radius <= self.goal_radius < self.known.upper  # upper fell, but the old goal closes the gap as well
+        if radius != self.goal_radius and not enough:
             self.goal_radius, self.too_hard, self.open = radius, [], {}
             self.failures, self.turn, self.again = 0, 0, False
 
@@ -137,4 +140,7 @@ class Turns:
             self.open[radius] = search
             self.open = {r: s for r, s in self.open.items() if r in (self.goal_radius, self.failed)}
             self.reason = answer.reason
+            if not self.attacked:
+                self.attacked = True
+                known.attack_again(AGAIN * (self.deadline - time.perf_counter()))
         self.turn += 1

@@ -77,7 +77,7 @@ def joined(parts: list[Tries]) -> Tries:
 
 def walked(problem: Problem, image: Array, s: Array, margin: Margin | None = None) -> Tries:
     """From `x + s` back along the line, where it is adversarial; each row then climbs the rival that is best there, or
-    its `margin`, if given."""
+    its `margin`, if given.  The rows of `s` are shortened in place."""
     x, ball = problem.x[image], problem.ball.take(image, len(problem.x))
     margin = problem.margin.take(image) if margin is None else margin
     if not len(image):

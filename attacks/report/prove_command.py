@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from attacks.report import decisions, own_image, prove
 from attacks.report.progress import say
-from attacks.report.prove_options import parser
+from attacks.report.prove_options import check_together, parser
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     o = p.parse(arguments)
 
     def command() -> int:
+        check_together(p, o)
         if o.vnnlib is not None:
             return decisions.answer(o)
         if o.image is not None:

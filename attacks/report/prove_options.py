@@ -1,4 +1,4 @@
-"""What both kinds of `python -m attacks prove` begin with: options, a folder for themselves, the network, its images.
+"""What the questions of `python -m attacks prove` begin with: options, a folder, the network, its images.
 
 `prove` narrows an interval, `decisions` answers at one radius; neither knows the other.
 """
@@ -26,6 +26,13 @@ DECISIONS = """With --eps R: is each image robust at radius R?  Goes on when run
 model.npz and a certificate of each decided image.  With --vnnlib: prints unsat, sat with its counterexample, or
 unknown; the exit status is 0, 10 or 20, and 2 for bad input.  With --image: the same interval for an image file of your
 own, 28 x 28 with white ink as the play page saves it, its proof and the checker."""
+
+
+IDLE = {  # by question: the options that it has no use for
+    "--vnnlib": ("image", "label", "target", "proofs", "norm", "count", "out", "digits", "data", "seed", "epochs"),
+    "--image": ("count", "digits", "data", "seed", "epochs"),
+    "": ("label", "target"),
+}
 
 
 def parser() -> CommandParser:
@@ -68,6 +75,15 @@ def parser() -> CommandParser:
     p.add_argument("--seed", type=int, default=0, help="seed of the training (default: 0)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training images (default: 10)")
     return p
+
+
+def check_together(p: CommandParser, o: Namespace) -> None:
+    """Raises ValueError for an option that the question asked has no use for."""
+    idle = "--vnnlib" if o.vnnlib is not None else "--image" if o.image is not None else ""
+    for name in IDLE[idle]:
+        if getattr(o, name) != p.get_default(name):
+            beside = f"beside {idle}" if idle else "without --image"
+            raise ValueError(f"{name}: expected no --{name} {beside}, which has no use for it")
 
 
 def check_numbers(o: Namespace) -> None:

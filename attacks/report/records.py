@@ -126,11 +126,6 @@ class Interval:
     x_adv: Array | None  # (d,)
     certificate: Certificate
 
-    @classmethod
-    def from_certificate(cls, c: Certificate) -> Interval:
-        """What it says alone."""
-        return cls(c.lower, c.upper, c.x_adv, c)
-
     @property
     def optimal(self) -> bool:
         """Whether it is as narrow as was asked."""

@@ -69,6 +69,8 @@ class ImageSet:
         """Check everything before any work.  Raises ValueError with one sentence."""
         if convention not in CONVENTIONS:
             raise ValueError(f'convention: expected "clip" or "inside", got {convention!r}')
+        if not isinstance(mixed, bool | np.bool_):
+            raise ValueError(f"mixed: expected True or False, got {mixed!r}")
         problem = Problem.from_images(net, x, y, ball, target, levels)
         if np.ndim(ball.radius) or (ball.mask is not None and np.ndim(ball.mask) > 1):
             shapes = np.shape(ball.radius), np.shape(ball.mask)

@@ -1,4 +1,4 @@
-"""Networks in the text format `.nnet` (Julian 2016, github.com/sisl/NNet), known from ACAS Xu:
+"""Networks in the text format `.nnet` (Julian 2016, github.com/sisl/NNet), known from ACAS Xu.  A file is
 
     // comment lines
     L,d,k,widest,                    layers, inputs, outputs, the widest layer

@@ -101,7 +101,8 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
 
 def briefly(error: BaseException) -> str:
     """What an error about foreign bytes says, in one line; its name if it says nothing."""
-    return _line(str(error)) or type(error).__name__
+    said = f"it holds no {error}" if isinstance(error, KeyError) else str(error)
+    return _line(said) or type(error).__name__
 
 
 def _line(text: str) -> str:

@@ -6,12 +6,13 @@ matplotlib reads and writes the formats, SciPy scales; both are imported where t
 from __future__ import annotations
 
 import io
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, brief
 from minigrad.io.files import write_whole
 
 
@@ -45,6 +46,8 @@ def read_grey(path: Any) -> Array:
     """
     import matplotlib.image
 
+    if not isinstance(path, str | PathLike) and not hasattr(path, "read"):
+        raise ValueError(f"path: expected a file's name, or an open file, got {brief(path)}")
     try:
         v = np.asarray(matplotlib.image.imread(path))
     except (SyntaxError, OSError, ValueError) as error:
@@ -78,7 +81,7 @@ def load_png(path: Any, shape: tuple[int, int] = (28, 28), *, invert: bool = Fal
         No picture that can be read, a shape that is not two whole numbers >= 1, nothing but black to centre.
     """
     if np.shape(shape) != (2,) or np.asarray(shape).dtype.kind not in "iu" or min(shape) < 1:
-        raise ValueError(f"shape: expected (rows, columns), two whole numbers of at least 1, got {shape!r}")
+        raise ValueError(f"shape: expected (rows, columns), two whole numbers of at least 1, got {brief(shape)}")
     grey = 1 - read_grey(path) if invert else read_grey(path)
     rows, columns = shape
     if not centre:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array
+from minigrad.inputs import Array, brief
 
 if TYPE_CHECKING:
     from minigrad.mlp import MLP
@@ -26,12 +26,15 @@ def rescaled_arrays(net: MLP, lo: ArrayLike, hi: ArrayLike) -> list[tuple[Array,
     Raises
     ------
     ValueError
-        Ends that are neither one number nor d of them.
+        Ends that are neither one number nor d of them, or no range: a pixel may have lo = hi, but not all.
     """
     first, *others = [(layer.W, layer.b) for layer in net.dense]
     try:
         lo, hi = (np.broadcast_to(np.asarray(end, np.float64), net.sizes[:1]) for end in (lo, hi))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"lo, hi: expected numbers or arrays ({net.sizes[0]},), got {lo!r}, {hi!r}") from error
+        wanted = f"numbers or arrays ({net.sizes[0]},)"
+        raise ValueError(f"lo, hi: expected {wanted}, got {brief(lo)}, {brief(hi)}") from error
+    if not (np.isfinite([lo, hi]).all() and (lo <= hi).all() and (lo < hi).any()):
+        raise ValueError(f"lo, hi: expected finite ends of a range, lo < hi, got {brief(lo)}, {brief(hi)}")
     W, b = first
     return [((hi - lo)[:, None] * W, lo @ W + b), *others]

@@ -31,7 +31,7 @@ def proofs(net, x):
     """What the page is told of the image x (d,) of class 0: the intervals, and their exact proofs."""
     found = {n: certified_minimum(net, x[None], [0], norm=n, node_limit=k, time_limit=60)[0] for n, k in NODES.items()}
     exact = {norm: exact_proof(net, c, 60) for norm, c in found.items()}
-    return {norm: Interval.from_certificate(c) for norm, c in found.items()}, exact
+    return {norm: Interval(c.lower, c.upper, c.x_adv, c) for norm, c in found.items()}, exact
 
 
 def own_image(net, x, worn=None, universals=None, number=17):
