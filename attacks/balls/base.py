@@ -198,6 +198,8 @@ class Ball:
 
 def check_images(ball: Ball, x: Array) -> None:
     """Raise ValueError unless the images `x` (n, d) lie in the box and radius, box and mask broadcast to them."""
+    if getattr(ball, "inside", None) is not None:
+        raise ValueError("ball: expected a whole set, got a part of one, with pixels that are counted in (`inside`)")
     shapes = (
         ("box", ball.box[0], x.shape),
         ("box", ball.box[1], x.shape),

@@ -23,6 +23,7 @@ def largest_least(
 ) -> tuple[Array, Array] | None:
     """s (d,) and the duals >= 0, (c + r,), of the half-spaces first; None where the solver fails.
 
+    None, too, where a number is beyond float64: what the solver says is only a hint to whoever asks.
     Where no s is in all half-spaces they may be violated, too, by as much as t is below 0: max t, t <= ends - rows . s.
 
     Parameters
@@ -36,9 +37,12 @@ def largest_least(
     (down, up, budget), d = segments, G.shape[1]
     rows, ends = (np.zeros((0, d)), np.zeros(0)) if rows is None or ends is None else (rows, ends)
     unit = largest(np.concatenate([down, up]))  # the solver's tolerances are absolute: s is counted in units of it
-    down, up, budget = down / unit, up / unit, float(budget / unit)
-    each, all_ = largest(rows * unit, axis=1), largest(G * unit)  # and no row has an entry above 1
-    rows, ends, G, m = rows * unit / each[:, None], ends / each, G * unit / all_, m / all_
+    with np.errstate(all="ignore"):
+        down, up, budget = down / unit, up / unit, float(budget / unit)
+        each, all_ = largest(rows * unit, axis=1), largest(G * unit)  # and no row has an entry above 1
+        rows, ends, G, m = rows * unit / each[:, None], ends / each, G * unit / all_, m / all_
+    if not all(np.isfinite(v).all() for v in (down, up, rows, ends, G, m)):
+        return None
     A = np.concatenate([rows, -G])  # (c + r, d)
     t = (np.arange(len(A)) >= len(A) - len(G))[:, None]  # (c + r, 1) bool
     A_ub, b_ub = np.concatenate([A, -A, t], axis=1), np.concatenate([ends, m])
@@ -57,7 +61,10 @@ def largest_least(
     if found.status != 0:
         return None
     duals = np.maximum(-found.ineqlin.marginals, 0)[: len(A)]
-    duals[: len(rows)] *= all_ / each
+    with np.errstate(all="ignore"):
+        duals[: len(rows)] *= all_ / each
+    if not np.isfinite(duals).all():
+        return None
     s = found.x[:d] if len(lower) == d else found.x[:d] - found.x[d : 2 * d]
     return s * unit, duals
 

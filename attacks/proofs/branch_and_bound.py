@@ -178,9 +178,10 @@ class Search:
         """Put the open children of the nodes into the pool; a counterexample, if a leaf among them has one."""
         assert self.small is not None
         given = [self.replay.step(int(ident), self.small.column) for ident in nodes.ident]
-        split = branch(self.small, nodes, known, mult, found, given)
+        cut = np.array([self.replay.cut(int(ident)) for ident in nodes.ident])
+        split = branch(self.small, nodes, known, mult, found, given, cut)
         parents = nodes.ident[split.node]
-        numbers = self.tree.split(parents, split.layer, self.small.on_image(split.layer, split.index))
+        numbers = self.tree.split(parents, split.layer, self.small.on_image(split.layer, split.index), split.cut)
         self.replay.follow(parents, numbers)
         children = replace(split.children, ident=numbers)
         children = children.take(np.flatnonzero(children.bound >= 0))

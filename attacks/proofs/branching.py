@@ -10,8 +10,9 @@ of the node's bound, run forward along the lines taken, neuron i puts out `line(
 Splitting a neuron removes its own gap; its room is the largest that gap can be for the chord.  A smooth neuron is split
 where its output is half way between those at the ends of its interval: both children have lines that lie closer, and
 after enough splits the interval is a point.  (Cuts other than 0: Shi et al. 2024, GenBaB, who look for the best in a
-table.)  The cut is not written down: a replay finds its own, and either proves.  Pixels (L0) are scored
-by what they earn in h_S(A): the pixel that the bound depends on most is either in, and spends, or out.
+table.)  The cut is written down, for a search that a deadline interrupted has had other intervals than its replay.
+Pixels (L0) are scored by what they earn in h_S(A): the pixel that the bound depends on most is either in, and spends,
+or out.
 
 Scores ignore how the bound re-arranges itself after a split.  So the best few of either kind are tried: both
 children of each get a few steps of `optimise_bounds`, and the split whose children fall furthest, in the product of the
@@ -60,6 +61,7 @@ class Branching:
     node: Array
     layer: Array
     index: Array
+    cut: Array
     children: Nodes
 
 
@@ -70,6 +72,7 @@ def branch(
     mult: Multipliers,
     found: Substitution,
     given: Sequence[Split | None],
+    given_cut: Array | None = None,
 ) -> Branching:
     """The best split of each node that has one, and its two children after the trial.
 
@@ -79,11 +82,15 @@ def branch(
         The nodes' sets, multipliers and substitution, as of `bounded`.
     given : one a node
         A split that is decided already is the node's whole shortlist.
+    given_cut : (nodes,), optional
+        Where that cuts a smooth neuron; else NaN.
     """
     candidates = shortlist(neuron_scores(known, mult, found), pixel_scores(query, known, found))
     node, layer, index = _with_given(*candidates, given)
     twice = np.repeat(np.arange(len(node)), 2)
     cut, tries = cuts(known, node, layer, index), SMOOTH_TRIES if known.smooth else TRIES
+    if given_cut is not None and known.smooth:  # what a tree says of a ReLU is not believed
+        cut = np.where((layer != PIXEL) & np.isfinite(given_cut[node]), given_cut[node], cut)
     kids = nodes.split(node[twice], layer[twice], index[twice], np.tile([1, -1], len(node)), cut[twice])
     tried, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=tries, rate=TRY_RATE)
     kids = kids.with_multipliers(tried.bound[:, 0], trial)
@@ -91,7 +98,8 @@ def branch(
     order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
     _, first = np.unique(node[order], return_index=True)
     chosen = order[first]
-    return Branching(node[chosen], layer[chosen], index[chosen], kids.take((2 * chosen[:, None] + [0, 1]).ravel()))
+    children = kids.take((2 * chosen[:, None] + [0, 1]).ravel())
+    return Branching(node[chosen], layer[chosen], index[chosen], cut[chosen], children)
 
 
 def neuron_scores(known: Region, mult: Multipliers, found: Substitution) -> list[Array]:

@@ -33,7 +33,8 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     arrays: dict[str, Any] = {name: fields[name] for name in NUMBERS}
     arrays |= {name: str(fields[name]) for name in WORDS}
     arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
-    arrays |= {"roots": tree.roots, "tree": np.array([tree.layer, tree.index, tree.child], np.int32)}
+    arrays |= {"roots": tree.roots, "tree": tree.rows()}
+    arrays |= {"cut": np.array(tree.cut, np.float64)} if any(tree.cut) else {}
     arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
     arrays |= {"history": np.array(fields["history"], np.float64).reshape(-1, 3)} | (fields.get("proof") or {})
     return {name: as_array(value, name) for name, value in arrays.items()}
@@ -68,7 +69,7 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         "target": None if target == NO_TARGET else target,
         "history": _history(arrays.get("history", np.zeros((0, 3)))),
         "proof": {name: array for name, array in arrays.items() if name.startswith(PROOF)} or None,
-        "tree": Tree.from_rows(as_whole(arrays["roots"]), arrays["tree"]),
+        "tree": Tree.from_rows(as_whole(arrays["roots"]), arrays["tree"], arrays.get("cut")),
     }
 
 

@@ -26,8 +26,11 @@ import numpy as np
 from attacks.balls.linear_program import largest_least
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
+from minigrad.bounds.crown import SLACK
 from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.optimised import bound_rows, optimise_bounds
+from minigrad.bounds.region import Region
+from minigrad.bounds.rounding import ETA, gamma_n
 from minigrad.inputs import Array
 
 STEPS = 150  # where there is no program; half and double change nothing on digits, where such leaves are rare
@@ -53,12 +56,12 @@ def solve_leaf(query: Query, leaf: Nodes) -> tuple[Nodes, Array | None]:
     if solved is None:
         return leaf, None
     s, beta, weights = solved
-    # multiples of 2^-30: a sum of them is exact, so c is a combination of the rivals' rows and of nothing else
-    c = leaf.c if query.joint is None else np.ldexp(np.round(np.ldexp(weights, 30)), -30) @ query.joint
-    mult = Multipliers(leaf.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
-    bound = bound_rows(known, c, mult).bound[0, 0]
+    c, lost = (leaf.c, 0.0) if query.joint is None else _combined(query.joint, weights, known)
+    bound = _bounded(known, c, leaf, beta) + lost
     point = query.ball.apply(query.x, s[None])[0]
-    if bound < leaf.bound[0]:
+    if bound < leaf.bound[0] and lost:
+        leaf = replace(leaf, bound=np.array([bound]))  # c, to within what is lost, is for no other bound
+    elif bound < leaf.bound[0]:
         leaf = replace(leaf, c=c, bound=np.array([bound]), beta=tuple(b[None] for b in beta))
     return leaf, point
 
@@ -84,12 +87,41 @@ def solve_lines(query: Query, node: Nodes) -> Nodes:
             break
         duals = solved[1]
         beta, _ = _beta(np.append(duals[:n] - duals[n : 2 * n], duals[2 * n :]), given, node.l)
-        mult = Multipliers(node.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
-        bound, before = bound_rows(known, c, mult).bound[:, 0], node.bound
-        node = node.with_multipliers(bound, mult) if bound[0] < before[0] else node
-        if bound[0] < 0 or bound[0] >= before[0]:
+        bound, before = _bounded(known, c, node, beta), node.bound[0]
+        if bound < before:
+            node = node.with_multipliers(np.array([bound]), _with_beta(node, beta))
+        if bound < 0 or bound >= before:
             break
     return node
+
+
+def _combined(joint: Array, weights: Array, known: Region) -> tuple[Array, float]:
+    """The rivals' rows (r, K) added up with the weights (1, r), as c (1, K), and what  c . (N - t)  may fall short by.
+
+    A sum of rows of 0 and +-1 is exact with weights that are multiples of 2^-30.  Any other sum is c to within
+    gamma_n sum_j w_j |row_j|, which is charged times |N| + |t| <= X |W| + |b| + |t| of the last layer.
+    """
+    if np.isin(joint, (-1, 0, 1)).all():
+        return np.ldexp(np.round(np.ldexp(weights, 30)), -30) @ joint, 0.0
+    c = weights @ joint
+    last, n = known.net.dense[-1], len(known.net.dense)
+    size = known.entering(n - 1) @ np.abs(last.W) + np.abs(last.b) + abs(known.net.threshold)  # (1, K)
+    charge = gamma_n(len(joint) + 2) * (weights @ np.abs(joint)) + joint.size * ETA
+    return c, float(SLACK * np.sum(charge * size))
+
+
+def _with_beta(node: Nodes, beta: list[Array]) -> Multipliers:
+    return Multipliers(node.multipliers().alpha, tuple(b[None, None, :] for b in beta), np.ones((1, 1)))
+
+
+def _bounded(known: Region, c: Array, node: Nodes, beta: list[Array]) -> float:
+    """The bound with the solver's beta; inf where that is too large to bound anything."""
+    if not all(np.isfinite(b).all() for b in beta):
+        return np.inf
+    try:
+        return float(bound_rows(known, c, _with_beta(node, beta)).bound[0, 0])
+    except OverflowError:
+        return np.inf
 
 
 def _affine(query: Query, lines: Sequence[tuple[Array, Array | float]]) -> list[tuple[Array, Array]]:
@@ -111,7 +143,8 @@ def _beta(duals: Array, given: list[Array], like: tuple[Array, ...]) -> tuple[li
     *parts, weights = np.split(duals, np.cumsum([len(i) for i in given], dtype=int))
     total, beta = max(weights.sum(), LEAST_WEIGHT), [np.zeros(a.shape[1]) for a in like]
     for b, i, part in zip(beta, given, parts, strict=True):
-        b[i] = part / total
+        with np.errstate(over="ignore"):
+            b[i] = part / total
     return beta, weights / total
 
 

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 import numpy as np
 
 from attacks.balls.base import Ball
-from minigrad.bounds.rounding import gamma_n
+from minigrad.bounds.rounding import ETA, gamma_n
 from minigrad.inputs import Array
 
 RUNGS = 40  # of the ladder, from `upper` down to a thousandth of it: each rung is 0.84 of the one above
@@ -113,8 +113,10 @@ def refuted_whole(ball: Ball, x: Array) -> tuple[float, float]:
 
 
 def size(ball: Ball, s: Array) -> float:
-    """`|s|` of one `s` (1, d), rounded up: by gamma_n for a sum of n = d + 8 terms.  A count of pixels is exact."""
-    return float(ball.distance(s)[0]) * (1 + gamma_n(s.shape[-1] + 8) * (not ball.counts))
+    """`|s|` of one `s` (1, d), rounded up: by gamma_n for a sum of n = d + 8 terms, and by eta, which a length below
+    all normal numbers may have lost.  A count of pixels is exact."""
+    length = float(ball.distance(s)[0])
+    return length if ball.counts or not length else length * (1 + gamma_n(s.shape[-1] + 8)) + ETA
 
 
 def inside(ball: Ball, x: Array, point: Array) -> bool:

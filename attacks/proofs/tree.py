@@ -29,14 +29,16 @@ class Tree:
     index : list of int
         Which neuron or pixel.
     child : list of int
-        The number of its first child (z >= 0, or the pixel in the support); the second is the next.  Where a smooth
-        neuron was cut is not kept: a replay cuts it where its own interval says (attacks/proofs/branching.py).
+        The number of its first child (z >= cut, or the pixel in the support); the second is the next.
+    cut : list of float
+        Where a smooth neuron was cut; 0 for every other split.
     """
 
     roots: int
     layer: list[int] = field(default_factory=list)
     index: list[int] = field(default_factory=list)
     child: list[int] = field(default_factory=list)
+    cut: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.layer:
@@ -46,8 +48,11 @@ class Tree:
         return len(self.layer)
 
     @classmethod
-    def from_rows(cls, roots: int, rows: Array) -> Tree:
-        """The tree of rows (3, nodes): layer, index, child.  Raises ValueError if they are not one."""
+    def from_rows(cls, roots: int, rows: Array, cut: Array | None = None) -> Tree:
+        """The tree of rows (3, nodes): layer, index, child; and the cuts (nodes,), None if all are 0.
+
+        Raises ValueError if they are not one.
+        """
         layer, index, child = rows
         n, inner = rows.shape[1], rows[0] != LEAF
         numbers = np.arange(n)[inner]
@@ -56,7 +61,14 @@ class Tree:
             raise ValueError("tree: layers, indices or roots out of range")
         if not (np.array_equal(children, np.arange(roots, n)) and (child[inner] > numbers).all()):
             raise ValueError("tree: expected every node but the roots to be one child of an earlier node")
-        return cls(roots, layer.tolist(), index.tolist(), child.tolist())
+        cut = np.zeros(n) if cut is None else cut
+        if cut.shape != (n,) or cut.dtype != np.float64 or not np.isfinite(cut).all():
+            raise ValueError(f"tree: expected {n} finite cuts, got {cut.dtype} {cut.shape}")
+        return cls(roots, layer.tolist(), index.tolist(), child.tolist(), cut.tolist())
+
+    def rows(self) -> Array:
+        """The inverse, without the cuts."""
+        return np.array([self.layer, self.index, self.child], np.int32)
 
     def fits(self, sizes: Sequence[int]) -> bool:
         """Whether a network of these sizes has every pixel and hidden neuron that is split."""
@@ -70,13 +82,15 @@ class Tree:
         self.layer += [LEAF] * count
         self.index += [0] * count
         self.child += [0] * count
+        self.cut += [0.0] * count
         return np.arange(start, start + count)
 
-    def split(self, parents: Array, layer: Array, index: Array) -> Array:
+    def split(self, parents: Array, layer: Array, index: Array, cut: Array | None = None) -> Array:
         """Write down one split for each of the leaves `parents`; the children's numbers, two a split."""
         kids = self.grow(2 * len(parents))
         for r, parent in enumerate(parents.tolist()):
             self.layer[parent], self.index[parent], self.child[parent] = int(layer[r]), int(index[r]), int(kids[2 * r])
+            self.cut[parent] = 0.0 if cut is None else float(cut[r])
         return kids
 
 
@@ -106,6 +120,11 @@ class Replay:
             at = tree.child[at] + 1
             self.place[ident] = at
         return None
+
+    def cut(self, ident: int) -> float:
+        """Where the split that `step` told of is made; NaN where there is none."""
+        at = self.place.get(ident)
+        return np.nan if self.tree is None or at is None or self.tree.layer[at] == LEAF else self.tree.cut[at]
 
     def follow(self, parents: Array, children: Array) -> None:
         """`children` (two a parent) stand for the children of the old tree's splits."""

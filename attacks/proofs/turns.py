@@ -101,8 +101,10 @@ class Turns:
 
     def _aim(self) -> None:
         """The goal of this turn: at first, and whenever the upper bound fell, a new one."""
-        radius = self._goal() if np.isfinite(self.known.upper) else self.known.whole_box
-        enough = radius <= self.goal_radius < self.known.upper  # upper fell, but the old goal closes the gap as well
+        known, gap = self.known, self.limits.gap
+        radius = self._goal() if np.isfinite(known.upper) else known.whole_box
+        # upper fell by so little that the old goal, which is well below it, closes the gap as well
+        enough = radius <= self.goal_radius <= known.radii.asks(known.upper, gap / 2)
         if radius != self.goal_radius and not enough:
             self.goal_radius, self.too_hard, self.open = radius, [], {}
             self.failures, self.turn, self.again = 0, 0, False
@@ -116,7 +118,7 @@ class Turns:
         goal = known.radii.asks(known.upper, gap)
         if self.falls < 2 or known.ball.counts:
             return goal
-        far = known.radii.asks(known.upper, min(gap * 2.0 ** (self.falls - 1), 0.5))
+        far = known.radii.asks(known.upper, min(gap * 2.0 ** min(self.falls - 1, 60), 0.5))
         return max(far, known.radii.retreat(known.radius, goal))
 
     def _ask(self, radius: float, deadline: float) -> None:
@@ -126,20 +128,23 @@ class Turns:
         before = len(search.tree)
         answer = search.run(deadline, self.limits.node_limit)
         self.nodes += len(answer.tree) - (before if before > search.tree.roots else 0)
-        self.falls = self.falls + 1 if answer.counterexample is not None else 0
+        upper = known.upper
         if answer.counterexample is not None:
+            known.found(answer.counterexample)
             known.found(known.shortened(answer.counterexample))
-        elif answer.proved:
+        self.falls = self.falls + 1 if known.upper < upper else 0
+        if answer.proved:
             known.refuted(radius, answer.tree)
             self.failures = 0
             if radius >= known.whole_box:
                 known.lower = np.inf
-        else:
+        elif not self.falls:
             self.failures += 1
             self.too_hard.append(radius)
             self.open[radius] = search
             self.open = {r: s for r, s in self.open.items() if r in (self.goal_radius, self.failed)}
-            self.reason = answer.reason
+            # a counterexample no nearer than the last: the gap asked for is less than rounding at this radius
+            self.reason = Reason.TIE if answer.counterexample is not None else answer.reason
             if not self.attacked:
                 self.attacked = True
                 known.attack_again(AGAIN * (self.deadline - time.perf_counter()))

@@ -36,7 +36,8 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     for i, (C, d) in enumerate(fields["unsafe"] or ()):
         arrays |= {f"C_{i}": C, f"d_{i}": d}
     for i, tree in enumerate(fields["trees"]):
-        arrays |= {f"roots_{i}": tree.roots, f"tree_{i}": np.array([tree.layer, tree.index, tree.child], np.int32)}
+        arrays |= {f"roots_{i}": tree.roots, f"tree_{i}": tree.rows()}
+        arrays |= {f"cut_{i}": np.array(tree.cut, np.float64)} if any(tree.cut) else {}
     return {name: as_array(value, name) for name, value in arrays.items()}
 
 
@@ -73,7 +74,8 @@ def fields_of(arrays: Mapping[str, Array]) -> dict[str, Any]:
         "bound": bound,
         "unsafe": as_unsafe(cases, cases[0][0].shape[-1]) if cases else None,
         "trees": tuple(
-            Tree.from_rows(as_whole(arrays[f"roots_{i}"]), arrays[f"tree_{i}"]) for i in _numbers(arrays, "roots")
+            Tree.from_rows(as_whole(arrays[f"roots_{i}"]), arrays[f"tree_{i}"], arrays.get(f"cut_{i}"))
+            for i in _numbers(arrays, "roots")
         ),
         "network": str(arrays["network"]),
     }

@@ -29,7 +29,7 @@ own, 28 x 28 with white ink as the play page saves it, its proof and the checker
 
 
 IDLE = {  # by question: the options that it has no use for
-    "--vnnlib": ("image", "label", "target", "proofs", "norm", "count", "out", "digits", "data", "seed", "epochs"),
+    "--vnnlib": ("image", "label", "target", "proofs", "norm", "count", "digits", "data", "seed", "epochs"),
     "--image": ("count", "digits", "data", "seed", "epochs"),
     "": ("label", "target"),
 }

@@ -44,7 +44,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigrad.bounds.region import LinearMaximisation, Network, Region
-from minigrad.bounds.rounding import SMOOTH, gamma_n
+from minigrad.bounds.rounding import ETA, SMOOTH, gamma_n
 from minigrad.inputs import Array
 from minigrad.layers import ReLU, product, times
 
@@ -145,7 +145,9 @@ def substitute(
     if known.sound:
         d = known.x.shape[1]
         bound = _dot(A, known.x) + known.rows_ball.support(known.x[:, None, :], A) + const
-        error = error + gamma_n(2 * d + 20) * (3 * _dot(np.abs(A), known.reach) + np.abs(const))
+        size = np.abs(A)
+        error = error + gamma_n(2 * d + 20) * (3 * _dot(size, known.reach) + np.abs(const))
+        error = error + 4 * d * ETA * size.max(axis=-1, initial=0)  # a move of subnormal size is rounded, too
         bound = bound + SLACK * (error + gamma_n(4) * np.abs(bound) + known.underflow[:, None])
     else:  # whoever sketches needs the maximiser too, and it gives the support
         point = maximiser(known, A)

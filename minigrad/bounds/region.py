@@ -17,7 +17,7 @@ from minigrad.layers import Dense, Layer, ReLU
 # Squares of gradients, themselves products of two products of all weights, must lie within 1e+-38: 4 times 9 is 36.
 # Twice either value risks useless multipliers or an overflow; half of it costs time where weights are unusual.
 LARGEST = 1e6  # weight
-RANGE = 9  # powers of ten of the product of the largest weights of all layers
+RANGE = 9  # powers of ten of the product of the largest weights of all layers, and of biases, pixels and intervals
 # Powers of ten beyond which, in double precision too, squares of gradients overflow (1e308), so that multipliers keep
 # their first values.  Half and double of it concern only weights that no training leaves.
 HUGE = 140
@@ -103,7 +103,9 @@ class Region:
     def sketch(self) -> Region:
         """The same in single precision, without rounding terms: to look for good multipliers at half the cost."""
         sizes = [max(np.abs(layer.W).max(), TINY) for layer in self.net.dense]
-        if max(sizes) > LARGEST or abs(np.log10(sizes).sum()) > RANGE:
+        others = [self.reach, *(layer.b for layer in self.net.dense), *self.l, *self.u]
+        most = max(max(v.max(initial=0), -v.min(initial=0)) for v in others)
+        if max(sizes) > LARGEST or abs(np.log10(sizes).sum()) > RANGE or most > 10.0**RANGE:
             return replace(self, sound=False)
         l, u = tuple(map(single, self.l)), tuple(map(single, self.u))  # noqa: E741
         sign = None if self.sign is None else tuple(map(single, self.sign))

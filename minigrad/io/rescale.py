@@ -29,12 +29,12 @@ def rescaled_arrays(net: MLP, lo: ArrayLike, hi: ArrayLike) -> list[tuple[Array,
         Ends that are neither one number nor d of them, or no range: a pixel may have lo = hi, but not all.
     """
     first, *others = [(layer.W, layer.b) for layer in net.dense]
+    given = f"got {brief(lo)}, {brief(hi)}"
     try:
         lo, hi = (np.broadcast_to(np.asarray(end, np.float64), net.sizes[:1]) for end in (lo, hi))
     except (TypeError, ValueError) as error:
-        wanted = f"numbers or arrays ({net.sizes[0]},)"
-        raise ValueError(f"lo, hi: expected {wanted}, got {brief(lo)}, {brief(hi)}") from error
+        raise ValueError(f"lo, hi: expected numbers or arrays ({net.sizes[0]},), {given}") from error
     if not (np.isfinite([lo, hi]).all() and (lo <= hi).all() and (lo < hi).any()):
-        raise ValueError(f"lo, hi: expected finite ends of a range, lo < hi, got {brief(lo)}, {brief(hi)}")
+        raise ValueError(f"lo, hi: expected finite ends of a range, lo < hi, {given}")
     W, b = first
     return [((hi - lo)[:, None] * W, lo @ W + b), *others]

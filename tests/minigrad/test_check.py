@@ -4,7 +4,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import SMOOTH, affine_networks, generators, networks_with_images
 
-from minigrad import MLP, Dense, check_jacobian, dot_test, taylor_rate
+from minigrad import MLP, Dense, check_jacobian, dot_test, from_vjp, taylor_rate
 
 
 class Model:
@@ -138,9 +138,21 @@ def test_taylor_rate_within_a_linear_piece_is_infinite(case):
             lambda net, x: check_jacobian(object(), x),
             r"expected a model with logits\(x\) and jacobian\(x\), got object",
         ),
-        (lambda net, x: taylor_rate(net, x, h=-1.0), "expected h > 0 .* got h = -1.0"),
-        (lambda net, x: taylor_rate(net, x, halvings=0), "expected .* at least one halving, got .*halvings = 0"),
+        (lambda net, x: taylor_rate(net, x, h=-1.0), "h: expected a number above 0, got -1.0"),
+        (lambda net, x: taylor_rate(net, x, halvings=0), "halvings: expected at least 1, got 0"),
         (lambda net, x: taylor_rate(net, x, x[:, :2]), r"dx: expected shape \(n, 3\).* got \(1, 2\)"),
+        (lambda net, x: taylor_rate(net, x, np.repeat(x, 2, 0)), r"dx: expected the shape of x, .*, got \(2, 3\)"),
+        (lambda net, x: taylor_rate(net, x, halvings=2.5), "halvings: expected a whole number, got 2.5"),
+        (lambda net, x: taylor_rate(net, x, h="a"), "h: expected a number, got 'a'"),
+        (lambda net, x: dot_test(None, x), r"f: expected an object with jvp\(x, dx\) and vjp\(x, g\), got NoneType"),
+        (lambda net, x: dot_test(net, x, tol="a"), "tol: expected a number of at least 0, got 'a'"),
+        (lambda net, x: net.vjp(x, 1j * np.ones((1, 2))), "g: expected real numbers, got complex128"),
+        (lambda net, x: net.jvp(x, np.full((1, 3), "a")), "dx: expected real numbers, got <U1"),
+        (lambda net, x: net.rescaled(1, 0), "lo, hi: expected finite ends of a range, lo < hi, got 1, 0"),
+        (lambda net, x: net.rescaled(0, 0), "lo, hi: expected finite ends of a range, lo < hi, got 0, 0"),
+        (lambda net, x: net.rescaled(0, np.nan), "lo, hi: expected finite ends of a range, lo < hi, got 0, nan"),
+        (lambda net, x: from_vjp(lambda x: x[:, 0], net.vjp).jacobian(x), r"returns \(1, k\), got \(1,\)"),
+        (lambda net, x: from_vjp(net.logits, net.vjp, threshold=np.nan), "threshold: expected a finite number"),
         (lambda net, x: dot_test(net, x * np.inf), "expected finite pixels, got inf in row 0, column 0"),
     ],
 )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from attacks import certified_minimum, certify
 from attacks.balls import BALLS
 from attacks.proofs.leaf_lp import solve_leaf
 from attacks.proofs.nodes import Nodes
@@ -49,3 +50,26 @@ def test_a_leaf_whose_signs_contradict_each_other_is_closed(norm):
     leaf = replace(leaf, bound=np.array([np.inf]))
     closed, _ = solve_leaf(query, leaf)
     assert closed.bound[0] < 0
+
+
+@pytest.mark.parametrize("weight", [1e-290, 1e-305, 1e-308, 1e-310, 1e-320])
+def test_what_the_solver_cannot_count_is_no_hint(weight):
+    """A saturated neuron whose weights are next to nothing: the program's numbers, or its duals, are beyond float64."""
+    rng = np.random.default_rng(1)
+    W = rng.normal(size=(2, 4)) * 3
+    b = rng.normal(size=4)
+    W[:, 0], b[0] = weight, 10.0
+    others = (rng.normal(size=(4, 4)) * 3, rng.normal(size=4)), (rng.normal(size=(4, 1)) * 3, [0.0])
+    net = MLP.from_arrays([(W, b), *others], activation="tanh")
+    x = np.array([[0.3, 0.6]])
+    (cert,) = certified_minimum(net, x, net.predict(x), norm="linf", gap=1e-3, time_limit=1e6, node_limit=60)
+    assert cert.lower > 0.12
+    cert.check(net)
+
+
+def test_a_leaf_of_a_subnormal_weight_is_asked_like_any_other():
+    net = MLP.from_arrays([([[1.0, 1e-310]], [0.0, 1.0]), ([[1.0, -1.0], [0.0, 0.0]], [0.0, 0.6])])
+    unsafe = [(np.eye(2), np.array([-0.31, -0.31]))]  # z and 0.6 - z above 0.31: never
+    (verdict,) = certify(net, [[0.5]], None, BALLS["linf"](0.5), unsafe=unsafe, time_limit=1e6, node_limit=50)
+    assert verdict.status in ("robust", "open")
+    verdict.check(net)

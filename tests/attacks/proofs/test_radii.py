@@ -116,3 +116,13 @@ def test_a_point_is_inside_its_box_to_the_bit(norm):
         s = (np.array(point) - x)[None]
         assert inside(ball, x, np.array(point)) == there and ball.contains(x[None], s)[0]
     assert not inside(BALLS[norm](1 if norm == "l0" else 0.1), x, np.array([0.0, 0.0]))
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+def test_a_length_below_all_normal_numbers_is_rounded_up(norm):
+    for s in ([1, 1], [1, 2], [3, 4], [1, 0], [5, 7]):
+        up = size(BALLS[norm](1.0), np.array([s]) * 5e-324)
+        power = {"l1": 1, "l2": 2, "linf": 1}[norm]
+        true = max(s) if norm == "linf" else sum(v**power for v in s)
+        assert (Fraction(up) / Fraction(5e-324)) ** power >= true
+    assert size(BALLS[norm](1.0), np.zeros((1, 2))) == 0

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from attacks import L1, LInf, certified_minimum, certify
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.branching import cuts
+from attacks.proofs.certificate import Certificate
 from attacks.proofs.leaf_lp import solve_lines
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
+from attacks.proofs.tree import Tree
 from attacks.result import Reason
 from minigrad import MLP
 from minigrad.bounds.optimised import optimise_bounds
@@ -146,3 +148,47 @@ def test_a_tie_stays_open_and_says_so():
     outcome = Search(query).run(np.inf, 300)
     assert not outcome.proved and outcome.counterexample is None
     assert outcome.reason in (Reason.SMOOTH, Reason.NODES)
+
+
+def searched(activation):
+    """The first query that needs splits, and the tree that answers it."""
+    for seed in count():
+        net = curved(np.random.default_rng(seed), 2, activation=activation)
+        x = np.full((1, 2), 0.4)
+        y = net.predict(x)
+        (cert,) = certified_minimum(net, x, y, norm="linf", gap=0.05, time_limit=1e6, node_limit=400)
+        query = Query.from_image(net, x[0], int(y[0]), LInf(cert.radius))
+        search = Search(query)
+        if search.run(np.inf, 1000).proved and min(len(search.tree), len(cert.tree)) > 4:
+            return net, cert, query, search.tree
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_a_replay_cuts_where_the_tree_says(activation, tmp_path):
+    net, cert, query, tree = searched(activation)
+    assert any(tree.cut)
+    moved = Tree(tree.roots, tree.layer, tree.index, tree.child, [c + 1e-3 * (c != 0) for c in tree.cut])
+    replay = Search(query, moved)
+    assert replay.run(np.inf, 1000).proved
+    ours = [c for c, layer in zip(replay.tree.cut, replay.tree.layer, strict=True) if layer >= 0]
+    assert set(ours) & set(moved.cut) and not set(ours) & set(tree.cut)  # but for splits of its own
+    cert.save(tmp_path / "c.npz")
+    back = Certificate.load(tmp_path / "c.npz")
+    assert back.tree.cut == cert.tree.cut and any(cert.tree.cut)
+    back.check(net)
+
+
+def test_what_a_tree_says_of_where_a_relu_is_cut_is_not_believed():
+    """z >= -5 is no sign, and a beta on it would prove anything."""
+    _, _, query, tree = searched("relu")
+    assert not any(tree.cut)
+    forged = Tree(tree.roots, tree.layer, tree.index, tree.child, [-5.0] * len(tree))
+    replay = Search(query, forged)
+    replay.run(np.inf, 1000)
+    assert len(replay.tree) > 1 and not any(replay.tree.cut)
+
+
+@pytest.mark.parametrize("cut", [np.array([np.nan]), np.array([np.inf]), np.zeros(2), np.zeros(1, int)])
+def test_cuts_that_are_none_are_no_tree(cut):
+    with pytest.raises(ValueError, match="cuts"):
+        Tree.from_rows(1, np.array([[-2], [0], [0]], np.int32), cut)

@@ -1,6 +1,7 @@
 """Any linear property of the outputs: the same as the classes where it says the same, several cases, rows, ties."""
 
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -121,3 +122,19 @@ def test_bad_sets_are_refused(unsafe, words, monkeypatch):
     with pytest.raises(ValueError, match=words) as raised:
         certify(NET, X, None, LInf(0.25), unsafe=unsafe)
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_rows_of_any_numbers_are_added_up_with_their_rounding_charged():
+    """N(x) = x, and the case a_1 x + d_1 > 0, -a_2 x + d_2 > 0: it holds between two numbers, some ulps apart."""
+    net, rng, seen = MLP.from_arrays([([[1.0]], [0.0])]), np.random.default_rng(0), set()
+    a, d = ("0x1.684ea7e2a199dp-2", "0x1.183d2d3e7db08p-2"), ("-0x1.cef33dbed6eb2p-3", "0x1.6812855b8ab6ep-3")
+    cases = [([*map(float.fromhex, a)], [*map(float.fromhex, d)])]  # 7e-18 wide, and once called robust
+    for _ in range(100):
+        a, x = rng.uniform(0.1, 1, 2), rng.uniform(0.2, 0.8)
+        cases.append((a, [-a[0] * x, a[1] * x + rng.integers(-40, 41) * 2.0 ** -rng.integers(46, 55)]))
+    for a, d in cases:
+        (v,) = certify(net, [[0.5]], None, LInf(0.5), unsafe=[(np.array([[a[0]], [-a[1]]]), np.array(d))], **LIMITS)
+        empty = Fraction(d[1]) / Fraction(a[1]) <= -Fraction(d[0]) / Fraction(a[0])
+        assert empty or v.status != "robust"
+        seen.add((empty, v.status))
+    assert (True, "robust") in seen and (False, "fooled") in seen

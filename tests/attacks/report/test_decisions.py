@@ -97,10 +97,16 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
         (["--vnnlib", "p.vnnlib", "--model", "net.npz", "--eps", "1"], "--eps"),
         (["--vnnlib", "none.vnnlib", "--model", SMALL], "none.vnnlib"),
         (["--vnnlib", "none.vnnlib", "--model", SMALL, "--time-limit", "-1"], "--time-limit: "),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--proofs"], "--proofs: "),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--norm", "l2"], "--norm: "),
+        (["--vnnlib", "none.vnnlib", "--model", SMALL, "--image", "x.png"], "--image: "),
+        (["--label", "3"], "--label: expected no --label without --image"),
+        (["--eps", "0.1", "--target", "3"], "--target: "),
+        (["--image", "x.png", "--label", "3", "--model", SMALL, "--count", "7"], "--count: "),
     ],
 )  # fmt: skip
 def test_bad_options_are_one_sentence_and_nothing_is_written(options, words, tmp_path, capsys):
-    norm = [] if "--norm" in options else ["--norm", "linf"]
+    norm = [] if {"--norm", "--vnnlib"} & {*options} else ["--norm", "linf"]
     assert main(["prove", *options, *norm, "--out", str(tmp_path / "p")]) == 2
     said = capsys.readouterr()
     assert said.err.startswith("error: ") and words in said.err and len(said.err.splitlines()) == 1 and not said.out

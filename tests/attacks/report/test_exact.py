@@ -9,6 +9,7 @@ import pytest
 
 import attacks.checker as checker
 from attacks.proofs.certificate import Certificate
+from attacks.proofs.certificate_file import fingerprint
 from attacks.report.exact import SHARES, exact_proof, seconds_of
 from attacks.report.proof_jobs import SHOWN
 from attacks.report.proof_words import check_yourself, checked_exactly
@@ -114,7 +115,9 @@ def test_a_proof_that_cannot_be_made_says_why(results, monkeypatch):
     assert exact_proof(net, replace(certificate, lower=0.0), 600).says == "nothing is proved of it"
     assert exact_proof(net, certificate, 0).says.startswith("not proved exactly within the limits")
     smooth = MLP.from_arrays(net.to_arrays() | {"activation": "tanh"})
-    assert "only ReLU is checked exactly" in exact_proof(smooth, certificate, 600).says
+    of_it = replace(certificate, network=fingerprint(smooth))
+    assert "only ReLU is checked exactly" in exact_proof(smooth, of_it, 600).says
+    assert "another network" in exact_proof(smooth, certificate, 600).says
 
     def refuse(*_):
         raise checker.Refused("as it should")

@@ -13,6 +13,7 @@ from regions import feasible, has_signs, random_net, with_signs
 from attacks import L0, L1, L2, LInf
 from minigrad import MLP
 from minigrad.bounds.crown import intervals, substitute, upper_bound
+from minigrad.bounds.optimised import optimise_bounds
 from minigrad.bounds.rounding import UNIT
 from minigrad.layers import forward
 
@@ -219,3 +220,46 @@ def test_what_is_proved_on_the_reference_net_no_attack_breaks(ball, reference, m
     broken = pgd(reference, x, np.zeros(30, int), ball).success
     assert (bound < 0).sum() >= 10  # the bound says something
     assert not (broken & (bound < 0)).any()
+
+
+@pytest.mark.parametrize("kind", [L0, L1, L2, LInf])
+def test_moves_below_all_normal_numbers_are_charged_for_their_rounding(kind):
+    """Half of an odd number of eta is none: a bound must not lose it, since a weight may be 2^1000."""
+    rng, eta = np.random.default_rng(0), 5e-324
+    for _ in range(300):
+        d = 1 if kind is L2 else int(rng.integers(1, 4))
+        W = rng.choice([-1, 1], (d, 1)) * 2.0 ** rng.integers(980, 1000, (d, 1))
+        lo, hi = -rng.integers(0, 8, d) * eta, rng.integers(0, 8, d) * eta
+        most = d if kind is L0 else int(rng.integers(1, 8))
+        ball = kind(most if kind is L0 else most * eta, box=(lo, hi))
+        bound = upper_bound(intervals(MLP.from_arrays([(W, [0.0])]), np.zeros((1, d)), ball), np.ones((1, 1, 1)))[0, 0]
+        gains = sorted(
+            (abs(Fraction(w)) * Fraction(cap) for w, cap in zip(W[:, 0], np.where(W[:, 0] > 0, hi, -lo), strict=True)),
+            reverse=True,
+        )
+        if kind is L1:  # fractional knapsack
+            left, truth = Fraction(most) * Fraction(eta), Fraction(0)
+            for w, cap in sorted(zip(np.abs(W[:, 0]), np.where(W[:, 0] > 0, hi, -lo), strict=True), reverse=True):
+                step = min(left, Fraction(cap))
+                truth, left = truth + Fraction(w) * step, left - step
+        elif kind is L0:
+            truth = sum(gains)
+        else:
+            within = (min(Fraction(cap), most * Fraction(eta)) for cap in np.where(W[:, 0] > 0, hi, -lo))
+            truth = sum(abs(Fraction(w)) * t for w, t in zip(W[:, 0], within, strict=True))
+        assert Fraction(bound) >= truth
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("size", [1e30, 1e39, 1e150])
+def test_a_sketch_stays_in_double_precision_where_single_overflows(activation, size):
+    """Whatever is large: a bias, or the pixels."""
+    W, b = [[4.0, 0.0], [-3.0, 0.0]], [0.1, -size]
+    last = ([[3.0], [1.0]], [-1.0])
+    bias = MLP.from_arrays([(W, b), last], activation=activation)
+    pixels = MLP.from_arrays([(np.array(W) / size, [0.1, 0.0]), last], activation=activation)
+    for net, ball in ((bias, LInf(0.1)), (pixels, LInf(0.1 * size, box=(-size, size)))):
+        known = intervals(net, np.full((1, 2), 0.25), ball)
+        with np.errstate(all="raise", under="ignore"):
+            found, _ = optimise_bounds(known, np.ones((1, 1, 1)), steps=5, rate=0.3)
+        assert np.isfinite(found.bound).all()
