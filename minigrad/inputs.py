@@ -92,7 +92,7 @@ def as_number(value: Any, name: str, least: float | None = None) -> float:
 def brief(value: Any) -> str:
     """`value` in one line of some hundred characters, for messages: an array of 784 numbers would fill a screen."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= 120 else f"{text[:100]} ... (of {len(text)} characters)"
+    return text if len(text) <= 100 else f"{text[:80]} ... (of {len(text)} characters)"
 
 
 def as_generator(rng: Seed) -> np.random.Generator:
