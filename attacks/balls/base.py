@@ -66,6 +66,8 @@ class Ball:
             raise ValueError(f"box: expected (lo, hi), two numbers or arrays, got {brief(self.box)}") from error
         if len(box) != 2 or not all(np.isfinite(end).all() for end in box) or not (box[0] <= box[1]).all():
             raise ValueError(f"box: expected (lo, hi), finite, with lo <= hi, got {brief(self.box)}")
+        if not (box[1] / 2 - box[0] / 2 < np.finfo(float).max / 2).all():
+            raise ValueError(f"box: expected ends whose difference is a float64, got {brief(self.box)}")
         mask = None if self.mask is None else as_array(self.mask, "mask").copy()  # the caller may change it
         if mask is not None and (mask.dtype != bool or mask.ndim == 0 or not mask.any(axis=-1).all()):
             rows = " in each row, one row an image" if mask.ndim > 1 else ""

@@ -95,7 +95,8 @@ def branch(
     tried, trial = optimise_bounds(kids.region(query), kids.c, kids.multipliers(), steps=tries, rate=TRY_RATE)
     kids = kids.with_multipliers(tried.bound[:, 0], trial)
     fall = np.maximum(nodes.bound[node][:, None] - np.maximum(kids.bound.reshape(-1, 2), 0), LEAST)  # (r, 2)
-    order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
+    with np.errstate(over="ignore"):  # beyond 1e308 all are as good
+        order = np.lexsort((-fall.prod(axis=1), node))  # by node, the best first
     _, first = np.unique(node[order], return_index=True)
     chosen = order[first]
     children = kids.take((2 * chosen[:, None] + [0, 1]).ravel())

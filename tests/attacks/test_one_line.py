@@ -33,6 +33,7 @@ X = np.full((2, D), 0.5)
         lambda: LInf(0.1, box=(0 * MANY, MANY * np.nan)),
         lambda: LInf(0.1, box=(MANY,)),
         lambda: LInf(-MANY),
+        lambda: LInf(0.1, box=(-1.7e308, 1.7e308)),
         lambda: L0(MANY + 0.5),
         lambda: saliency_map(NET, X, [0, 0], levels=(MANY, MANY)),
         lambda: saliency_map(NET, X, [0, 0], levels=(MANY, "a")),
