@@ -294,3 +294,32 @@ def test_whole_numbers_of_every_kind_are_read_or_refused(dtype):
             whole[0, 0, 0] = most + np.sign(most)
             with pytest.raises(checker.Refused, match="no float64"):
                 checker.numbers({"rows": whole}, "rows")
+
+
+def test_a_tie_with_one_of_a_targets_rivals_is_no_counterexample():
+    three = MLP.from_arrays([([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]], [0.5, 0.0, -0.5])])  # (1/2, p, 2 p - 1/2)
+    for p, good in [(0.5, False), (np.nextafter(0.5, 1), True)]:
+        claim = claim_for(three, X, 0, "linf", 0.0, lower=0.0, upper=1.0, x_adv=np.array([p, 0.0]), target=2)
+        if good:
+            assert checker.check(three.to_arrays(), claim)
+        else:
+            refused("not adversarial", three, claim)
+
+
+def test_class_0_is_a_target_like_any_other():
+    rows, joint = checker.rivals({"y": 1, "target": 0}, 3)
+    assert joint and rows.tolist() == [[1, -1, 0], [1, 0, -1]]
+
+
+def test_one_logit_has_two_classes():
+    assert checker.rivals({"y": 1, "target": -1}, 1)[0].tolist() == [[-1]]
+    for y, target in [(2, -1), (-1, -1), (0, 2)]:
+        with pytest.raises(checker.Refused, match="no such class"):
+            checker.rivals({"y": y, "target": target}, 1)
+
+
+def test_an_image_that_is_seen_as_another_is_said_to_be_and_nothing_else():
+    even = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    claim = claim_for(even, np.array([0.75, 0.75]), 0, "l0", 0.0, lower=0.0, upper=0.0, x_adv=np.array([0.75, 0.75]))
+    said = checker.check(even.to_arrays(), claim)
+    assert said == "found: the network sees anything but class 0 in this image as it is"

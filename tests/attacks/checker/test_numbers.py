@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from attacks import checker
+from minigrad import MLP
 
 POINT = 1100
 
@@ -149,3 +150,17 @@ def test_integers_are_the_floats():
         assert q >= 0
         for a, b in zip(np.ravel(found), np.ravel(v), strict=True):
             assert Fraction(int(a), 2**q) == Fraction(float(b))
+
+
+def test_two_limbs_add_up_exactly_however_large_they_are():
+    sums = np.array([[2.0**50, 3.0], [-(2.0**50), -3.0], [2.0**52 - 1, -(2.0**52) + 1], [5.0, -7.0], [2.0**46, 1.0]])
+    for shift in (0, 7, -30):
+        found = checker.total(sums, np.full(len(sums), shift))
+        for value, (high, low) in zip(found, sums.tolist(), strict=True):
+            assert Fraction(int(value), 1 << checker.POINT) == (65536 * int(high) + int(low)) * Fraction(2) ** shift
+
+
+def test_a_weight_that_vanishes_beside_another_is_rough():
+    for small, rough in ((2.0**-1074, True), (0.0, False)):
+        net = MLP.from_arrays([(np.array([[2.0**1000], [small]]), [0.0])])
+        assert checker.Network(net.to_arrays()).rough[0] == rough

@@ -218,3 +218,45 @@ def test_a_bound_of_the_images_own_minima_is_saved_by_their_certificates(tmp_pat
     assert not (tmp_path / "other.npz").exists()
 
 
+
+
+def test_what_rounding_moves_the_sum_by_is_charged_where_pixels_move_one_way():
+    """One row is so much smaller than the other that its entries are rounded: up to half a unit times the room."""
+    net = MLP.from_arrays([([[1.0], [1.0], [1.0]], [-1.0])])
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x = rng.integers(0, 2, 3).astype(float)  # each pixel has room to one side alone
+        claims = [claim_for(net, x, 0, "linf", 0.75) for _ in range(2)]
+        provers = [prover_for(net, claim) for claim in claims]
+        parts = [prover.whole() for prover in provers]
+        part = parts[0]
+        rows = [margin_row(prover, 1.0) for prover in provers]
+        rows[1].gamma = np.array([float(rng.uniform(0.5, 1.5) * 2.0 ** -rng.integers(16, 40))])
+        given = exact.exactly(net), Fraction(0), provers[0].rivals
+        pulled = [oracle.row_bound(*given, oracle.fractions(x), part, row) for row in rows]
+        assert truth_of("linf", 0.75, claims, part, pulled) <= together(provers, parts, [0, 1], rows)
+
+
+def test_pixels_that_one_image_knows_are_known_of_s_for_all():
+    """Counted in is not left out: with the one pixel that matters in, or out, for the first image alone."""
+    net = MLP.from_arrays([([[8.0], [1.0], [1.0]], [-1.5])])
+    x, y = np.zeros((2, 3)), [0, 0]
+    claim = set_claim(net, x, y, "l0", 1)
+    claims = [claim_for(net, image, 0, "l0", 1) for image in x]
+    provers = [prover_for(net, one) for one in claims]
+    seen = []
+
+    def learn(self, part, layer, *rows):
+        seen.append(part)
+        part.inside[0] = part is seen[0]  # the first image says so
+
+    steps = written(margin_row(provers[0], 1.0), margin_row(provers[1], 1.0))
+    steps["proof_steps"] = np.array([[1, 0, 0], [1, 0, 1]])
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(checker.Prover, "learn", learn)
+        model = checker.Network(net.to_arrays())
+        made = [checker.Prover(model, checker.claim_of(one, 3)) for one in claims]
+        with pytest.raises(checker.Refused, match="not refuted"):
+            checker.check_set(made, checker.steps_of(claim | steps))
+    first, second = seen
+    assert first.inside is second.inside and first.outside is second.outside and first.inside is not first.outside

@@ -308,3 +308,22 @@ def test_what_is_learnt_only_narrows():
             learn(prover, part, row)
     assert part.l[0][0] == 0.25 and part.u[0][0] == 0.5
     assert -0.5 - 1e-6 < part.l[0][1] < -0.5 < 0.5 < part.u[0][1] < 0.5 + 1e-6
+
+
+def test_a_row_of_no_layer_is_refused():
+    """Layer -1 would be the pixels, and what it proves would be kept as an interval of the last neurons."""
+    proof = bend()
+    steps = proof["proof_steps"]
+    for layer in (-1, -2, 5):
+        changed = np.where(steps[:, :1] > 0, [[1, layer, 0]], steps)
+        refused("no such row", BEND, proof | {"proof_steps": changed})
+
+
+@pytest.mark.parametrize("name", ["gamma", "price"])
+@pytest.mark.parametrize("by", [2.0**-30, 0.25, 0.999])
+def test_a_multiplier_just_below_0_is_refused(name, by):
+    """One of two rivals' is enough: it would count the other rival's margin against the first."""
+    proof = bend()
+    value = proof[f"proof_{name}"].astype(float)
+    value[np.unravel_index(np.argmin(value), value.shape)] = -by
+    refused("a multiplier below 0", BEND, proof | {f"proof_{name}": value})
