@@ -174,10 +174,10 @@ class Network:
         for W, _ in self.layers:
             unit = int(exponent(W)) - 30
             scaled, whole = np.ldexp(W, -unit), np.rint(np.ldexp(W, -unit))
-            bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None))
+            self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any())  # by half a unit
+            bits = int(np.bitwise_or.reduce(np.abs(whole).astype(np.int64), axis=None)) | int(self.rough[-1])
             even = max((bits & -bits).bit_length() - 1, 0)  # all are multiples of 2^even: a coarser unit will do
             self.W.append((np.hsplit(limbs(np.ldexp(whole, -even).T), 2), unit + even))
-            self.rough.append(((whole != scaled) | ((whole == 0) & (W != 0))).any())  # by half a unit
 
     def logits(self, x):
         """N(x) - threshold as Python's integers, times a power of two."""

@@ -323,3 +323,22 @@ def test_an_image_that_is_seen_as_another_is_said_to_be_and_nothing_else():
     claim = claim_for(even, np.array([0.75, 0.75]), 0, "l0", 0.0, lower=0.0, upper=0.0, x_adv=np.array([0.75, 0.75]))
     said = checker.check(even.to_arrays(), claim)
     assert said == "found: the network sees anything but class 0 in this image as it is"
+
+
+def test_that_nothing_in_the_box_works_takes_a_radius_that_reaches_all_of_it():
+    """In L0 every pixel that can move counts, also one that can move to one side alone."""
+    never = MLP.from_arrays([([[1.0], [1.0], [1.0]], [-4.0])])
+    for x in (np.array([0.0, 1.0, 0.5]), np.zeros(3)):
+        for radius in (1.0, 2.0, 3.0):
+            proof = claim_for(never, x, 0, "l0", radius, lower=np.inf)
+            proof |= written(margin_row(prover_for(never, proof), 1.0))
+            if radius == 3:
+                assert "at all" in checker.check(never.to_arrays(), proof)
+            else:
+                refused("lower: inf", never, proof)
+
+
+def test_a_box_too_wide_for_a_float_is_refused_at_any_pixel():
+    x, box = np.array([0.0, -1e308]), (np.array([0.0, -1e308]), np.array([1.0, 1e308]))
+    row = margin_row(prover_for(NET, claim_for(NET, X, 0, "l0", 1.0)), 1.0)
+    refused("difference is finite", NET, claim_for(NET, x, 0, "l0", 1.0, box=box) | written(row))

@@ -114,7 +114,8 @@ def test_a_weight_that_is_rounded_is_charged_for(W):
 
 
 def test_an_interval_without_ends_is_refused():
-    for low, high in ([-np.inf], [0.0]), ([0.0], [np.inf]), ([np.nan], [1.0]):
+    one = ([-np.inf], [0.0]), ([0.0], [np.inf]), ([np.nan], [1.0])
+    for low, high in *one, ([0.0, -np.inf], [1.0, 1.0]), ([0.0, 0.0], [1.0, np.inf]):
         with pytest.raises(checker.Refused, match="without ends"):
             checker.Box(np.array(low), np.array(high))
 
@@ -164,3 +165,15 @@ def test_a_weight_that_vanishes_beside_another_is_rough():
     for small, rough in ((2.0**-1074, True), (0.0, False)):
         net = MLP.from_arrays([(np.array([[2.0**1000], [small]]), [0.0])])
         assert checker.Network(net.to_arrays()).rough[0] == rough
+
+
+def test_logits_add_biases_and_threshold_of_any_fineness():
+    """The last digit of each layer's bias, or of the threshold, is far below those of the products, or far above."""
+    for small in (2.0**-60, 2.0**-300, 2.0**60):
+        layers = [(np.array([[3.0]]), np.array([small])), (np.array([[1.0]]), np.array([-small]))]
+        for threshold in (0.0, small):
+            net = MLP.from_arrays(layers, threshold=threshold)
+            for x in (0.0, 0.25, 1.0):
+                found = checker.Network(net.to_arrays()).logits(np.array([x]))[0]
+                truth = Fraction(3) * Fraction(x) - Fraction(threshold)
+                assert (found > 0, found < 0) == (truth > 0, truth < 0)

@@ -1,10 +1,11 @@
 """Steps of attacks/checker.py: what a row teaches, what a split says, and which steps are none."""
 
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
 import pytest
-from checker_cases import claim_for, learn, margin_row, prover_for, random_row, written
+from checker_cases import bound, claim_for, learn, margin_row, prover_for, random_row, written
 
 from attacks import checker
 from attacks.checker import PIXEL, RIVALS
@@ -327,3 +328,34 @@ def test_a_multiplier_just_below_0_is_refused(name, by):
     value = proof[f"proof_{name}"].astype(float)
     value[np.unravel_index(np.argmin(value), value.shape)] = -by
     refused("a multiplier below 0", BEND, proof | {f"proof_{name}": value})
+
+
+def test_what_rounding_takes_from_the_weights_is_charged():
+    """Each of 200 weights is rounded down by a quarter of a unit; beside that no entry of the row is rounded."""
+    d = 200
+    W = np.full((d, 1), 1 + 2.0**-31)
+    net = MLP.from_arrays([(W, [0.0])])
+    x = np.full(d, 0.5)
+    for radius in (0.25, 0.5):
+        prover = prover_for(net, claim_for(net, x, 0, "linf", radius))
+        found, _ = bound(prover, prover.whole(), margin_row(prover, 1.0))
+        truth = d * Fraction(W[0, 0]) * (Fraction(1, 2) + Fraction(radius))
+        assert truth <= Fraction(int(found), 1 << checker.POINT) <= truth * (1 + Fraction(1, 2**20))
+
+
+def test_a_rivals_weight_far_above_its_neuron_is_refused():
+    """The neuron's 1 would be no whole number of the row's units."""
+    proof = bend()
+    steps, gamma = proof["proof_steps"], proof["proof_gamma"].astype(float)
+    of_a_neuron = np.flatnonzero(steps[steps[:, 0] > 0, 1] == 0)
+    for large in (2.0**60, 2.0**200):
+        gamma[of_a_neuron[0]] = large
+        with pytest.raises(checker.Refused, match=r"too large beside|left open|without an interval"):
+            checker.check(BEND.to_arrays(), proof | {"proof_gamma": gamma})
+    prover = prover_for(BEND, proof)
+    part = prover.whole()
+    part.l[0][:], part.u[0][:] = -0.5, 0.75
+    row = random_row(np.random.default_rng(0), prover, part, 0, gamma=False)
+    row.gamma = np.array([2.0**60])
+    with pytest.raises(checker.Refused, match="too large beside"):
+        learn(prover, part, row)
