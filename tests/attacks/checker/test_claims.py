@@ -339,6 +339,25 @@ def test_that_nothing_in_the_box_works_takes_a_radius_that_reaches_all_of_it():
 
 
 def test_a_box_too_wide_for_a_float_is_refused_at_any_pixel():
-    x, box = np.array([0.0, -1e308]), (np.array([0.0, -1e308]), np.array([1.0, 1e308]))
     row = margin_row(prover_for(NET, claim_for(NET, X, 0, "l0", 1.0)), 1.0)
-    refused("difference is finite", NET, claim_for(NET, x, 0, "l0", 1.0, box=box) | written(row))
+    for far in (-1e308, 1e308):  # it can rise too far, or fall
+        x, box = np.array([0.0, far]), (np.array([0.0, -1e308]), np.array([1.0, 1e308]))
+        refused("difference is finite", NET, claim_for(NET, x, 0, "l0", 1.0, box=box) | written(row))
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+@pytest.mark.parametrize("at", [0.25, 0.75])
+def test_a_radius_that_reaches_one_end_of_the_box_is_not_all_of_it(norm, at):
+    never = MLP.from_arrays([([[1.0]], [-4.0])])
+    for radius, all_of_it in ((0.25, False), (0.7, False), (0.75, True)):
+        proof = claim_for(never, np.array([at]), 0, norm, radius, lower=np.inf)
+        proof |= written(margin_row(prover_for(never, proof), 1.0))
+        if all_of_it:
+            assert "at all" in checker.check(never.to_arrays(), proof)
+        else:
+            refused("lower: inf", never, proof)
+
+
+def test_the_sentence_names_class_0_as_a_target():
+    assert checker.aim({"target": 0, "y": 1}) == "class 0"
+    assert checker.aim({"target": -1, "y": 1}) == "anything but class 1"

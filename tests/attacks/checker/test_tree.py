@@ -359,3 +359,12 @@ def test_a_rivals_weight_far_above_its_neuron_is_refused():
     row.gamma = np.array([2.0**60])
     with pytest.raises(checker.Refused, match="too large beside"):
         learn(prover, part, row)
+
+
+def test_an_interval_that_is_a_point_is_not_empty():
+    prover = prover_for(BEND, bend())
+    part = prover.whole()
+    part.l[0][:], part.u[0][:] = 0.25, 0.25
+    assert not part.closed(1.0)
+    part.l[0][1] = np.nextafter(0.25, 1)
+    assert part.closed(1.0)
