@@ -361,3 +361,11 @@ def test_a_radius_that_reaches_one_end_of_the_box_is_not_all_of_it(norm, at):
 def test_the_sentence_names_class_0_as_a_target():
     assert checker.aim({"target": 0, "y": 1}) == "class 0"
     assert checker.aim({"target": -1, "y": 1}) == "anything but class 1"
+
+
+def test_one_pixel_outside_the_box_is_enough_to_refuse_the_claim():
+    row = margin_row(prover_for(NET, claim_for(NET, X, 0, "l1", 0.5)), 1.0)
+    for pixel in range(2):
+        for value in (-0.25, 1.25):
+            x = np.where(np.arange(2) == pixel, value, X)
+            refused("x: expected pixels inside", NET, claim_for(NET, x, 0, "l1", 0.5) | written(row))

@@ -368,3 +368,13 @@ def test_an_interval_that_is_a_point_is_not_empty():
     assert not part.closed(1.0)
     part.l[0][1] = np.nextafter(0.25, 1)
     assert part.closed(1.0)
+
+
+@pytest.mark.parametrize("side", [0.5, 2.0, 0.0, -0.999])
+def test_a_side_of_one_row_that_is_none_is_refused(side):
+    """A row of half a neuron would pass for one of all of it."""
+    proof = bend()
+    for row in range(len(proof["proof_side"])):
+        sides = proof["proof_side"].astype(float)
+        sides[row] = side
+        refused("no such row", BEND, proof | {"proof_side": sides})
