@@ -331,15 +331,20 @@ def test_a_multiplier_just_below_0_is_refused(name, by):
 
 
 def test_what_rounding_takes_from_the_weights_is_charged():
-    """Each of 200 weights is rounded down by a quarter of a unit; beside that no entry of the row is rounded."""
+    """Each of 200 small weights is rounded down by nearly half a unit, which the largest says: more than the pixels'
+    ends are rounded by."""
     d = 200
-    W = np.full((d, 1), 1 + 2.0**-31)
-    net = MLP.from_arrays([(W, [0.0])])
-    x = np.full(d, 0.5)
+    W = np.full((d + 1, 1), 2.0**-20 + 0.45 * 2.0**-29)
+    W[0] = 1.0
+    net = MLP.from_arrays([(W, [0.0]), ([[1.0]], [0.0])])
+    x = np.full(d + 1, 0.5)
     for radius in (0.25, 0.5):
         prover = prover_for(net, claim_for(net, x, 0, "linf", radius))
-        found, _ = bound(prover, prover.whole(), margin_row(prover, 1.0))
-        truth = d * Fraction(W[0, 0]) * (Fraction(1, 2) + Fraction(radius))
+        part = prover.whole()
+        row = random_row(np.random.default_rng(0), prover, part, 0, gamma=False)
+        row.side = 1
+        found, _ = bound(prover, part, row)
+        truth = (1 + d * Fraction(W[1, 0])) * (Fraction(1, 2) + Fraction(radius))
         assert truth <= Fraction(int(found), 1 << checker.POINT) <= truth * (1 + Fraction(1, 2**20))
 
 
@@ -378,3 +383,17 @@ def test_a_side_of_one_row_that_is_none_is_refused(side):
         sides = proof["proof_side"].astype(float)
         sides[row] = side
         refused("no such row", BEND, proof | {"proof_side": sides})
+
+
+@pytest.mark.parametrize("name", ["side", "price", "gamma", "alpha"])
+def test_one_illegal_row_among_others_is_refused(name):
+    proof = bend()
+    prover = prover_for(BEND, proof)
+    names = "neuron", "side", "price", "gamma", "alpha", "beta"
+    rows = {each: proof[f"proof_{each}"][:2].astype(float) for each in names}
+    assert prover.legal(prover.whole(), 0, *rows.values())
+    for row in range(2):
+        wrong = {each: value.copy() for each, value in rows.items()}
+        wrong[name][row] = -0.5
+        with pytest.raises(checker.Refused, match=r"no such row|below 0|between 0 and 1"):
+            prover.legal(prover.whole(), 0, *wrong.values())
