@@ -33,8 +33,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     arrays: dict[str, Any] = {name: fields[name] for name in NUMBERS}
     arrays |= {name: str(fields[name]) for name in WORDS}
     arrays |= {"x": fields["x"], "lo": lo, "hi": hi, "target": NO_TARGET if target is None else target}
-    arrays |= {"roots": tree.roots, "tree": tree.rows()}
-    arrays |= {"cut": np.array(tree.cut, np.float64)} if any(tree.cut) else {}
+    arrays |= tree_arrays(tree)
     arrays |= {name: fields[name] for name in ("x_adv", "mask") if fields[name] is not None}
     arrays |= {"history": np.array(fields["history"], np.float64).reshape(-1, 3)} | (fields.get("proof") or {})
     return {name: as_array(value, name) for name, value in arrays.items()}
@@ -69,8 +68,19 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         "target": None if target == NO_TARGET else target,
         "history": _history(arrays.get("history", np.zeros((0, 3)))),
         "proof": {name: array for name, array in arrays.items() if name.startswith(PROOF)} or None,
-        "tree": Tree.from_rows(as_whole(arrays["roots"]), arrays["tree"], arrays.get("cut")),
+        "tree": tree_of(arrays),
     }
+
+
+def tree_arrays(tree: Tree, end: str = "") -> dict[str, Any]:
+    """A tree as arrays, whose names have that ending; the cuts only where some are not 0."""
+    cut = {f"cut{end}": np.array(tree.cut, np.float64)} if any(tree.cut) else {}
+    return {f"roots{end}": tree.roots, f"tree{end}": tree.rows(), **cut}
+
+
+def tree_of(arrays: Mapping[str, Array], end: str = "") -> Tree:
+    """The inverse.  Raises LookupError or ValueError for anything else."""
+    return Tree.from_rows(as_whole(arrays[f"roots{end}"]), arrays[f"tree{end}"], arrays.get(f"cut{end}"))
 
 
 def fingerprint(net: MLP) -> str:

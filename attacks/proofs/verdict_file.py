@@ -14,8 +14,7 @@ import numpy as np
 
 from attacks.balls import BALLS
 from attacks.balls.base import check_images
-from attacks.proofs.certificate_file import as_one, as_pixels, as_real, as_whole
-from attacks.proofs.tree import Tree
+from attacks.proofs.certificate_file import as_one, as_pixels, as_real, as_whole, tree_arrays, tree_of
 from attacks.proofs.unsafe import as_unsafe
 from attacks.result import Reason
 from minigrad.inputs import Array, as_array
@@ -36,8 +35,7 @@ def arrays_of(fields: Mapping[str, Any]) -> dict[str, Array]:
     for i, (C, d) in enumerate(fields["unsafe"] or ()):
         arrays |= {f"C_{i}": C, f"d_{i}": d}
     for i, tree in enumerate(fields["trees"]):
-        arrays |= {f"roots_{i}": tree.roots, f"tree_{i}": tree.rows()}
-        arrays |= {f"cut_{i}": np.array(tree.cut, np.float64)} if any(tree.cut) else {}
+        arrays |= tree_arrays(tree, f"_{i}")
     return {name: as_array(value, name) for name, value in arrays.items()}
 
 
@@ -73,10 +71,7 @@ def fields_of(arrays: Mapping[str, Array]) -> dict[str, Any]:
         "seconds": seconds,
         "bound": bound,
         "unsafe": as_unsafe(cases, cases[0][0].shape[-1]) if cases else None,
-        "trees": tuple(
-            Tree.from_rows(as_whole(arrays[f"roots_{i}"]), arrays[f"tree_{i}"], arrays.get(f"cut_{i}"))
-            for i in _numbers(arrays, "roots")
-        ),
+        "trees": tuple(tree_of(arrays, f"_{i}") for i in _numbers(arrays, "roots")),
         "network": str(arrays["network"]),
     }
 
