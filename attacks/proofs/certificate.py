@@ -32,7 +32,7 @@ import attacks.checker as checker
 from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
-from attacks.proofs.certificate_file import EXTRA, CertificateError, arrays_of, fields_of, fingerprint
+from attacks.proofs.certificate_file import EXTRA, CertificateError, arrays_of, fields_of, fingerprint, from_archive
 from attacks.proofs.plain_look import plainly_refuted
 from attacks.proofs.query import Query
 from attacks.proofs.radii import RADII, in_words, inside, size, widest
@@ -40,7 +40,7 @@ from attacks.proofs.tree import Tree
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
 from minigrad.io.files import write_whole
-from minigrad.io.npz import briefly, npz_bytes, parse_npz
+from minigrad.io.npz import briefly, npz_bytes
 from minigrad.margin import Margin
 from minigrad.mlp import MLP
 
@@ -151,8 +151,7 @@ class Certificate:
         """
         from attacks.proofs.exact_proof import exact_proof
 
-        if fingerprint(net) != self.network:
-            raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
+        self._check_network(net)
         self._check_tree(net)
         return replace(self, proof=exact_proof(net, self, time_limit=time_limit) or {NO_ROWS: np.zeros(0)})
 
@@ -194,8 +193,7 @@ class Certificate:
 
     def _check(self, net: MLP) -> None:
         """All but the lower bound."""
-        if fingerprint(net) != self.network:
-            raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
+        self._check_network(net)
         target = None if self.target is None else [self.target]
         misclassified = Margin.from_labels(net, self.x[None], [self.y], target).value(self.x[None])[0] > 0
         if misclassified != (self.reason == Reason.MISCLASSIFIED) or (misclassified and (self.lower or self.upper)):
@@ -206,6 +204,10 @@ class Certificate:
             raise CertificateError("certificate: whether it is optimal does not follow from lower, upper and gap")
         self._check_records(net)
         self._check_counterexample(net)
+
+    def _check_network(self, net: MLP) -> None:
+        if fingerprint(net) != self.network:
+            raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
 
     def _check_records(self, net: MLP) -> None:
         """That what is only told of the search does not contradict what is claimed."""
@@ -284,11 +286,7 @@ class Certificate:
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "certificate") -> Certificate:
         """What `to_bytes` made.  Raises ValueError for anything else."""
-        arrays = parse_npz(content, name, compressed=True)
-        try:
-            return cls(**fields_of(arrays))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"{name}: expected a certificate, got something else ({briefly(error)})") from error
+        return from_archive(content, name, "certificate", lambda arrays: cls(**fields_of(arrays)))
 
 
 def exactly(net: MLP, certificate: Certificate) -> str:

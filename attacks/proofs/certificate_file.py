@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from attacks.balls.base import check_images
 from attacks.proofs.tree import Tree
 from attacks.result import Reason
 from minigrad.inputs import Array, as_array, as_images
+from minigrad.io.npz import briefly, parse_npz
 from minigrad.mlp import MLP, check_layers
+
+T = TypeVar("T")
 
 NO_TARGET = -1
 PROOF = "proof_"  # begins the names of what attacks/checker.py alone reads
@@ -70,6 +73,15 @@ def fields_of(arrays: dict[str, Array]) -> dict[str, Any]:
         "proof": {name: array for name, array in arrays.items() if name.startswith(PROOF)} or None,
         "tree": tree_of(arrays),
     }
+
+
+def from_archive(content: bytes, name: str, kind: str, make: Callable[[dict[str, Array]], T]) -> T:
+    """What `make` makes of the arrays in the bytes of a file.  Raises ValueError in a sentence for anything else."""
+    arrays = parse_npz(content, name, compressed=True)
+    try:
+        return make(arrays)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a {kind}, got something else ({briefly(error)})") from error
 
 
 def tree_arrays(tree: Tree, end: str = "") -> dict[str, Any]:

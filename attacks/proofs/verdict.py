@@ -11,7 +11,7 @@ import numpy as np
 from attacks.balls.base import Ball
 from attacks.proofs.branch_and_bound import Search
 from attacks.proofs.certificate import Certificate
-from attacks.proofs.certificate_file import EXTRA, CertificateError, fingerprint
+from attacks.proofs.certificate_file import EXTRA, CertificateError, fingerprint, from_archive
 from attacks.proofs.query import Query
 from attacks.proofs.radii import inside, refuted_whole
 from attacks.proofs.tree import Tree
@@ -20,7 +20,7 @@ from attacks.proofs.verdict_file import arrays_of, fields_of
 from attacks.result import Reason
 from minigrad.inputs import Array, as_number
 from minigrad.io.files import write_whole
-from minigrad.io.npz import briefly, npz_bytes, parse_npz
+from minigrad.io.npz import briefly, npz_bytes
 from minigrad.mlp import MLP
 
 
@@ -150,10 +150,10 @@ class Verdict:
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "verdict") -> Verdict:
         """What such a file holds.  Raises ValueError for anything else."""
-        arrays = parse_npz(content, name, compressed=True)
-        try:
+
+        def made(arrays: dict[str, Array]) -> Verdict:
             fields = fields_of(arrays)
             held = fields["certificate"]
             return cls(**fields | {"certificate": None if held is None else Certificate.from_bytes(held)})
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"{name}: expected a verdict, got something else ({briefly(error)})") from error
+
+        return from_archive(content, name, "verdict", made)
