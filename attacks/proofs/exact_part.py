@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from attacks.proofs.condense import condensed
-from attacks.proofs.exact_rows import Lines, Shown, Writer, prices
+from attacks.proofs.exact_known import Known
+from attacks.proofs.exact_rows import Lines, Shown, Writer, on_one_margin, prices
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution
@@ -33,7 +34,7 @@ class State:
 
     Attributes
     ----------
-    part : checker.Part
+    part : Known
         What the checker knows of it.
     place : int or None
         Where the certificate's tree has the same part, if it has.
@@ -43,7 +44,7 @@ class State:
         Of rivals that must all be beaten, the one whose margin is left before there are hints.
     """
 
-    part: Any
+    part: Known
     place: int | None
     hints: Nodes | None
     rival: int = 0
@@ -59,16 +60,24 @@ class Learner:
     """
 
     def __init__(self, query: Query, prover: Any) -> None:
-        self.query, self.prover, self.writer = query, prover, Writer(prover)
+        self.query, self.prover, self.writer, self.rivals = query, prover, Writer(prover), prover.claim.rivals
+        self.joint = query.joint is not None
         self.small: tuple[bytes, Query] = b"", query  # condensed for pixels that are out
 
     def closed(self, state: State) -> bool:
         """Whether the checker has refuted the part."""
-        return bool(state.part.closed(self.prover.set.radius))
+        return state.part.closed
 
     def alone(self, state: State) -> bool:
         """Whether one rival is left, or all that are left must be beaten at once."""
-        return self.prover.joint or np.count_nonzero(state.part.open) == 1
+        return self.joint or np.count_nonzero(state.part.open) == 1
+
+    def settle(self, state: State) -> None:
+        """Where one rival is left, say that its margin is not below 0: split there, and the other half is closed."""
+        (left,) = np.flatnonzero(state.part.open)[:1]
+        if not state.part.sure[left]:
+            index = state.part.neuron(len(state.part.l), int(left))
+            state.part = self.writer.split(state.part, index)[0]
 
     # ------------------------------------------------------------------ all rivals together
 
@@ -90,7 +99,7 @@ class Learner:
         start = Multipliers.start(known, len(rivals))
         found, mult = optimise_bounds(known, self.query.c[None, rivals], start, steps=MARGIN_STEPS)
         shown = self._shown(small, known, found, mult, np.eye(len(state.part.open))[rivals])
-        use = found.bound[0] < 0 if not self.query.ball.counts else np.ones(len(rivals), bool)
+        use = (found.bound[0] < 0) | (self.query.ball.counts & self.joint)  # a pixel is known where all must be beaten
         if use.any():
             self._refute(state, shown.take(np.flatnonzero(use)))
         bounds: Array = found.bound[0]
@@ -100,6 +109,7 @@ class Learner:
 
     def margin(self, state: State, steps: int) -> float:
         """Bound the margin that is left; returns the bound in floats."""
+        self.settle(state)
         small, nodes = self.node(state)
         known = nodes.region(small)
         found, mult = optimise_bounds(known, nodes.c, nodes.multipliers(), steps=steps)
@@ -110,6 +120,7 @@ class Learner:
 
     def constrain(self, state: State, steps: int) -> None:
         """The intervals of all curved neurons, layer by layer, over the counterexamples alone."""
+        self.settle(state)
         for k in range(len(state.part.l)):
             if self.closed(state):
                 return
@@ -134,16 +145,16 @@ class Learner:
         live = slice(None) if small.live is None else small.live
         hints = state.hints
         if hints is None:
-            row = state.rival if self.prover.joint else int(np.argmax(state.part.open))
+            row = state.rival if self.joint else int(np.argmax(state.part.open))
             hints = Nodes.root(small, replace(known, ball=small.ball)).take(np.array([row]))
         inside, outside = (pixels[None, live] for pixels in (state.part.inside, state.part.outside))
         return small, replace(hints, l=known.l, u=known.u, sign=known.sign, inside=inside, outside=outside)
 
     def weights(self, c: Array) -> Array:
         """Of each rival in the margin c (1, K): (1, rivals)."""
-        if not self.prover.joint:
+        if not self.joint:
             return 1.0 * (self.query.c == c).all(axis=1)[None]
-        return -np.delete(c, int(np.argmax(self.prover.rivals[0])), axis=1)
+        return -np.delete(c, int(np.argmax(self.rivals[0])), axis=1)
 
     # ------------------------------------------------------------------ what is shown
 
@@ -167,7 +178,7 @@ class Learner:
     ) -> Shown:
         """The rows of one set as the writer takes them, beta with the sign of its neuron."""
         assert known.sign is not None
-        gamma = np.zeros((found.bound.shape[1], len(self.prover.rivals))) if gamma is None else gamma
+        gamma = np.zeros((found.bound.shape[1], len(self.rivals))) if gamma is None else gamma
         lines: Lines = [a[0] for a in mult.alpha], [b[0] * s for b, s in zip(mult.beta, known.sign, strict=False)]
         return Shown(found.bound[0], gamma, prices(known.ball, small.x, found.A)[0], lines)
 
@@ -189,7 +200,9 @@ class Learner:
         if self.closed(state):
             return
         before = part.open.sum(), part.inside.sum(), part.outside.sum()
-        none = np.zeros(len(shown.bound), int)
-        self.writer.learn(part, len(part.l), (none, none + 1), shown)
+        margin, scale, others = on_one_margin(shown.gamma)
+        scaled = replace(shown, gamma=others, price=shown.price / scale)
+        scaled = replace(scaled, lines=(shown.lines[0], [b / scale[:, None] for b in shown.lines[1]]))
+        self.writer.learn(part, len(part.l), (margin, np.ones(len(margin), int)), scaled)
         if (part.open.sum(), part.inside.sum(), part.outside.sum()) == before:
             self.writer.forget()

@@ -16,13 +16,14 @@ import numpy as np
 import attacks.checker as checker
 from attacks.proofs.branching import branch
 from attacks.proofs.certificate_file import CertificateError, arrays_of
+from attacks.proofs.exact_known import Known
 from attacks.proofs.exact_part import Learner, State
 from attacks.proofs.intervals import ROOT_STEPS
 from attacks.proofs.leaf_lp import solve_leaf
 from attacks.proofs.node_bounds import NEURON_STEPS, PROGRESS, ROOT_ROUNDS, STEPS
 from attacks.proofs.query import Query
 from attacks.proofs.shared_nodes import STEPS as SHARED_STEPS
-from attacks.proofs.tree import LEAF
+from attacks.proofs.tree import LEAF, PIXEL
 from minigrad.bounds.optimised import bound_rows
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
@@ -32,7 +33,7 @@ PER_STEP = 5  # of them, those of the margin for one of its neurons
 MOST = 4  # times as many parts as the certificate's tree has, and `EXTRA`: more would not be worth checking
 EXTRA = 1000
 
-Split = tuple[int, int]  # a layer (or PIXEL, RIVALS) and an index
+Split = tuple[int, int]  # a layer (or PIXEL) and an index
 
 
 class Unproved(CertificateError):
@@ -55,11 +56,10 @@ def exact_proof(net: MLP, certificate: Any, *, time_limit: float = 600.0) -> dic
     """
     try:
         with np.errstate(all="ignore"):
-            claim = checker.claim_of(arrays_of(vars(certificate)), net.sizes[0])
-            network = checker.Network(net.to_arrays())
-            if not checker.check_claim(network, claim):
+            claim = checker.Claim(checker.Network(net.to_arrays()), arrays_of(vars(certificate)))
+            if not claim.needs_proof():
                 return {}
-            prover = checker.Prover(network, claim)
+            prover = checker.Prover(claim)
         walk = _Walk(net, certificate, prover, time.perf_counter() + time_limit)
         walk.run()
     except (checker.Refused, ArithmeticError) as error:
@@ -83,7 +83,8 @@ class _Walk:
         place = 0 if self.given.roots == 1 else None
         if self.joint:  # the search went on with one of the rivals alone, if it did not refute one at once
             place = next((i for i in range(self.given.roots) if self.given.layer[i] != LEAF), None)
-        waiting = [State(self.learner.prover.whole(), place, None, place or 0)]
+        prover = self.learner.prover
+        waiting = [State(Known(prover, prover.whole()), place, None, place or 0)]
         while waiting:
             state = waiting.pop()
             if time.perf_counter() > self.deadline or self.parts > self.most:
@@ -123,23 +124,32 @@ class _Walk:
         """The two parts of the split that the certificate's tree made, or of a new one; or a part for each rival."""
         apart = self.given.roots > 1 and not self.joint and self.parts == 1
         given = None if apart else self.given_split(state)
-        hints = state.hints
         if given is None and (apart or not self.learner.alone(state)):
-            split: Split | None = (checker.RIVALS, 0)
-            places = [j if apart else None for j in range(len(self.query.c))]
-            hints = None
-        elif given is None:
-            split, places = self.new_split(state), [None, None]
+            return self.by_rivals(state, apart)
+        split, places = given, [None, None]
+        if split is None:
+            split = self.new_split(state)
         else:
             assert state.place is not None
-            split, places = given, [self.given.child[state.place], self.given.child[state.place] + 1]
+            places = [self.given.child[state.place], self.given.child[state.place] + 1]
         if split is None:
             return []
-        parts = checker.split(self.learner.prover, state.part, *split, 0.0)
-        self.learner.writer.split(*split)
+        layer, index = split
+        place = state.part.pixel(index) if layer == PIXEL else state.part.neuron(layer, index)
+        parts = self.learner.writer.split(state.part, place)
         self.parts += len(parts)
-        kids = [State(part, place, hints) for part, place in zip(parts, places, strict=True)]
+        kids = [State(part, at, state.hints) for part, at in zip(parts, places, strict=True)]
         return [kid for kid in kids if not self.learner.closed(kid)]
+
+    def by_rivals(self, state: State, apart: bool) -> list[State]:
+        """A part for each rival that is open: split at one margin after the other."""
+        *others, last = np.flatnonzero(state.part.open).tolist()
+        part, kids = state.part, []
+        for rival in others:
+            one, part = self.learner.writer.split(part, part.neuron(len(part.l), rival))
+            kids.append(State(one, rival if apart else None, None))
+        self.parts += len(others) + 1
+        return [*kids, State(part, last if apart else None, None)]
 
     def given_split(self, state: State) -> Split | None:
         """The split of the certificate's tree at this part, past those that are decided already; None at its leaves."""

@@ -1,7 +1,7 @@
 """Rows of multipliers as a proof's file holds them: rounded, and shown to the checker.
 
 Any legal multipliers prove something (attacks/checker.py), so they are rounded to few bits, which makes files small:
-alpha to 14 bits and to 0 where no line is chosen, beta and gamma to 10 bits.
+alpha to 14 bits and to 0 where no line is chosen, beta to 10 bits.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 import attacks.checker as checker
+from attacks.proofs.exact_known import Known
 from minigrad.inputs import Array
 
 Lines = tuple[list[Array], list[Array]]  # alpha and beta
 
 PRICED = "l1", "l2"  # norms of which the constraint on |s| has a multiplier; the others need none
 CLOSE = 1e-6  # relative step of the difference: 10 digits of it are left, of which the bound needs 5
-KEPT = 10  # bits of beta and gamma. 6: a twentieth of the leaves has to be proved anew; 14: files a quarter larger
+KEPT = 10  # bits of beta. 6: a twentieth of the leaves has to be proved anew; 14: files a quarter larger
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,26 @@ class Shown:
         return Shown(self.bound[rows], self.gamma[rows], self.price[rows], (alpha, beta))
 
 
+def on_one_margin(gamma: Array) -> tuple[Array, Array, Array]:
+    """Sums of margins (R, rivals) as the checker has them: one margin, and as often as they count the others beside it.
+
+    Returns
+    -------
+    margin : (R,) int
+        That of the largest multiplier.
+    scale : (R,)
+        Its multiplier, by which the row's others are to be divided.
+    others : (R, rivals)
+        Those of the other margins, divided by it.
+    """
+    margin = np.argmax(gamma, axis=1)
+    rows = np.arange(len(gamma))
+    scale = gamma[rows, margin]
+    others = gamma / scale[:, None]
+    others[rows, margin] = 0
+    return margin, scale, others
+
+
 class Writer:
     """The steps and rows written so far.
 
@@ -63,14 +84,14 @@ class Writer:
         self,
         prover: Any,
         index: int = 0,
-        steps: list[tuple[int, int, int]] | None = None,
+        steps: list[tuple[int, int, int, float]] | None = None,
         rows: list[tuple[Array, ...]] | None = None,
     ) -> None:
         self.prover, self.index = prover, index
         self.steps = [] if steps is None else steps
         self.rows = [] if rows is None else rows
 
-    def learn(self, part: Any, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
+    def learn(self, part: Known, layer: int, ends: tuple[Array, Array], shown: Shown) -> None:
         """Show the checker R rows about the part, and write them down as a step; nothing once the part is closed.
 
         Parameters
@@ -78,11 +99,12 @@ class Writer:
         layer : int
             Hidden layer of the neurons bounded; the number of hidden layers for rows of the rivals alone.
         ends : (neuron (R,), side (R,))
+            Of rows of the rivals the margin, and 1 (`on_one_margin`).
         """
-        if part.closed(self.prover.set.radius):
+        if part.closed:
             return
         widths = [len(low) for low in part.l]
-        alpha, beta = (np.zeros((len(shown.bound), sum(widths))) for _ in range(2))
+        alpha, beta = np.zeros((len(shown.bound), sum(widths))), np.zeros((len(shown.bound), sum(widths)))
         first = 0
         for k, (a, b) in enumerate(zip(*shown.lines, strict=True)):
             columns, free = slice(first, first + widths[k]), (part.l[k] < 0) & (part.u[k] > 0)
@@ -90,15 +112,16 @@ class Writer:
             beta[:, columns] = rounded(b)
             first += widths[k]
         rows = *(end.astype(kind) for end, kind in zip(ends, (np.int32, np.int8), strict=True)), rounded(shown.price)
-        rows += rounded(shown.gamma), alpha.astype(np.uint16), beta
+        rows += alpha.astype(np.uint16), np.hstack([beta, rounded(shown.gamma)])
         with np.errstate(all="ignore"):
-            self.prover.learn(part, layer, *rows)
-        self.steps.append((len(shown.bound), layer, self.index))
+            self.prover.learn(part.array, layer, *rows)
+        self.steps.append((len(shown.bound), layer, self.index, 0.0))
         self.rows.append(rows)
 
-    def split(self, layer: int, index: int) -> None:
-        """Write down a split of the last open part, at 0 if at a neuron."""
-        self.steps.append((0, layer, index))
+    def split(self, part: Known, index: int) -> tuple[Known, Known]:
+        """Split the last open part, and write it down."""
+        self.steps.append((0, 0, index, part.cut(index)))
+        return part.split(index)
 
     def forget(self) -> None:
         """Strike the last rows: they taught the checker nothing."""
@@ -108,8 +131,9 @@ class Writer:
     def arrays(self) -> dict[str, Array]:
         """The arrays of the file: the steps (n, 3), where they split neurons, and all rows of multipliers."""
         each = (small(np.concatenate(column)) for column in zip(*self.rows, strict=True))
-        found = dict(zip(("neuron", "side", "price", "gamma", "alpha", "beta"), each, strict=True))
-        found |= {"steps": np.array(self.steps, np.int32), "cut": np.zeros(len(self.steps))}
+        found = dict(zip(("neuron", "side", "price", "alpha", "beta"), each, strict=True))
+        found |= {"steps": np.array([step[:3] for step in self.steps], np.int32)}
+        found |= {"cut": np.array([step[3] for step in self.steps])}
         return {f"proof_{name}": value for name, value in found.items()}
 
 

@@ -16,9 +16,10 @@ import attacks.checker as checker
 from attacks.balls import BALLS
 from attacks.balls.base import Ball
 from attacks.proofs.certificate_file import NO_TARGET, fingerprint
+from attacks.proofs.exact_known import Known
 from attacks.proofs.exact_part import Learner, State
 from attacks.proofs.exact_proof import Unproved
-from attacks.proofs.exact_rows import Writer, slopes
+from attacks.proofs.exact_rows import Writer, on_one_margin, slopes
 from attacks.proofs.intervals import ROOT_STEPS
 from attacks.proofs.query import Query
 from attacks.proofs.set_bound import NEURON_STEPS, ROUNDS, STEPS
@@ -120,18 +121,17 @@ class _Together:
         self.learners, self.states = list[Learner](), list[State]()
         for i, x in enumerate(refuted.x):
             own = claim | {name: claim[name][i] for name in ("x", "y", "target")}
-            prover = checker.Prover(network, checker.claim_of(own, len(x)))
-            if not (prover.joint or len(prover.rivals) == 1):
+            prover = checker.Prover(checker.Claim(network, own))
+            if np.isinf(prover.whole()[0, prover.at[-1]]).any():
                 raise Unproved("not proved exactly: images that may become one of several classes")
             target = None if refuted.target is None else int(refuted.target[i])
             learner = Learner(Query.from_image(net, x, int(refuted.y[i]), refuted.ball, target), prover)
             if i:  # all write in one place
                 learner.writer = Writer(prover, i, self.writer.steps, self.writer.rows)
             self.learners.append(learner)
-            self.states.append(State(prover.whole(), None, None))
-        first = self.states[0].part
-        for state in self.states:
-            state.part.inside, state.part.outside = first.inside, first.outside
+        self.arrays = np.array([learner.prover.whole() for learner in self.learners])
+        for learner, array in zip(self.learners, self.arrays, strict=True):
+            self.states.append(State(Known(learner.prover, array), None, None))
 
     @property
     def writer(self) -> Writer:
@@ -156,6 +156,8 @@ class _Together:
             if time.perf_counter() > self.deadline:
                 raise Unproved("not proved exactly within the limit")
             work(learner, state)
+            pixels = learner.prover.pixels  # what s must change for one image, it must change for all
+            self.arrays[:, :, pixels] = state.part.array[:, pixels]
             if learner.closed(state):
                 return True
         return False
@@ -173,11 +175,13 @@ class _Together:
         rivals = np.concatenate([self.learners[i].weights(c[None]) for i, c in zip(image, refuted.c, strict=True)])
         alpha = [slopes(a[:, 0]) for a in best.alpha]
         beta = [b[:, 0] * s for b, s in zip(best.beta, known.sign, strict=True)]
-        none = np.zeros(len(image))
-        wide = (np.concatenate([np.zeros((len(image), 0)), *each], axis=1) for each in (alpha, beta))
-        rows = image, none + 1, none, weights[:, None] * rivals, *wide
-        used = weights > 0
-        self.writer.steps.append((int(used.sum()), len(alpha), len(refuted.x)))
+        margin, scale, others = on_one_margin(rivals)
+        used, weights = weights > 0, weights * scale
+        none = np.zeros((len(image), 0))
+        wide = np.concatenate([none, *(b / np.where(used, weights, 1)[:, None] for b in beta), others], axis=1)
+        row = image * rivals.shape[1] + margin
+        rows = row, np.ones(len(image)), weights, np.concatenate([none, *alpha], axis=1), wide
+        self.writer.steps.append((int(used.sum()), len(alpha), len(refuted.x), 0.0))
         self.writer.rows.append(tuple(each[used] for each in rows))
 
     def _known(self) -> tuple[Region, Multipliers]:

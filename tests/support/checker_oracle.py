@@ -1,7 +1,7 @@
 """What a row of multipliers proves, in rational numbers: the bound that attacks/checker.py should have, unrounded.
 
-Written from the inequalities alone: it shares no line with the checker but the choice of the upper line's slope and the
-16 bits of gamma, either of which is a choice of multipliers and no arithmetic.
+Written from the inequalities alone: it shares no line with the checker but the choice of the upper line's slope and how
+many bits gamma has, either of which is a choice of multipliers and no arithmetic.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ ONE = 1 << 14
 
 @dataclass
 class Row:
-    """+-z_neuron of `layer`, or the rivals alone, with multipliers; alpha (hidden,) counts 2^-14, beta is signed."""
+    """+-z_neuron of `layer`, or the margin of rival `neuron`, with multipliers: gamma (r,) of margins that are sure.
+
+    alpha (hidden,) counts 2^-14, beta (hidden,) is signed.
+    """
 
     layer: int
     neuron: int
@@ -25,9 +28,9 @@ class Row:
     beta: np.ndarray
 
     def arguments(self):
-        """What `Prover.bound` and `Prover.learn` take."""
+        """What `Prover.pull` and `Prover.learn` take after the part."""
         each = [np.array([v]) for v in (self.neuron, self.side, self.price)]
-        return self.layer, *each, *(np.asarray(v, float)[None] for v in (self.gamma, self.alpha, self.beta))
+        return self.layer, *each, np.asarray(self.alpha, float)[None], np.append(self.beta, self.gamma)[None]
 
 
 def fractions(values):
@@ -41,20 +44,22 @@ def slope(l, u):  # noqa: E741
     return Fraction(int(np.clip(np.rint(ONE * u / (u - l)), 0, ONE)), ONE), True
 
 
-def floored(gamma):
-    """Each multiplier rounded down to 16 bits of the largest."""
-    e = int(np.frexp(np.max(gamma))[1]) - 16
+def floored(gamma, last, bits):
+    """Each multiplier rounded down to so many bits of the largest, or of 2."""
+    e = (1 if last else int(np.frexp(np.max(gamma))[1])) - bits
     unit = Fraction(2) ** e
-    return [(Fraction(float(g)) / unit).__floor__() * unit for g in gamma]
+    return [min((Fraction(float(g)) / unit).__floor__(), 1 << bits) * unit for g in gamma]
 
 
-def row_bound(layers, threshold, rivals, x, part, row):
+def row_bound(layers, threshold, rivals, x, part, row, bits):
     """(coefficients on the pixels, constant): the row is at most A . (x + s) + constant, so A . s + constant here."""
-    K, const = len(layers) - 1, Fraction(0)
+    K, const, last = len(layers) - 1, Fraction(0), row.layer == len(part.l)
     begin = [Fraction(int(row.side) * (i == row.neuron)) for i in range(len(layers[row.layer][1]))]
     top, A = row.layer, begin
-    if np.any(row.gamma):
-        top, weights = K, floored(row.gamma)
+    if np.any(row.gamma) or last:
+        top, weights = K, floored(row.gamma, last, bits)
+        if last:
+            weights[row.neuron] += int(row.side)
         A = [sum(w * int(r[j]) for w, r in zip(weights, rivals, strict=True)) for j in range(len(layers[K][1]))]
         const -= threshold * sum(A)
     first = np.cumsum([0, *(len(b) for _, b in layers[:-1])])

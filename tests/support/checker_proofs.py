@@ -64,42 +64,30 @@ def verdict(net, arrays):
 
 def holds(net, arrays):
     """Whether what the file claims is so: `lower`, and `x_adv` with its distance."""
-    claim = checker.claim_of(arrays, net.sizes[0])
-    norm, x, y = claim["norm"], claim["x"], claim["y"]
-    target = None if claim["target"] < 0 or net.sizes[-1] < 3 else claim["target"]
-    lo, hi = (np.broadcast_to(claim[end], x.shape) for end in ("lo", "hi"))
-    mask = np.broadcast_to(claim["mask"], x.shape)
-    least = exact.least(norm, net, x, y, (lo, hi), mask, target)
-    lower, power = claim["lower"], 2 if norm == "l2" else 1
-    good = least is None or (lower < np.inf and Fraction(float(lower)) ** power <= least)
-    point, upper = claim.get("x_adv"), claim["upper"]
-    if point is None:
+    claim = checker.Claim(checker.Network(net.to_arrays()), arrays)
+    norm, x, lower, upper, (lo, hi) = claim.norm, claim.x, claim.lower, claim.upper, claim.ends
+    y, target = int(arrays["y"]), int(arrays["target"])
+    aim, power = None if target < 0 or net.sizes[-1] < 3 else target, 2 if norm == "l2" else 1
+    least = exact.least(norm, net, x, y, (lo, hi), lo < hi, aim)
+    good = least is None or (lower < np.inf and Fraction(lower) ** power <= least)
+    if not claim.point:
         return good and upper == np.inf
+    (point,) = claim.point
     s = [Fraction(float(a)) - Fraction(float(b)) for a, b in zip(point, x, strict=True)]
-    size = {"l0": sum(map(bool, s)), "linf": max(map(abs, s)), "l1": sum(map(abs, s)), "l2": sum(v * v for v in s)}[
-        norm
-    ]
-    near = upper == np.inf or size <= Fraction(float(upper)) ** power
-    inside = ((lo <= point) & (point <= hi) & (mask | (point == x))).all()
-    threshold = Fraction(float(net.threshold))
-    return (
-        good
-        and near
-        and inside
-        and exact.adversarial(exact.exactly(net), [Fraction(float(v)) for v in point], y, target, threshold)
-    )
+    sizes = {"l0": sum(map(bool, s)), "linf": max(map(abs, s)), "l1": sum(map(abs, s)), "l2": sum(v * v for v in s)}
+    near = upper == np.inf or sizes[norm] <= Fraction(upper) ** power
+    inside = ((lo <= point) & (point <= hi)).all()
+    threshold, points = Fraction(float(net.threshold)), [Fraction(float(v)) for v in point]
+    return good and near and inside and exact.adversarial(exact.exactly(net), points, y, aim, threshold)
 
 
 def truth(net, arrays):
     """The least |s| of a counterexample as a float not below it (L0: a count); inf if there is none."""
-    claim = checker.claim_of(arrays, net.sizes[0])
-    ends = [np.broadcast_to(claim[end], claim["x"].shape) for end in ("lo", "hi")]
-    target = None if claim["target"] < 0 else claim["target"]
-    least = exact.least(
-        claim["norm"], net, claim["x"], claim["y"], ends, np.broadcast_to(claim["mask"], claim["x"].shape), target
-    )
+    claim = checker.Claim(checker.Network(net.to_arrays()), arrays)
+    (lo, hi), target = claim.ends, None if arrays["target"] < 0 else int(arrays["target"])
+    least = exact.least(claim.norm, net, claim.x, int(arrays["y"]), (lo, hi), lo < hi, target)
     size = np.inf if least is None else float(least)
-    return np.nextafter(np.sqrt(size) if claim["norm"] == "l2" else size, np.inf)
+    return np.nextafter(np.sqrt(size) if claim.norm == "l2" else size, np.inf)
 
 
 def other_weights(rng, net):

@@ -49,25 +49,21 @@ def edited(name, change):
 
 
 def deceive(patch):
-    """The search takes all bounds for smaller than they are; to its checker all rows are legal, and margins' refute."""
-
-    def legal(self, part, layer, neuron, side, price, gamma, alpha, beta):
-        return neuron.astype(int), side, price, gamma, np.rint(alpha), beta
-
+    """The search takes all bounds for smaller than they are; its checker requires nothing, and margins' rows refute."""
     optimise = exact_part.optimise_bounds
 
     def lower(*given, **options):  # without its steps: no multiplier would change what it says
         found, mult = optimise(*given, **options | {"steps": 0})
         return replace(found, bound=-1 - abs(found.bound)), mult
 
-    patch.setattr(checker.Prover, "legal", legal)
+    patch.setattr(checker, "require", lambda fact, words: None)
     patch.setattr(exact_part, "optimise_bounds", lower)
     healthy = checker.Prover.learn
 
     def learn(self, part, layer, *rows):
         healthy(self, part, layer, *rows)
-        if layer == len(part.l):
-            part.open[:] = False
+        if layer == len(self.at) - 1:
+            part[1, self.at[-1]] = -1
 
     patch.setattr(checker.Prover, "learn", learn)
 
@@ -78,7 +74,7 @@ def closed_early(patch):
 
 
 def rows(change):
-    """A fault in (side, price, gamma, alpha, beta) of the rows shown and written."""
+    """A fault in (side, price, alpha, beta) of the rows shown and written."""
 
     def changed(given):
         prover, part, layer, neuron, *rest = given
@@ -87,40 +83,79 @@ def rows(change):
     return arguments(checker.Prover, "learn", changed)
 
 
-def lowered(found):
-    const, h, changed = found
-    return const - (1 << 1102), h, changed
+def maximiser(change):
+    """A fault in the maximum over the pixels, in every norm."""
+
+    def put(patch):
+        for norm in ("l0", "l1", "l2", "linf"):
+            wrapped(checker.Prover, norm, lambda found: (change(found[0]), found[1]))(patch)
+
+    return put
+
+
+def claims(change):
+    """A fault in what the file is read to say."""
+
+    def put(patch):
+        healthy = checker.Claim.__init__
+
+        def init(self, *given):
+            healthy(self, *given)
+            change(self)
+
+        patch.setattr(checker.Claim, "__init__", init)
+
+    return put
+
+
+def coarse(patch):
+    """A fault: rounded to eight units, and nothing charged for it."""
+    healthy = checker.fit
+
+    def fit(const, *given, **options):
+        _, A, e = healthy(const, *given, **options)
+        return const, A // 8 * 8, e
+
+    patch.setattr(checker, "fit", fit)
+
+
+def losing(claim):
+    claim.rivals = -claim.rivals
+
+
+def halved(claim):
+    claim.ends = [end / 2 + 0.25 for end in claim.ends]
 
 
 def nothing_left(parts):
     for part in parts[1:]:
-        part.open[:] = False
+        part[:, 1] = -1
     return parts
+
+
+def one_more(beta):
+    return np.hstack([beta[:, :-1], beta[:, -1:] + 1])
 
 
 FAULTS = {
     "a part is closed without a reason": closed_early,
-    "constants too low": wrapped(checker.Prover, "bound", lowered),
-    "a maximiser of the wrong sign": wrapped(checker.Prover, "bound", lambda found: (found[0], -found[1], found[2])),
-    "a maximiser that moves nothing": wrapped(
-        checker.Prover, "bound", lambda found: (found[0], 0 * found[1], found[2])
-    ),
+    "constants too low": wrapped(checker.Prover, "pull", lambda found: (found[0] - (1 << 1102), *found[1:])),
+    "a maximiser of the wrong sign": maximiser(lambda h: -h),
+    "a maximiser that moves nothing": maximiser(lambda h: 0 * h),
     "no constants": wrapped(checker.Box, "most", lambda found: 0 * found),
     "the minimum for the maximum": arguments(checker.Box, "most", lambda given: (given[0], -given[1], given[2])),
-    "rounded, and no charge": wrapped(
-        checker, "fit", lambda found: (np.floor(found[0] / 8) * 8, found[1], 0 * found[2])
-    ),
+    "rounded, and no charge": coarse,
     "intervals too narrow": wrapped(checker, "above", lambda found: found - 0.5),
     "boxes turned inside out": arguments(checker.Box, "__init__", lambda given: (given[0], given[2], given[1])),
-    "rivals that lose": wrapped(checker, "rivals", lambda found: (-found[0], found[1])),
-    "a room of half the size": wrapped(checker, "ends", lambda found: [end / 2 + 0.25 for end in found]),
+    "rivals that lose": claims(losing),
+    "a room of half the size": claims(halved),
     "the second part of a split forgotten": wrapped(checker, "split", nothing_left),
-    "gamma from nowhere": rows(lambda s, p, g, a, b: (s, p, g + 1, a, b)),
-    "beta of the other sign": rows(lambda s, p, g, a, b: (s, p, g, a, -b)),
-    "slopes above 1": rows(lambda s, p, g, a, b: (s, p, g, 3 * a.astype(float), b)),
-    "slopes mirrored": rows(lambda s, p, g, a, b: (s, p, g, 16384.0 - a, b)),
+    "margins from nowhere": rows(lambda s, p, a, b: (s, p, a, one_more(b))),
+    "beta of the other sign": rows(lambda s, p, a, b: (s, p, a, -b)),
+    "slopes above 1": rows(lambda s, p, a, b: (s, p, 3 * a.astype(float), b)),
+    "slopes mirrored": rows(lambda s, p, a, b: (s, p, 16384.0 - a, b)),
     "upper for lower": edited("side", lambda v: -v),
-    "gamma below 0": edited("gamma", lambda v: -v),
+    "margins below 0": edited("beta", lambda v: one_more(v) - 2 * (np.arange(v.shape[1]) == v.shape[1] - 1)),
     "the last rows left out": edited("steps", lambda v: v[:-1]),
     "splits left out": edited("steps", lambda v: v[v[:, 0] > 0]),
     "rows of another part": edited("steps", lambda v: v[::-1]),

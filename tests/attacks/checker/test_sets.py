@@ -8,7 +8,7 @@ import checker_oracle as oracle
 import exact
 import numpy as np
 import pytest
-from checker_cases import claim_for, eighths, margin_row, prover_for, random_row, small_net, written
+from checker_cases import claim_for, eighths, margin_row, mark, prover_for, random_row, small_net, whole, written
 from checker_edits import tampered
 from checker_oracle import Row
 from repeats import repeats
@@ -34,12 +34,15 @@ def set_claim(net, x, y, norm, radius, target=None):
     return one | {"x": x, "y": np.array(y), "target": np.full(len(x), -1) if target is None else np.array(target)}
 
 
-def together(provers, parts, image, rows):
-    """The checker's sum of the rows, exactly."""
-    columns = ("side", "price", "gamma", "alpha", "beta")
-    each = [np.array([getattr(row, name) for row in rows], float) for name in columns]
+def together(provers, parts, image, rows, weights):
+    """The checker's sum of the rows, exactly; weights count 2^-20."""
+    columns = [np.array([row.side for row in rows], float), np.array(weights, float)]
+    columns += [np.array([row.alpha for row in rows], float)]
+    columns += [np.array([np.append(row.beta, row.gamma) for row in rows], float)]
+    index = [i * len(provers[0].claim.rivals) + row.neuron for i, row in zip(image, rows, strict=True)]
+    part = np.stack([part.array for part in parts])
     with np.errstate(all="ignore"):
-        return oracle.exact_number(checker.together(provers, parts, np.array(image, float), *each))
+        return oracle.exact_number(checker.together(provers, part, np.array(index, float), *columns)) / 2**20
 
 
 def truth_of(norm, radius, claims, part, pulled):
@@ -68,22 +71,27 @@ def test_the_sum_is_never_below_the_truth_and_near_it(norm):
         options = {"mask": mask, "target": target}
         claims = [claim_for(net, rng.integers(0, 9, d) / 8, 0, norm, radius, **options) for _ in range(n)]
         provers = [prover_for(net, claim) for claim in claims]
-        parts, pulled, rows = [prover.whole() for prover in provers], [], []
+        parts, pulled, rows = [whole(prover) for prover in provers], [], []
         image = rng.integers(0, n, int(rng.integers(1, 5)))
         for part in parts:
             for low, high in zip(part.l, part.u, strict=True):
                 low[:], high[:] = np.sort(rng.integers(-24, 25, (2, len(low))) / 8, axis=0)
-            part.inside, part.outside = parts[0].inside, parts[0].outside
-        if norm == "l0" and radius > 1:
-            parts[0].inside[0], parts[0].outside[-1] = True, d > 2
-        for i in image:
+            if norm == "l0" and radius > 1:
+                mark(part, inside=np.arange(d) == 0, outside=(np.arange(d) == d - 1) & (d > 2))
+            if not part.sure.any():  # an image with several rivals, of which one is left
+                part.array[0, part.prover.at[-1]] = 0
+        weights = rng.integers(1, 2**20, len(image)) / 2.0 ** rng.choice([20, 20, 45, 48, 51], len(image))
+        weights[0] = 1 - 2.0**-20  # so that 20 bits of the others are none that are lost
+        for i, weight in zip(image, weights, strict=True):
             rows.append(random_row(rng, provers[i], parts[i], len(parts[i].l), beta=False))
-            rows[-1].gamma = rows[-1].gamma * 2.0 ** -rng.choice([0, 0, 25, 28, 31])  # beside others A is rounded
-            given = exact.exactly(net), Fraction(float(net.threshold)), provers[i].rivals
-            pulled.append(oracle.row_bound(*given, oracle.fractions(claims[i]["x"]), parts[i], rows[-1]))
+            given = exact.exactly(net), Fraction(float(net.threshold)), provers[i].claim.rivals
+            x, bits = oracle.fractions(claims[i]["x"]), provers[i].net.bits - 11
+            A, const = oracle.row_bound(*given, x, parts[i], rows[-1], bits)
+            w = Fraction(round(weight * 2**20), 2**20)
+            pulled.append(([w * a for a in A], w * const))
         truth = truth_of(norm, float(radius), [claims[i] for i in image], parts[0], pulled)
-        found = together(provers, parts, image, rows)
-        assert truth <= found <= truth + sum(max(1, *map(abs, A)) for A, _ in pulled) * d / 2**20
+        found = together(provers, parts, image, rows, weights)
+        assert truth <= found <= truth + sum(max(1, *map(abs, A)) for A, _ in pulled) * d / 2**16
 
 
 def fooled_by(net, x, y, s):
@@ -154,11 +162,15 @@ def test_images_that_pull_apart_are_refuted_together_and_alone_they_are_not():
     assert passes(SUM, arrays)
     last = arrays["proof_steps"][-1]
     assert last[0] == 2 and last[2] == 2  # two rows of all the images
-    weights = arrays["proof_gamma"][-2:]
-    for wrong in (weights * [[1], [0]], weights * [[0], [1]], weights * [[1], [0.1]], -weights):
-        gamma = arrays["proof_gamma"].copy()
-        gamma[-2:] = wrong
-        assert passes(SUM, arrays | {"proof_gamma": gamma}) is None
+    weights = arrays["proof_price"][-2:]
+    for wrong in (weights * [1, 0], weights * [0, 1], weights * [1, 0.1], -weights, 0 * weights):
+        price = arrays["proof_price"].copy()
+        price[-2:] = wrong
+        assert passes(SUM, arrays | {"proof_price": price}) is None
+    side = arrays["proof_side"].copy()
+    for wrong in ([0.5, 0.5], [0, 0], [2, 2]):
+        side[-2:] = wrong
+        assert passes(SUM, arrays | {"proof_side": side + 0.0}) is None or wrong == [0.5, 0.5]
     one = arrays | {name: arrays[name][:1] for name in ("x", "y", "target")}
     assert passes(SUM, one) is None
 
@@ -169,9 +181,6 @@ def test_what_is_no_set_is_refused():
         {"y": arrays["y"][:1]},
         {"x": arrays["x"][:, :1]},
         {"x": arrays["x"][:0], "y": arrays["y"][:0], "target": arrays["target"][:0]},
-        {"norm": np.array("l1")},
-        {"norm": np.array("l2")},
-        {"lower": np.array(0.0)},
         {"upper": np.array(0.3)},
         {"lower": np.array(np.inf)},
     ]:
@@ -179,9 +188,16 @@ def test_what_is_no_set_is_refused():
     three = MLP.from_arrays([([[0.0, 1.0, 0.5], [0.0, 0.5, 1.0]], [1.0, 0.0, 0.0])])
     claim = set_claim(three, PAIR[:1], [0], "linf", 0.01)
     prover = prover_for(three, claim | {"x": PAIR[0], "y": np.array(0), "target": np.array(-1)})
-    row = random_row(np.random.default_rng(0), prover, prover.whole(), 0)
-    with pytest.raises(checker.Refused, match="several rivals"):
-        together([prover], [prover.whole()], [0], [row])
+    row = margin_row(prover, 1.0, 0.0)
+    with pytest.raises(checker.Refused, match="a margin that may be below 0"):
+        together([prover], [whole(prover)], [0], [row], [1.0])
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_what_holds_in_linf_holds_in_smaller_balls(norm):
+    """|s| <= r in them is |s| <= r in each pixel."""
+    arrays = exact_set_proof(SUM, APART)
+    assert f"of {norm} below 0.2" in passes(SUM, arrays | {"norm": np.array(norm)})
 
 
 def test_a_set_says_what_is_refuted_and_of_no_point_that_it_is_a_perturbation():
@@ -198,7 +214,7 @@ def test_a_set_says_what_is_refuted_and_of_no_point_that_it_is_a_perturbation():
     for more in ({"x_adv": np.array([0.5]), "upper": np.array(0.25)}, {"x_adv": np.array([0.5])}):
         with pytest.raises(checker.Refused, match="a point is no perturbation"):
             checker.check(hill.to_arrays(), proof | more)
-    with pytest.raises(checker.Refused, match="without a counterexample"):
+    with pytest.raises(checker.Refused, match="no counterexample so near"):
         checker.check(hill.to_arrays(), proof | {"upper": np.array(0.25)})
 
 
@@ -228,35 +244,34 @@ def test_what_rounding_moves_the_sum_by_is_charged_where_pixels_move_one_way():
         x = rng.integers(0, 2, 3).astype(float)  # each pixel has room to one side alone
         claims = [claim_for(net, x, 0, "linf", 0.75) for _ in range(2)]
         provers = [prover_for(net, claim) for claim in claims]
-        parts = [prover.whole() for prover in provers]
-        part = parts[0]
+        parts = [whole(prover) for prover in provers]
         rows = [margin_row(prover, 1.0) for prover in provers]
-        rows[1].gamma = np.array([float(rng.uniform(0.5, 1.5) * 2.0 ** -rng.integers(16, 40))])
-        given = exact.exactly(net), Fraction(0), provers[0].rivals
-        pulled = [oracle.row_bound(*given, oracle.fractions(x), part, row) for row in rows]
-        assert truth_of("linf", 0.75, claims, part, pulled) <= together(provers, parts, [0, 1], rows)
+        weight = Fraction(int(rng.integers(1, 16)), 2**20)
+        given = exact.exactly(net), Fraction(0), provers[0].claim.rivals, oracle.fractions(x)
+        pulled = [oracle.row_bound(*given, parts[0], row, provers[0].net.bits - 11) for row in rows]
+        pulled[1] = [weight * a for a in pulled[1][0]], weight * pulled[1][1]
+        found = together(provers, parts, [0, 1], rows, [1 - 2.0**-20, float(weight)])
+        whole_weight = 1 - Fraction(1, 2**20)
+        pulled[0] = [whole_weight * a for a in pulled[0][0]], whole_weight * pulled[0][1]
+        assert truth_of("linf", 0.75, claims, parts[0], pulled) <= found
 
 
 def test_pixels_that_one_image_knows_are_known_of_s_for_all():
-    """Counted in is not left out: with the one pixel that matters in, or out, for the first image alone."""
-    net = MLP.from_arrays([([[8.0], [1.0], [1.0]], [-1.5])])
-    x, y = np.zeros((2, 3)), [0, 0]
-    claim = set_claim(net, x, y, "l0", 1)
-    claims = [claim_for(net, image, 0, "l0", 1) for image in x]
-    provers = [prover_for(net, one) for one in claims]
-    seen = []
+    """Two images that each need their own pixel, of which s may change one."""
+    net = MLP.from_arrays([([[8.0], [8.0]], [-9.0])])
+    x = np.array([[0.5, 0.0], [0.0, 0.5]])
+    claim = set_claim(net, x, [0, 0], "l0", 1)
+    one = prover_for(net, claim | {"x": x[0], "y": np.array(0), "target": np.array(-1)})
+    steps = written(margin_row(one, 1.0), margin_row(one, 1.0))
+    for images, good in (([0, 1], True), ([1, 0], True), ([0, 0], False), ([1, 1], False)):
+        steps["proof_steps"] = np.array([[1, 0, image] for image in images])
+        assert (passes(net, claim | steps) is not None) == good
+    both = claim | {"radius": np.array(2.0), "lower": np.array(3.0)}
+    assert passes(net, both | steps) is None
 
-    def learn(self, part, layer, *rows):
-        seen.append(part)
-        part.inside[0] = part is seen[0]  # the first image says so
 
-    steps = written(margin_row(provers[0], 1.0), margin_row(provers[1], 1.0))
-    steps["proof_steps"] = np.array([[1, 0, 0], [1, 0, 1]])
-    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
-        patch.setattr(checker.Prover, "learn", learn)
-        model = checker.Network(net.to_arrays())
-        made = [checker.Prover(model, checker.claim_of(one, 3)) for one in claims]
-        with pytest.raises(checker.Refused, match="not refuted"):
-            checker.check_set(made, checker.steps_of(claim | steps))
-    first, second = seen
-    assert first.inside is second.inside and first.outside is second.outside and first.inside is not first.outside
+def test_a_part_of_a_set_is_not_split():
+    arrays = exact_set_proof(SUM, APART)
+    steps = np.insert(arrays["proof_steps"], 0, [0, 0, 0], axis=0)
+    with pytest.raises(checker.Refused, match="several images"):
+        checker.check(SUM.to_arrays(), arrays | {"proof_steps": steps, "proof_cut": np.zeros(len(steps))})

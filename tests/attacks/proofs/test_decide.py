@@ -140,7 +140,7 @@ def test_check_says_what_was_shown_and_how(both):
     assert fooled.check(net).startswith("fooled: the counterexample is in")
     assert exact.check(net).startswith("robust: proved: ") and exact.check(net).endswith("(checked exactly)")
     assert replace(robust, status="open").check(net) == "open: nothing is claimed"
-    proof = exact.certificate.proof | {"proof_gamma": 0 * exact.certificate.proof["proof_gamma"]}
+    proof = exact.certificate.proof | {"proof_side": -exact.certificate.proof["proof_side"]}
     for forged in (
         replace(exact, certificate=replace(exact.certificate, proof=proof)),
         replace(exact, ball=LInf(1.5 * robust.ball.radius)),
