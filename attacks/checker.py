@@ -107,7 +107,7 @@ class Box:
 def fit(const, A, e, box, bits, least=-(10**6)):
     """A row const + A . v 2^e, v in the box, with |A| <= 2^bits and e >= least; an entry moved by up to 1 costs |v|."""
     shift = np.maximum(np.maximum(exponent(A, 1) - bits, least - e), 0)
-    by = np.minimum(shift, 62)[:, None]
+    by = np.minimum(shift, 62).astype(int)[:, None]
     whole = A + (1 << by >> 1) >> by
     return const + lift((whole << by != A).any(axis=1), e + shift + box.unit) * box.size, whole, e + shift
 

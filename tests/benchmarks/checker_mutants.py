@@ -48,7 +48,7 @@ SOURCE = Path(checker.__file__)
 LOG = ROOT / "mutants/checker.jsonl"
 LEAST = 0.95
 LIMIT = 60  # seconds of processor time for the tests of one mutant, which take about 10 when all pass
-ORDER = "numbers", "tree", "claims", "targets", "sets", "rows", "forged"
+ORDER = "numbers", "model", "tree", "claims", "targets", "sets", "rows", "forged"
 NOT_HERE = "needs_no_library"  # it starts the file itself, not the mutant; test_prover_faults.py is of the prover
 
 COMPARE = {

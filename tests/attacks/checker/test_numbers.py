@@ -128,7 +128,8 @@ def test_fit_rounds_to_the_nearest_and_charges_one_where_it_does():
     A = np.rint(floats(rng, (6, 5), 60)).astype(int)
     A[0], A[1] = [1, -2, 3, 0, 2**27 - 1], 0
     A[2] = [2**40, -(2**50), 3 * 2**35, 0, 2**44]  # coarser, and nothing is lost
-    e, box = np.arange(6), checker.Box(-rng.random(5), rng.random(5) * 100)
+    A[3] = [2**61, 2**33 - 1, 2**33, 0, -1]  # by 34 bits or more
+    e, box = np.arange(6, dtype=np.int32), checker.Box(-rng.random(5), rng.random(5) * 100)
     const = np.array([7] * 6, object)
     after, new, unit = checker.fit(const, A, e, box, 27)
     assert np.abs(new).max() <= 2**27 and np.array_equal(new[0], A[0]) and after[0] == after[1] == after[2] == 7
