@@ -104,7 +104,7 @@ class Box:
         return lift((A - rise) @ self.low + rise @ self.high, self.unit + e)
 
 
-def fit(const, A, e, box, bits, least=-(10**6)):
+def fit(const, A, e, box, bits, least):
     """A row const + A . v 2^e, v in the box, with |A| <= 2^bits and e >= least; an entry moved by up to 1 costs |v|."""
     shift = np.maximum(np.maximum(exponent(A, 1) - bits, least - e), 0)
     by = np.minimum(shift, 62).astype(int)[:, None]
@@ -122,7 +122,7 @@ def integers(v):
 def numbers(arrays, name):
     """An array of finite numbers as float64."""
     given = np.asarray(arrays[name])
-    require(given.dtype.kind in "iufb" and given.dtype.itemsize <= 8, f"{name}: not the kind of numbers expected")
+    require(given.dtype.char in "?bBhHiIlLqQefd", f"{name}: not the kind of numbers expected")
     value, beyond = np.array(given, "<f8", order="C"), np.inf if given.dtype.kind == "f" else 2.0**53
     require((np.abs(value) < beyond).all(), f"{name}: not finite, or beyond float64")
     return value
@@ -159,7 +159,7 @@ class Network:
             both, p = integers(np.vstack([W, b]))
             z, q = np.append(a, 1 << q) @ both, q + p
             a = np.maximum(z, 0)
-        return (z << max(r - q, 0)) - (t << max(q - r, 0))
+        return (z << r) - (t << q)
 
 
 class Claim:
@@ -256,7 +256,7 @@ class Prover:
         require(shapes == [(R,)] * 3 + [(R, margins.start), (R, margins.stop)], "rows of other shapes")
         require(0 <= layer <= last and (np.abs(side) == 1).all(), "no such row")
         require((alpha >= 0).all() and (alpha <= one).all() and (price >= 0).all(), "a multiplier out of its range")
-        begin = np.eye(part[0, self.at[layer]].size, dtype=np.int8)[neuron.astype(int)] * side.astype(int)[:, None]
+        begin = np.eye(len(part.T[self.at[layer]]), dtype=np.int8)[neuron.astype(int)] * side.astype(int)[:, None]
         e = (exponent(beta[:, margins], 1) if layer < last else np.ones(R, int)) - count
         A = np.clip(np.floor(np.ldexp(beta[:, margins], -e[:, None])), -1, 1 << count).astype(int)
         require((A >= 0).all() and (part[0, margins] >= 0)[A.any(axis=0)].all(), "a margin that may be below 0")
@@ -269,7 +269,7 @@ class Prover:
             z, floats = Box(*part[:, self.at[k - 1]]) if k else self.around, A.astype(float)  # what enters is no larger
             const += bias.most(A, e) + lift(np.abs(A).sum(1) * rough, z.unit + e + unit - 1) * z.size
             A = ((floats @ high).astype(int) << LIMB) + (floats @ low).astype(int)
-            const, A, e = fit(const, A, e + unit, z, net.bits)
+            const, A, e = fit(const, A, e + unit, z, net.bits, (e + unit).min())
             if k:
                 (l, u), span, rise = part[:, self.at[k - 1]], self.at[k - 1], np.maximum(A, 0)  # noqa: E741
                 free, most = (l < 0) & (u > 0), 2.0**net.bits
@@ -278,7 +278,7 @@ class Prover:
                 given = np.clip(np.rint(np.ldexp(beta[:, span], -e[:, None])), -most, most).astype(int)
                 const += z.most(-given, e) + lift(rise @ -(-over >> SLOPE), z.unit + e)
                 A = rise * sigma + (A - rise) * np.where(free, np.rint(alpha[:, span]), sigma).astype(int)
-                least = 1 - net.bits if k - 1 == layer else -(10**6)
+                least = 1 - net.bits if k - 1 == layer else (e - SLOPE).min()
                 const, A, e = fit(const, A + given * one, e - SLOPE, z, net.bits - 1, least)
             if k - 1 == layer:
                 require((e <= 0).all(), "a margin's multiplier: too large")  # 1 is a whole number of units
@@ -321,7 +321,7 @@ def check_steps(provers, proof):
     """That the steps leave no part open.  A part of a set of images is one of each, and closed if one of them is."""
     names, at = ("steps", "cut", "neuron", "side", "price", "alpha", "beta"), 0
     steps, cut, *rows = (numbers(proof, f"proof_{name}") for name in names)
-    parts = [np.array([prover.whole() for prover in provers])]
+    parts, (first, *_) = [np.array([prover.whole() for prover in provers])], provers
     for (count, layer, index), c in zip(steps.astype(int).tolist(), cut, strict=True):
         require(parts, "steps after the last part is closed")
         (*parts, part), some, at = parts, [each[at : at + count] for each in rows], at + count
@@ -329,9 +329,9 @@ def check_steps(provers, proof):
             parts += split(part, index, c)
         elif index < len(part):
             provers[index].learn(part[index], layer, *some)
-            part[:, :, provers[0].pixels] = part[index][:, provers[0].pixels]  # of s: known of one, known of all
+            part[:, :, first.pixels] = part[index][:, first.pixels]  # of s: known of one, known of all
             parts.append(part)
-        elif together(provers, part, *some) >= 0:
+        elif together(first, provers, part, *some) >= 0:
             parts.append(part)
         while parts and any(prover.closed(one) for prover, one in zip(provers, parts[-1], strict=True)):
             parts.pop()
@@ -346,21 +346,21 @@ def split(part, index, cut):
     return [first, second]
 
 
-def together(provers, part, row, side, weight, *lines):
+def together(first, provers, part, row, side, weight, *lines):
     """The maximum over s of a sum of margins, row image * rivals + j with its weight, as a constant."""
-    image, margin = np.divmod(row.astype(int), len(provers[0].claim.rivals))
-    require((part[image, 0, provers[0].at[-1].start + margin] >= 0).all(), "a margin that may be below 0")
+    (l, u), (image, margin) = part.swapaxes(0, 1), np.divmod(row.astype(int), len(first.claim.rivals))  # noqa: E741
+    require((l[image, first.at[-1].start + margin] >= 0).all(), "a margin that may be below 0")
     given = [[line[r : r + 1] for line in (margin, abs(side), weight, *lines)] for r in range(len(image))]
     each = [provers[i].pull(part[i], len(provers[i].at) - 1, *some) for i, some in zip(image, given, strict=True)]
     weight, those = np.rint(np.ldexp(weight, 20 - exponent(weight))).astype(int), [provers[i] for i in image]
-    const, A, e = (np.concatenate(some) for some in zip(*each, strict=True))
+    const, A, e = (np.concatenate([row[j] for row in each]) for j in range(3))
     room = Box(*(np.concatenate(ends) for ends in zip(*((-one.fall, one.rise) for one in those), strict=True)))
     low, high, A = room.low.reshape(A.shape), room.high.reshape(A.shape), A * weight[:, None]
     unit = max(e + exponent(A, 1)) + len(A).bit_length() - 34  # so that products and their sums are below 2^62
     A = np.rint(np.ldexp(A.astype(float), (e - unit)[:, None])).astype(int)  # moved by 1 at most, and a room by 2
     # between two of the ends the sum is linear in s, pixel by pixel
-    gain, first = (A * np.clip(np.concatenate([low, high])[:, None], low, high)).sum(axis=1).max(axis=0), provers[0]
-    inside, outside = part[0, 0, first.pixels] > 0, part[0, 1, first.pixels] < 1
+    gain = (A * np.clip(np.concatenate([low, high])[:, None], low, high)).sum(axis=1).max(axis=0)
+    inside, outside = (l[:, first.pixels] > 0).any(axis=0), (u[:, first.pixels] < 1).any(axis=0)
     k = int(min(first.radius, len(gain))) - np.count_nonzero(inside) if first.counts else len(gain)
     chosen = sorted(gain[~(inside | outside)].tolist(), reverse=True)[:k] + gain[inside].tolist()
     return sum(const * weight) + lift(sum(chosen) + room.size + 2 * int(np.abs(A).sum()), room.unit + unit)

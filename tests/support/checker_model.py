@@ -161,7 +161,7 @@ def together(provers, parts, image, rows, weights):
     unit = max(e + exponent(A) for A, e in scaled_rows) + len(rows).bit_length() - 34
     A = [[round(scaled(a, e - unit)) for a in row] for row, e in scaled_rows]
     d, first = len(A[0]), provers[0]
-    ends = box(*(np.concatenate([s * getattr(provers[i], side) for i in image]) for side, s in (("fall", -1), ("rise", 1))))
+    ends = box(*(np.concatenate([some(provers[i]) for i in image]) for some in (lambda p: -p.fall, lambda p: p.rise)))
     low, high = ([side[r * d : (r + 1) * d] for r in range(len(rows))] for side in ends[:2])
     gain = []
     for p in range(d):

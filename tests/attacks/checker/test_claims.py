@@ -48,6 +48,15 @@ def test_an_affine_network_up_to_the_truth_and_not_beyond(norm):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
+def test_a_set_of_one_point_has_a_radius(norm):
+    """Of radius 0 nothing is refuted, also where it would be all there is."""
+    proof = claim_for(NET, X, 0, norm, 0.0, box=(0.0, 0.0), lower=np.inf)
+    row = margin_row(prover_for(NET, proof | {"radius": np.array(1.0)}), 1.0)
+    refused("no such radius", NET, proof | written(row))
+    assert "at all" in checker.check(NET.to_arrays(), proof | {"radius": np.array(1.0)} | written(row))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_box_and_mask_bound_what_a_pixel_may_do(norm):
     short = {"box": (0.0, np.array([0.25, 1.0])), "lower": np.inf}  # 1.1 / 4 + 0.57 > 0.75
     refused("left open", NET, proof_of(norm, 2.0, **short))

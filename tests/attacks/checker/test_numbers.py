@@ -131,7 +131,7 @@ def test_fit_rounds_to_the_nearest_and_charges_one_where_it_does():
     A[3] = [2**61, 2**33 - 1, 2**33, 0, -1]  # by 34 bits or more
     e, box = np.arange(6, dtype=np.int32), checker.Box(-rng.random(5), rng.random(5) * 100)
     const = np.array([7] * 6, object)
-    after, new, unit = checker.fit(const, A, e, box, 27)
+    after, new, unit = checker.fit(const, A, e, box, 27, 0)
     assert np.abs(new).max() <= 2**27 and np.array_equal(new[0], A[0]) and after[0] == after[1] == after[2] == 7
     for row, old, k, u, c in zip(new.tolist(), A.tolist(), e, unit, after, strict=True):
         moved = False

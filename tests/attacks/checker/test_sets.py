@@ -42,7 +42,8 @@ def together(provers, parts, image, rows, weights):
     index = [i * len(provers[0].claim.rivals) + row.neuron for i, row in zip(image, rows, strict=True)]
     part = np.stack([part.array for part in parts])
     with np.errstate(all="ignore"):
-        return oracle.exact_number(checker.together(provers, part, np.array(index, float), *columns)) / 2**20
+        found = checker.together(provers[0], provers, part, np.array(index, float), *columns)
+        return oracle.exact_number(found) / 2**20
 
 
 def truth_of(norm, radius, claims, part, pulled):
