@@ -240,9 +240,9 @@ class Prover:
         const, A, e = self.pull(part, layer, neuron, side, price, *lines)
         h, changed = getattr(self, self.claim.norm)(A, e, part, price)
         (l, u), value, neuron = part[:, self.at[layer]], above(const + h).astype(float), neuron.astype(int)  # noqa: E741
-        sure = (l[neuron] >= 0) & (side > 0)
-        np.minimum.at(u, neuron[side > 0], value[side > 0])
-        np.maximum.at(l, neuron[side < 0], -value[side < 0])
+        sure = (l[neuron] >= 0) & (side == 1)
+        np.minimum.at(u, neuron[side == 1], value[side == 1])
+        np.maximum.at(l, neuron[side == -1], -value[side == -1])
         if self.counts and layer == len(self.at) - 1:
             # nothing is below 0, but where no pixel is left to count in: so it is 0 where a margin is not sure
             rest = np.clip(lift(-const, -self.room.unit - e - 2 * POINT), -(2**62), 2**62 * sure).astype(int)[:, None]
@@ -258,7 +258,7 @@ class Prover:
         require((alpha >= 0).all() and (alpha <= one).all() and (price >= 0).all(), "a multiplier out of its range")
         begin = np.eye(len(part.T[self.at[layer]]), dtype=np.int8)[neuron.astype(int)] * side.astype(int)[:, None]
         e = (exponent(beta[:, margins], 1) if layer < last else np.ones(R, int)) - count
-        A = np.clip(np.floor(np.ldexp(beta[:, margins], -e[:, None])), -1, 1 << count).astype(int)
+        A = np.minimum(np.floor(np.ldexp(beta[:, margins], -e[:, None])), 1 << count).astype(int)
         require((A >= 0).all() and (part[0, margins] >= 0)[A.any(axis=0)].all(), "a margin that may be below 0")
         A, (t, q) = (A + (begin << count - 1 if layer == last else 0)) @ self.claim.rivals, net.threshold
         const, top = lift(-A.sum(axis=1).astype(object) * int(t), e - q), last
@@ -305,7 +305,7 @@ class Prover:
     def l0(self, A, e, part, price):
         """h, and a function: what it is with a pixel kept out, and with it counted in, (R, d), as whole numbers."""
         inside, outside, unit = part[0, self.pixels] > 0, part[1, self.pixels] < 1, self.room.unit + e
-        gain = np.abs(A) * np.where(A > 0, self.room.high, -self.room.low) * ~outside
+        gain = np.maximum(A * self.room.low, A * self.room.high) * ~outside
         k = int(min(self.radius, A.shape[1])) - np.count_nonzero(inside)
         free = np.where(inside, 0, gain)
         order = -np.partition(np.append(-free, np.zeros((len(A), 1), int), axis=1), [max(k - 1, 0), k], axis=1)
@@ -386,12 +386,12 @@ def check(model, proof):
 def sentence(claims, alone):
     """What was proved, and what was found."""
     what, where = ("change", "this image") if alone else ("one perturbation", f"all {len(claims)} images")
-    norm, lower, upper = claims[0].norm, claims[0].lower + 0.0, claims[0].upper
-    aims = ", ".join(dict.fromkeys(claim.aim for claim in claims))
+    (first, *_), aims = claims, ", ".join(dict.fromkeys(claim.aim for claim in claims))
+    norm, lower, upper = first.norm, abs(first.lower), first.upper
     form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, norm + " below {!r}")
     how = "of " + form.format(lower) if lower < np.inf else "at all"
     found = f"; one of {upper:{'.0f' * (norm == 'l0')}} does" if upper < np.inf else ""
-    said = f"proved: with {claims[0].box}, no {what} {how} makes the network see {aims} in {where}{found}"
+    said = f"proved: with {first.box}, no {what} {how} makes the network see {aims} in {where}{found}"
     return said if upper > 0 else f"found: the network sees {aims} in {where} as it is"
 
 

@@ -249,6 +249,7 @@ def test_the_sentence_names_norm_box_mask_and_distance():
     assert "fewer than 3 pixels" in pixels and pixels.endswith("one of 1 does")
     assert "l2 below 0.25" in said(norm="l2")
     assert "its own box and its mask" in said(hi=np.ones(2), mask=[True, False])
+    assert "less than 0.0 in" in said(lower=-0.0)
     nothing = said(lower=np.inf, upper=np.inf)
     assert "no change at all" in nothing and nothing.endswith("in this image")
     assert "makes the network see class 1" in said(target=1)

@@ -46,7 +46,7 @@ def drawn(rng, prover, part, layer):
     """A row of floats."""
     last, sure = layer == len(part.l), part.sure
     neuron = int(rng.integers(len(sure) if last else len(part.l[layer])))
-    gamma = sure * rng.random(len(sure)) * (rng.random(len(sure)) < 0.5) * (1 if last else 2.0 ** rng.integers(-20, 3))
+    gamma = sure * rng.random(len(sure)) * (rng.random(len(sure)) < 0.5) * 2.0 ** rng.integers(-3 if last else -20, 4)
     if last:
         gamma[neuron] = 0
     hidden = sum(map(len, part.l))
