@@ -43,14 +43,14 @@ sum_i A_i . delta_i(s), which in each pixel is linear in s between the ends of t
 of them (L0: the largest gains, as far as `radius` goes).  Below 0, there is no such s.
 
 Why the sums are exact.  A row is A 2^e, with whole numbers |A| <= 2^b; a weight is (8192 high + low) 2^w with whole
-numbers |high| <= 2^13, |low| <= 2^12; the end of an interval is a whole number of at most 2^27 times a power of two.
-With n neurons in the widest layer, n 2^b <= 2^35 (a row of margins begins with numbers that add up to no more).  So the
-sums of A @ high and A @ low in float64 stay below 2^53, and every product and every partial sum is exact, in whatever
-order they are added; the sums of A . l, of gains and of squares stay below 2^63, in int64.  Constants, and what the
-witness x_adv is measured by, are Python's integers, which are exact at any size.  Rounding is done on purpose and paid
-for: constants and the ends of intervals are rounded outward; an entry of A that is rounded moves by at most 1, which
-costs at most |v|, and a weight by half, times |A|.  No float sum that may be rounded is trusted, no division, and no
-tolerance is granted.
+numbers |high| <= 2^14, |low| <= 2^12; the end of an interval is a whole number of at most 2^27 times a power of two.
+For each layer b is at most 27 and so small that n 2^b <= 2^35 for its n numbers; a row of margins begins with numbers
+that add up to no more.  So the sums of A @ high and A @ low in float64 stay below 2^53, and every product and every
+partial sum is exact, in whatever order they are added; the sums of A . l, of gains and of squares stay below 2^63, in
+int64.  Constants, and what the witness x_adv is measured by, are Python's integers, which are exact at any size.
+Rounding is done on purpose and paid for: constants and the ends of intervals are rounded outward; an entry of A that is
+rounded moves by at most 1, which costs at most |v|, and a weight by half, times |A|.  No float sum that may be rounded
+is trusted, no division, and no tolerance is granted.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ import sys
 
 import numpy as np
 
-SLOPE, LIMB, ENDS = 14, 13, 27  # bits of alpha and sigma, of each half of a weight, of the ends of intervals
+SLOPE, LIMB, ENDS = 14, 13, 27  # bits of alpha and sigma, of half a weight, of weights and ends of intervals
 POINT = 1100  # constants are Python's integers, times 2^-POINT: below the smallest float there is
 
 
@@ -141,13 +141,12 @@ class Network:
         values = {"activation": np.asarray(arrays["activation"])} | {name: numbers(arrays, name) for name in names}
         each = [f"{name} {v.shape} {v.dtype.str}".encode() + v.tobytes() for name, v in values.items()]
         self.name, (_, threshold, *rest) = hashlib.sha256(b"".join(each)).hexdigest(), values.values()
-        self.layers, self.threshold = list(zip(rest[::2], rest[1::2], strict=True)), integers(threshold)
+        self.layers, self.threshold, self.W = list(zip(rest[::2], rest[1::2], strict=True)), integers(threshold), []
         self.sizes = [len(W) for W, _ in self.layers] + [len(rest[-1])]
-        shapes = [shape for d, m in zip(self.sizes, self.sizes[1:], strict=False) for shape in ((d, m), (m,))]
-        self.bits, self.W = min(35 - (max(self.sizes) - 1).bit_length(), 27), []
-        require([(), *shapes] == [v.shape for v in (threshold, *rest)] and self.bits > 15, "model: no such shapes")
+        shapes = [(), *(shape for d, m in zip(self.sizes, self.sizes[1:], strict=False) for shape in ((d, m), (m,)))]
+        require(shapes == [v.shape for v in (threshold, *rest)] and max(self.sizes) <= 1 << 18, "model: no such shapes")
         for W, b in self.layers:
-            unit = int(exponent(W)) - 2 * LIMB
+            unit = int(exponent(W)) - ENDS
             v = np.rint(np.ldexp(W, -unit))
             high = np.rint(np.ldexp(v, -LIMB))
             self.W.append((high.T, (v - np.ldexp(high, LIMB)).T, unit, (np.ldexp(v, unit) != W).any(), Box(b, b)))
@@ -251,35 +250,36 @@ class Prover:
 
     def pull(self, part, layer, neuron, side, price, alpha, beta):
         """The rows at the pixels: at most const + A . s 2^e."""
-        net, one, margins, R, count = self.net, 1 << SLOPE, self.at[-1], len(side), self.net.bits - 11
+        net, one, margins, R = self.net, 1 << SLOPE, self.at[-1], len(side)
         shapes, last = [each.shape for each in (neuron, side, price, alpha, beta)], len(self.at) - 1
         require(shapes == [(R,)] * 3 + [(R, margins.start), (R, margins.stop)], "rows of other shapes")
         require(0 <= layer <= last and (np.abs(side) == 1).all(), "no such row")
         require((alpha >= 0).all() and (alpha <= one).all() and (price >= 0).all(), "a multiplier out of its range")
         begin = np.eye(len(part.T[self.at[layer]]), dtype=np.int8)[neuron.astype(int)] * side.astype(int)[:, None]
-        e = (exponent(beta[:, margins], 1) if layer < last else np.ones(R, int)) - count
-        A = np.minimum(np.floor(np.ldexp(beta[:, margins], -e[:, None])), 1 << count).astype(int)
+        e = (exponent(beta[:, margins], 1) if layer < last else np.ones(R, int)) - 16
+        A = np.minimum(np.floor(np.ldexp(beta[:, margins], -e[:, None])), 1 << 16).astype(int)
         require((A >= 0).all() and (part[0, margins] >= 0)[A.any(axis=0)].all(), "a margin that may be below 0")
-        A, (t, q) = (A + (begin << count - 1 if layer == last else 0)) @ self.claim.rivals, net.threshold
+        A, (t, q) = (A + (begin << 15 if layer == last else 0)) @ self.claim.rivals, net.threshold
         const, top = lift(-A.sum(axis=1).astype(object) * int(t), e - q), last
         if not A.any():  # no margins: the rows begin at their neurons
             A, e, top = begin, 0 * e, layer
         for k in range(top, -1, -1):  # through dense layer k, and the ReLU before it
-            high, low, unit, rough, bias = net.W[k]
-            z, floats = Box(*part[:, self.at[k - 1]]) if k else self.around, A.astype(float)  # what enters is no larger
+            (high, low, unit, rough, bias), span, floats = net.W[k], self.at[k - 1], A.astype(float)
+            z, bits = Box(*part[:, span]) if k else self.around, min(35 - (net.sizes[k] - 1).bit_length(), 27)
             const += bias.most(A, e) + lift(np.abs(A).sum(1) * rough, z.unit + e + unit - 1) * z.size
             A = ((floats @ high).astype(int) << LIMB) + (floats @ low).astype(int)
-            const, A, e = fit(const, A, e + unit, z, net.bits, (e + unit).min())
+            least = exponent(np.maximum(np.abs(beta[:, span]), 5e-324), 1) - bits if k else (e + unit).min()
+            const, A, e = fit(const, A, e + unit, z, bits, least)  # so that beta fits, too
             if k:
-                (l, u), span, rise = part[:, self.at[k - 1]], self.at[k - 1], np.maximum(A, 0)  # noqa: E741
-                free, most = (l < 0) & (u > 0), 2.0**net.bits
+                (l, u), rise = part[:, span], np.maximum(A, 0)  # noqa: E741
+                free = (l < 0) & (u > 0)
                 sigma = np.rint(one * np.where(free, u / np.where(free, u - l, 1), l >= 0)).astype(int)
                 over = np.maximum(*(np.maximum(end, 0) * one - sigma * end for end in (z.low, z.high)))
-                given = np.clip(np.rint(np.ldexp(beta[:, span], -e[:, None])), -most, most).astype(int)
+                given = np.rint(np.ldexp(beta[:, span], -e[:, None])).astype(int)
                 const += z.most(-given, e) + lift(rise @ -(-over >> SLOPE), z.unit + e)
                 A = rise * sigma + (A - rise) * np.where(free, np.rint(alpha[:, span]), sigma).astype(int)
-                least = 1 - net.bits if k - 1 == layer else (e - SLOPE).min()
-                const, A, e = fit(const, A + given * one, e - SLOPE, z, net.bits - 1, least)
+                least = 1 - bits if k - 1 == layer else (e - SLOPE).min()
+                const, A, e = fit(const, A + given * one, e - SLOPE, z, bits - 1, least)
             if k - 1 == layer:
                 require((e <= 0).all(), "a margin's multiplier: too large")  # 1 is a whole number of units
                 A = A + (begin << -e[:, None])
@@ -308,7 +308,7 @@ class Prover:
         gain = np.maximum(A * self.room.low, A * self.room.high) * ~outside
         k = int(min(self.radius, A.shape[1])) - np.count_nonzero(inside)
         free = np.where(inside, 0, gain)
-        order = -np.partition(np.append(-free, np.zeros((len(A), 1), int), axis=1), [max(k - 1, 0), k], axis=1)
+        order = -np.partition(np.append(-free, np.zeros((len(A), 1), int), axis=1), [k - 1, k], axis=1)
         h = np.sum(gain - free, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
         last, after = order[:, k - 1 : k] if k else 1 << 62, order[:, k : k + 1]
         return lift(h[:, 0], unit), lambda: (h - np.where(free < last, 0, free - after), h - np.maximum(last - free, 0))
@@ -360,7 +360,7 @@ def together(first, provers, part, row, side, weight, *lines):
     A = np.rint(np.ldexp(A.astype(float), (e - unit)[:, None])).astype(int)  # moved by 1 at most, and a room by 2
     # between two of the ends the sum is linear in s, pixel by pixel
     gain = (A * np.clip(np.concatenate([low, high])[:, None], low, high)).sum(axis=1).max(axis=0)
-    inside, outside = (l[:, first.pixels] > 0).any(axis=0), (u[:, first.pixels] < 1).any(axis=0)
+    (inside, *_), (outside, *_) = l[:, first.pixels] > 0, u[:, first.pixels] < 1  # the same for all
     k = int(min(first.radius, len(gain))) - np.count_nonzero(inside) if first.counts else len(gain)
     chosen = sorted(gain[~(inside | outside)].tolist(), reverse=True)[:k] + gain[inside].tolist()
     return sum(const * weight) + lift(sum(chosen) + room.size + 2 * int(np.abs(A).sum()), room.unit + unit)

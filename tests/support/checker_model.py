@@ -1,8 +1,8 @@
 """The arithmetic of attacks/checker.py once more, one number at a time in Python's integers: it must agree to the bit.
 
-Where checker_oracle.py says what a row proves, this says what is rounded, when, and by how much: weights to 26 bits of
-the largest of their layer, ends of intervals outward to 27 bits, a row to `bits` of its largest entry, sigma and alpha
-to 2^-14, constants up to 2^-1100.  So a bit more or less, a charge left out or made twice, is seen.
+Where checker_oracle.py says what a row proves, this says what is rounded, when, and by how much: weights to 27 bits of
+the largest of their layer, ends of intervals outward to 27 bits, a row to at most 27 bits of its largest entry or beta,
+sigma and alpha to 2^-14, constants up to 2^-1100.  So a bit more or less, a charge left out or made twice, is seen.
 """
 
 import math
@@ -54,7 +54,7 @@ def fit(const, A, e, ends, bits, least=None):
 
 def weights(W):
     """(whole numbers, unit, whether any was rounded)."""
-    unit = exponent(W.ravel().tolist()) - 26
+    unit = exponent(W.ravel().tolist()) - 27
     whole = [[round(scaled(float(w), -unit)) for w in row] for row in W]
     exactly = all(scaled(v, unit) == w for row, each in zip(whole, W.tolist(), strict=True)
                   for v, w in zip(row, each, strict=True))  # fmt: skip
@@ -65,9 +65,9 @@ def widths(prover):
     return prover.net.sizes
 
 
-def bits_of(prover):
-    """n 2^bits <= 2^35 for the widest layer, and a square fits."""
-    return min(35 - math.ceil(math.log2(max(widths(prover)))), 27)
+def bits_of(n):
+    """n 2^bits <= 2^35, and a square fits."""
+    return min(35 - math.ceil(math.log2(n)), 27)
 
 
 def around(prover):
@@ -78,8 +78,8 @@ def around(prover):
 
 def pull(prover, part, row):
     """(const, A, e): the row is at most const + A . s 2^e."""
-    claim, layers, bits = prover.claim, prover.net.layers, bits_of(prover)
-    last, count = len(layers) - 1, bits - 11
+    claim, layers = prover.claim, prover.net.layers
+    last, count = len(layers) - 1, 16
     begin = [int(row.side) * (i == row.neuron) for i in range(len(claim.rivals) if row.layer == last else
                                                              widths(prover)[row.layer + 1])]  # fmt: skip
     e = (1 if row.layer == last else exponent(row.gamma)) - count
@@ -99,7 +99,11 @@ def pull(prover, part, row):
         const += most(A, e, box(b, b))
         const += constant(sum(map(abs, A)) * rough, ends[2] + e + unit - 1) * size(ends)
         A = [sum(w * a for w, a in zip(each, A, strict=True)) for each in whole]
-        const, A, e = fit(const, A, e + unit, ends, bits)
+        bits, least = bits_of(widths(prover)[k]), None
+        if k:
+            betas = row.beta[first[k - 1] : first[k]].tolist()
+            least = max(exponent([*betas, 5e-324]), -1073) - bits
+        const, A, e = fit(const, A, e + unit, ends, bits, least)
         if k:
             const, A, e = relu(prover, part, row, (const, A, e), k - 1, ends, int(first[k - 1]))
         if k - 1 == row.layer:
@@ -111,14 +115,13 @@ def pull(prover, part, row):
 
 def relu(prover, part, row, pulled, k, ends, first):
     """Through the ReLU of a hidden layer."""
-    (const, A, e), bits, after, offsets, given = pulled, bits_of(prover), [], 0, []
+    (const, A, e), bits, after, offsets, given = pulled, bits_of(widths(prover)[k + 1]), [], 0, []
     for i, (a, low, high) in enumerate(zip(A, *ends[:2], strict=True)):
         l, u = float(part.l[k][i]), float(part.u[k][i])  # noqa: E741
         free = l < 0 < u
         sigma = round(ONE * (u / (u - l))) if free else ONE * (l >= 0)
         over = max(max(low, 0) * ONE - sigma * low, max(high, 0) * ONE - sigma * high)
-        beta = round(scaled(float(row.beta[first + i]), -e))
-        given.append(max(min(beta, 1 << bits), -(1 << bits)))
+        given.append(round(scaled(float(row.beta[first + i]), -e)))
         offsets += max(a, 0) * math.ceil(Fraction(over, ONE))
         slope = sigma if a > 0 or not free else round(float(row.alpha[first + i]))
         after.append(a * slope + given[-1] * ONE)

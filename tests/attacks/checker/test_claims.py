@@ -189,6 +189,7 @@ def test_the_network_is_named_exactly():
     deep = MLP.from_arrays([([[1.0]], [0.0]), ([[1.0]], [0.0])], activation="tanh").to_arrays()
     with pytest.raises(checker.Refused, match="only ReLU"):
         checker.Network(deep)
+    assert checker.Network(arrays | {"activation": np.array("tanh")}).sizes == [2, 1]  # without a hidden layer
     with pytest.raises(checker.Refused, match="no such shapes"):
         checker.Network({**deep, "activation": np.array("relu"), "b1": np.zeros(2)})
 

@@ -62,11 +62,11 @@ def test_exponent_bounds():
 
 def test_halves_of_a_weight_are_the_weight():
     rng = np.random.default_rng(2)
-    whole = np.array([*rng.integers(-(2**26), 2**26, 50), 2**26 - 1, 1 - 2**26, 4096, -4096, 4095, 0], float)
+    whole = np.array([*rng.integers(-(2**27), 2**27, 50), 2**27 - 1, 1 - 2**27, 4096, -4096, 4095, 0], float)
     model = {"activation": np.array("relu"), "threshold": np.array(0.0), "W1": whole.reshape(7, -1), "b1": np.zeros(8)}
-    high, low, unit, rough, _ = checker.Network(model).W[0]
+    high, low, unit, rough, *_ = checker.Network(model).W[0]
     assert unit == 0 and not rough and np.array_equal(8192 * high + low, whole.reshape(7, -1).T)
-    assert np.abs(high).max() <= 2**13 and np.abs(low).max() <= 2**12
+    assert np.abs(high).max() <= 2**14 and np.abs(low).max() <= 2**12
     assert np.array_equal(high, np.rint(high)) and np.array_equal(low, np.rint(low))
 
 
@@ -109,7 +109,7 @@ def test_whole_numbers_that_no_float_holds_are_refused():
 def test_a_weight_that_is_rounded_is_charged_for(W):
     """Also one that vanishes beside the largest: its share of the unit underflows."""
     model = {"activation": np.array("relu"), "threshold": np.array(0.0), "W1": np.array([W]), "b1": np.zeros(2)}
-    high, low, unit, rough, _ = checker.Network(model).W[0]
+    high, low, unit, rough, *_ = checker.Network(model).W[0]
     held = [Fraction(int(v)) * Fraction(2) ** unit for v in (8192 * high + low)[:, 0]]
     exactly = [Fraction(v) for v in W]
     assert rough == (held != exactly)
@@ -160,6 +160,13 @@ def test_integers_are_the_floats():
         assert q >= 0
         for a, b in zip(np.ravel(found), np.ravel(v), strict=True):
             assert Fraction(int(a), 2**q) == Fraction(float(b))
+
+
+def test_a_network_too_wide_for_its_sums_is_refused():
+    model = {"activation": np.array("relu"), "threshold": np.array(0.0), "b1": np.zeros(1)}
+    assert checker.Network(model | {"W1": np.ones((2**18, 1))}).sizes == [2**18, 1]
+    with pytest.raises(checker.Refused, match="no such shapes"):
+        checker.Network(model | {"W1": np.ones((2**18 + 1, 1))})
 
 
 def test_logits_add_biases_and_threshold_of_any_fineness():

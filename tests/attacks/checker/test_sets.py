@@ -86,7 +86,7 @@ def test_the_sum_is_never_below_the_truth_and_near_it(norm):
         for i, weight in zip(image, weights, strict=True):
             rows.append(random_row(rng, provers[i], parts[i], len(parts[i].l), beta=False))
             given = exact.exactly(net), Fraction(float(net.threshold)), provers[i].claim.rivals
-            x, bits = oracle.fractions(claims[i]["x"]), provers[i].net.bits - 11
+            x, bits = oracle.fractions(claims[i]["x"]), 16
             A, const = oracle.row_bound(*given, x, parts[i], rows[-1], bits)
             w = Fraction(round(weight * 2**20), 2**20)
             pulled.append(([w * a for a in A], w * const))
@@ -249,7 +249,7 @@ def test_what_rounding_moves_the_sum_by_is_charged_where_pixels_move_one_way():
         rows = [margin_row(prover, 1.0) for prover in provers]
         weight = Fraction(int(rng.integers(1, 16)), 2**20)
         given = exact.exactly(net), Fraction(0), provers[0].claim.rivals, oracle.fractions(x)
-        pulled = [oracle.row_bound(*given, parts[0], row, provers[0].net.bits - 11) for row in rows]
+        pulled = [oracle.row_bound(*given, parts[0], row, 16) for row in rows]
         pulled[1] = [weight * a for a in pulled[1][0]], weight * pulled[1][1]
         found = together(provers, parts, [0, 1], rows, [1 - 2.0**-20, float(weight)])
         whole_weight = 1 - Fraction(1, 2**20)

@@ -310,6 +310,16 @@ def test_a_pixel_is_known_where_a_margin_is_sure():
     assert part.inside.tolist() == [True, False] and not part.outside.any()
 
 
+def test_a_margin_that_may_be_a_little_below_0_says_nothing_of_pixels():
+    net = MLP.from_arrays([(np.array([[0.6], [0.57]]), [-0.75])])  # it takes both pixels
+    prover = prover_for(net, claim_for(net, np.zeros(2), 0, "l0", 2))
+    for low, known in ((-0.5, False), (-5e-324, False), (0.0, True), (0.5, True)):
+        part = whole(prover)
+        part.array[0, prover.at[-1]] = low
+        learn(prover, part, margin_row(prover, 1.0))
+        assert (part.inside.any() or part.outside.any()) == known
+
+
 def test_minus_a_margin_says_nothing_of_pixels():
     _, _, _, _, prover = counted(1)
     part = whole(prover)
@@ -376,7 +386,7 @@ def test_what_rounding_takes_from_the_weights_is_charged():
     """Each of 200 small weights is rounded down by nearly half a unit, which the largest says: more than the pixels'
     ends are rounded by."""
     d = 200
-    W = np.full((d + 1, 1), 2.0**-20 + 0.45 * 2.0**-25)
+    W = np.full((d + 1, 1), 2.0**-20 + 0.45 * 2.0**-26)
     W[0] = 1.0
     net = MLP.from_arrays([(W, [0.0]), ([[1.0]], [0.0])])
     x = np.full(d + 1, 0.5)
