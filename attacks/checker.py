@@ -49,8 +49,9 @@ that add up to no more.  So the sums of A @ high and A @ low in float64 stay bel
 partial sum is exact, in whatever order they are added; the sums of A . l, of gains and of squares stay below 2^63, in
 int64.  Constants, and what the witness x_adv is measured by, are Python's integers, which are exact at any size.
 Rounding is done on purpose and paid for: constants and the ends of intervals are rounded outward; an entry of A that is
-rounded moves by at most 1, which costs at most |v|, and a weight by half, times |A|.  No float sum that may be rounded
-is trusted, no division, and no tolerance is granted.
+rounded moves by at most 1, which costs at most |v|, and a weight by half, times |A|.  Where a difference, a quotient or
+a root of floats is rounded, IEEE 754 says to which float, and the next one, or one a little beyond, is taken. No
+tolerance is granted.
 """
 
 import hashlib
@@ -138,13 +139,13 @@ class Network:
         depth = sum(name.startswith("W") for name in arrays)
         require(str(arrays["activation"]) == "relu" or depth == 1, "model: only ReLU is checked exactly")
         names = ["threshold", *(f"{kind}{k}" for k in range(1, depth + 1) for kind in "Wb")]
-        values = {"activation": np.asarray(arrays["activation"])} | {name: numbers(arrays, name) for name in names}
+        values = {"activation": np.array(str(arrays["activation"]))} | {name: numbers(arrays, name) for name in names}
         each = [f"{name} {v.shape} {v.dtype.str}".encode() + v.tobytes() for name, v in values.items()]
         self.name, (_, threshold, *rest) = hashlib.sha256(b"".join(each)).hexdigest(), values.values()
         self.layers, self.threshold, self.W = list(zip(rest[::2], rest[1::2], strict=True)), integers(threshold), []
         self.sizes = [len(W) for W, _ in self.layers] + [len(rest[-1])]
         shapes = [(), *(shape for d, m in zip(self.sizes, self.sizes[1:], strict=False) for shape in ((d, m), (m,)))]
-        require(shapes == [v.shape for v in (threshold, *rest)] and max(self.sizes) <= 1 << 18, "model: no such shapes")
+        require(shapes == [v.shape for v in (threshold, *rest)] and max(self.sizes) <= 1 << 14, "model: no such shapes")
         for W, b in self.layers:
             unit = int(exponent(W)) - ENDS
             v = np.rint(np.ldexp(W, -unit))
@@ -167,11 +168,11 @@ class Claim:
 
     def __init__(self, net, arrays):
         self.net, self.norm, self.x = net, str(arrays["norm"]), numbers(arrays, "x")
-        require(self.norm in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {self.norm!r}")
+        require(self.norm in ("l0", "l1", "l2", "linf"), f"norm: expected l0, l1, l2 or linf, got {self.norm[:9]!a}")
         self.lower, self.upper, self.radius = (float(arrays[name]) for name in ("lower", "upper", "radius"))
         k, y, target = max(net.sizes[-1], 2), *(numbers(arrays, name).item() for name in ("y", "target"))
         require(y in range(k) and target in range(-1, k) and y != target, "y, target: no such class")
-        (y, target), eye = (int(y), int(target)), np.eye(k, dtype=int)
+        (y, target), eye = (int(y), int(target)), np.eye(k, dtype=np.int8)
         rivals = np.delete(eye, y, 0) - eye[y] if target < 0 else eye[target] - np.delete(eye, target, 0)
         # one logit is that of class 1, beside 0
         self.rivals, self.fooled = rivals[:, k - net.sizes[-1] :], any if target < 0 and k > 2 else all
@@ -260,10 +261,9 @@ class Prover:
         A = np.minimum(np.floor(np.ldexp(beta[:, margins], -e[:, None])), 1 << 16).astype(int)
         require((A >= 0).all() and (part[0, margins] >= 0)[A.any(axis=0)].all(), "a margin that may be below 0")
         A, (t, q) = (A + (begin << 15 if layer == last else 0)) @ self.claim.rivals, net.threshold
-        const, top = lift(-A.sum(axis=1).astype(object) * int(t), e - q), last
-        if not A.any():  # no margins: the rows begin at their neurons
-            A, e, top = begin, 0 * e, layer
-        for k in range(top, -1, -1):  # through dense layer k, and the ReLU before it
+        const, far = lift(-A.sum(axis=1).astype(object) * int(t), e - q), layer == last or A.any()
+        A, e = (A, e) if far else (begin, 0 * e)  # without margins the rows begin at their neurons
+        for k in range(last if far else layer, -1, -1):  # through dense layer k, and the ReLU before it
             (high, low, unit, rough, bias), span, floats = net.W[k], self.at[k - 1], A.astype(float)
             z, bits = Box(*part[:, span]) if k else self.around, min(35 - (net.sizes[k] - 1).bit_length(), 27)
             const += bias.most(A, e) + lift(np.abs(A).sum(1) * rough, z.unit + e + unit - 1) * z.size
@@ -281,6 +281,7 @@ class Prover:
                 least = 1 - bits if k - 1 == layer else (e - SLOPE).min()
                 const, A, e = fit(const, A + given * one, e - SLOPE, z, bits - 1, least)
             if k - 1 == layer:
+                e = e * A.any(axis=1)  # a row without margins begins here
                 require((e <= 0).all(), "a margin's multiplier: too large")  # 1 is a whole number of units
                 A = A + (begin << -e[:, None])
         return const + self.x.most(A, e), A, e
@@ -403,7 +404,7 @@ def main(model, *proofs):
                 require(all(len({*n}) == len(n) for n in (weights.files, arrays.files)), "two arrays of one name")
                 print(f"{proof}: {check(dict(weights), dict(arrays))}")
         except Exception as error:  # whatever it is, nothing was shown
-            why = error if isinstance(error, Refused) else ascii(error)  # a file's own words might pass for ours
+            why = error if isinstance(error, Refused) else ascii(error)[:60]  # a file's words might pass for ours
             status = print(f"{proof}: refused: {why}") or 1
     return status
 

@@ -89,7 +89,7 @@ def pull(prover, part, row):
     A = [sum(a * int(r) for a, r in zip(A, column, strict=True)) for column in claim.rivals.T]
     t, q = prover.net.threshold
     const, top = constant(-sum(A) * t, e - q), last
-    if not any(A):
+    if not any(A) and row.layer < last:
         A, e, top = begin, 0, row.layer
     first = np.cumsum([0, *widths(prover)[1:-1]])
     for k in range(top, -1, -1):
@@ -107,6 +107,7 @@ def pull(prover, part, row):
         if k:
             const, A, e = relu(prover, part, row, (const, A, e), k - 1, ends, int(first[k - 1]))
         if k - 1 == row.layer:
+            e = e if any(A) else 0
             if e > 0:
                 raise OverflowError("a margin's multiplier: too large")
             A = [a + (b << -e) for a, b in zip(A, begin, strict=True)]

@@ -283,6 +283,25 @@ def test_a_files_own_words_do_not_pass_for_the_checkers(tmp_path, capsys):
     assert said.count("\n") == 1 and "refused" in said and "\x1b" not in said
 
 
+@pytest.mark.parametrize("name", ["norm", "lower"])
+def test_what_is_quoted_of_a_file_is_short_and_plain(name, tmp_path, capsys):
+    """Any terminal can print it, and it does not fill a line so that the next begins with words of the file."""
+    NET.save(tmp_path / "model.npz")
+    words = "l\u0131nf" + 75 * " " + "good.npz: proved: with pixels in [0.0, 1.0], no change at all"
+    np.savez(tmp_path / "proof.npz", **proof_of("l1", 0.5) | {name: np.array(words)})
+    assert checker.main(tmp_path / "model.npz", tmp_path / "proof.npz") == 1
+    said = capsys.readouterr().out
+    assert said.isascii() and "refused" in said and "proved" not in said
+
+
+def test_a_name_is_of_one_network():
+    """One whose activation is bytes ran into the numbers behind it."""
+    names = set()
+    for word in ("S5", b"S5", "S59", b"S59"):
+        names.add(checker.Network(NET.to_arrays() | {"activation": np.array(word)}).name)
+    assert len(names) == 4
+
+
 def test_a_process_that_takes_small_floats_for_0_is_refused(monkeypatch):
     """A library that was compiled to do so does it for all others in its process; then nothing here is exact."""
     proof = proof_of("l1", 0.5)

@@ -164,9 +164,9 @@ def test_integers_are_the_floats():
 
 def test_a_network_too_wide_for_its_sums_is_refused():
     model = {"activation": np.array("relu"), "threshold": np.array(0.0), "b1": np.zeros(1)}
-    assert checker.Network(model | {"W1": np.ones((2**18, 1))}).sizes == [2**18, 1]
+    assert checker.Network(model | {"W1": np.ones((2**14, 1))}).sizes == [2**14, 1]
     with pytest.raises(checker.Refused, match="no such shapes"):
-        checker.Network(model | {"W1": np.ones((2**18 + 1, 1))})
+        checker.Network(model | {"W1": np.ones((2**14 + 1, 1))})
 
 
 def test_logits_add_biases_and_threshold_of_any_fineness():

@@ -225,7 +225,7 @@ def test_what_pixels_do_to_the_bound_is_exact():
                 assert [oracle.exact_number(v) for v in h] == said
 
 
-@pytest.mark.parametrize("sizes", [(3, 4, 3000), (700, 90, 3), (5, 1200, 700, 2), (40000, 3), (200, 3), (3, 100, 1)])
+@pytest.mark.parametrize("sizes", [(3, 4, 3000), (700, 90, 3), (5, 1200, 700, 2), (16000, 3), (200, 3), (3, 100, 1)])
 def test_no_sum_is_longer_than_its_numbers(sizes, monkeypatch):
     """Whatever the widths: 2^53 in float64, 2^63 in int64, whatever the signs."""
     rng, seen, most = np.random.default_rng(len(sizes)), [], checker.Box.most

@@ -418,6 +418,42 @@ def test_a_margins_multiplier_far_above_its_neuron_is_refused():
         learn(prover, part, row)
 
 
+@pytest.mark.parametrize("y", [0, 1])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_margin_taken_from_itself_proves_nothing(y, hidden):
+    """Its row is 0 everywhere: it passed for one of the logit, without the threshold and its sign."""
+    layers = [([[1.0]], [0.0])] * (1 + hidden)
+    net = MLP.from_arrays(layers, threshold=10.0)  # it sees 1 above 10
+    claim = claim_for(net, np.array([9.5 + y]), y, "linf", 4.0, box=(0.0, 20.0))
+    prover = prover_for(net, claim)
+    none = margin_row(prover, 1.0)
+    none.side, none.gamma = -1, np.array([1.0])
+    rows = [random_row(np.random.default_rng(0), prover, whole(prover), 0, gamma=False) for _ in range(2 * hidden)]
+    for side, row in zip((1, -1), rows, strict=False):
+        row.side, row.alpha, row.beta = side, np.zeros(1), np.zeros(1)
+    part = whole(prover)
+    for row in (*rows, margin_row(prover, 1.0), none):
+        learn(prover, part, row)
+    assert part.array[0, prover.at[-1]] == 0 and not part.closed
+    refused("left open", net, claim | written(*rows, margin_row(prover, 1.0), none))
+
+
+def test_a_row_without_margins_among_rows_with_them_begins_at_its_neuron():
+    """Its unit grew with the large weights above it, as if it counted them."""
+    net = MLP.from_arrays([([[1.0, -1.0]], [0.0, 0.5]), ([[2.0**60], [2.0**60]], [-(2.0**62)])])
+    prover = prover_for(net, claim_for(net, np.array([0.5]), 0, "linf", 0.4))
+    part, beta = whole(prover), np.zeros((2, 3))
+    part.l[0][:], part.u[0][:] = -1.0, 1.0
+    beta[0, 2] = 2.0**-62
+    alone, both = copied(part), part
+    zero, one = np.zeros(2), np.ones(2)
+    for known, some in ((alone, slice(0, 1)), (alone, slice(1, 2)), (both, slice(0, 2))):
+        rows = [v[some] for v in (np.arange(2.0), one, zero, np.zeros((2, 2)), beta)]
+        with np.errstate(all="ignore"):
+            prover.learn(known.array, 0, *rows)
+    assert 0.2 < both.u[0][0] < 0.22 and 0.4 < both.u[0][1] < 0.41 and np.array_equal(alone.u[0][1], both.u[0][1])
+
+
 def test_an_interval_that_is_a_point_is_not_empty():
     prover = prover_for(BEND, bend())
     part = whole(prover)
