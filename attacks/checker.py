@@ -177,7 +177,7 @@ class Claim:
         # one logit is that of class 1, beside 0
         self.rivals, self.fooled = rivals[:, k - net.sizes[-1] :], any if target < 0 and k > 2 else all
         self.aim = f"class {target}" if target >= 0 else f"anything but class {y}"
-        lo, hi, mask = (numbers(arrays, name) if name in arrays else 1 for name in ("lo", "hi", "mask"))
+        lo, hi, mask = (numbers(arrays, name) if name in arrays else True for name in ("lo", "hi", "mask"))
         box = "its own box" if lo.shape or hi.shape else f"pixels in [{lo}, {hi}]"
         self.box, self.ends = box + " and its mask" * (not np.all(mask)), [np.where(mask, v, self.x) for v in (lo, hi)]
         self.point = [numbers(arrays, "x_adv")] if "x_adv" in arrays else []
@@ -219,7 +219,7 @@ class Prover:
         require(0 < self.radius < np.inf and not (self.counts and self.radius % 1), "radius: no such radius")
         self.at, self.pixels = [*map(slice, first[:-1], first[1:])], slice(first[-1], first[-1] + len(x))
         # a difference of two floats is rounded to the nearest, so the next one is above it
-        room = np.where([lo < x, x < hi], np.nextafter([x - lo, hi - x], np.inf), 0.0)
+        room = np.where([x - lo, hi - x], np.nextafter([x - lo, hi - x], np.inf), 0.0)
         self.fall, self.rise = room if self.counts else np.minimum(room, self.radius)
         self.x, self.room = Box(x, x), Box(-self.fall, self.rise)
         self.around = Box(np.nextafter(x - self.fall, -np.inf), np.nextafter(x + self.rise, np.inf))  # x + s
@@ -244,8 +244,8 @@ class Prover:
         np.minimum.at(u, neuron[side == 1], value[side == 1])
         np.maximum.at(l, neuron[side == -1], -value[side == -1])
         if self.counts and layer == len(self.at) - 1:
-            # nothing is below 0, but where no pixel is left to count in: so it is 0 where a margin is not sure
-            rest = np.clip(lift(-const, -self.room.unit - e - 2 * POINT), -(2**62), 2**62 * sure).astype(int)[:, None]
+            # nothing is below 0, but where no pixel is left to count in: 0 says nothing of margins that are not sure
+            rest = np.clip(lift(-const, -self.room.unit - e - 2 * POINT), 0, 2**62 * sure).astype(int)[:, None]
             for end, other, count in zip(part[:, self.pixels], changed(), (1, 0), strict=True):
                 end[((part[0, self.pixels] <= 0) & (other < rest)).any(axis=0)] = count
 
@@ -273,7 +273,7 @@ class Prover:
             if k:
                 (l, u), rise = part[:, span], np.maximum(A, 0)  # noqa: E741
                 free = (l < 0) & (u > 0)
-                sigma = np.rint(one * np.where(free, u / np.where(free, u - l, 1), l >= 0)).astype(int)
+                sigma = np.rint(one * np.where(free, u / (u - l), l >= 0)).astype(int)
                 over = np.maximum(*(np.maximum(end, 0) * one - sigma * end for end in (z.low, z.high)))
                 given = np.rint(np.ldexp(beta[:, span], -e[:, None])).astype(int)
                 const += z.most(-given, e) + lift(rise @ -(-over >> SLOPE), z.unit + e)
@@ -312,7 +312,7 @@ class Prover:
         order = -np.partition(np.append(-free, np.zeros((len(A), 1), int), axis=1), [k - 1, k], axis=1)
         h = np.sum(gain - free, axis=1, keepdims=True) + np.sum(order[:, :k], axis=1, keepdims=True)
         last, after = order[:, k - 1 : k] if k else 1 << 62, order[:, k : k + 1]
-        return lift(h[:, 0], unit), lambda: (h - np.where(free < last, 0, free - after), h - np.maximum(last - free, 0))
+        return lift(h.ravel(), unit), lambda: (h - (free - after) * (free >= last), h - np.maximum(last - free, 0))
 
 
 # ---------------------------------------------------------------------------- the steps
@@ -334,7 +334,7 @@ def check_steps(provers, proof):
             parts.append(part)
         elif together(first, provers, part, *some) >= 0:
             parts.append(part)
-        while parts and any(prover.closed(one) for prover, one in zip(provers, parts[-1], strict=True)):
+        while parts and any(map(Prover.closed, provers, parts[-1])):
             parts.pop()
     require(not parts, f"{len(parts)} of the parts left open")
 
@@ -343,7 +343,7 @@ def split(part, index, cut):
     """The two parts that together are the part: v >= cut and v <= cut, of a neuron, a margin, a pixel's count."""
     require(len(part) == 1, "a split of several images")
     first, second = part.copy(), part.copy()
-    first[0, 0, index], second[0, 1, index] = max(part[0, 0, index], cut), min(part[0, 1, index], cut)
+    first[:, 0, index], second[:, 1, index] = np.maximum(part[:, 0, index], cut), np.minimum(part[:, 1, index], cut)
     return [first, second]
 
 
@@ -352,10 +352,10 @@ def together(first, provers, part, row, side, weight, *lines):
     (l, u), (image, margin) = part.swapaxes(0, 1), np.divmod(row.astype(int), len(first.claim.rivals))  # noqa: E741
     require((l[image, first.at[-1].start + margin] >= 0).all(), "a margin that may be below 0")
     given = [[line[r : r + 1] for line in (margin, abs(side), weight, *lines)] for r in range(len(image))]
-    each = [provers[i].pull(part[i], len(provers[i].at) - 1, *some) for i, some in zip(image, given, strict=True)]
+    each = [provers[i].pull(part[i], len(first.at) - 1, *given[r]) for r, i in enumerate(image)]
     weight, those = np.rint(np.ldexp(weight, 20 - exponent(weight))).astype(int), [provers[i] for i in image]
     const, A, e = (np.concatenate([row[j] for row in each]) for j in range(3))
-    room = Box(*(np.concatenate(ends) for ends in zip(*((-one.fall, one.rise) for one in those), strict=True)))
+    room = Box(np.concatenate([-one.fall for one in those]), np.concatenate([one.rise for one in those]))
     low, high, A = room.low.reshape(A.shape), room.high.reshape(A.shape), A * weight[:, None]
     unit = max(e + exponent(A, 1)) + len(A).bit_length() - 34  # so that products and their sums are below 2^62
     A = np.rint(np.ldexp(A.astype(float), (e - unit)[:, None])).astype(int)  # moved by 1 at most, and a room by 2

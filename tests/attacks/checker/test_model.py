@@ -85,6 +85,29 @@ def test_every_number_of_a_row_is_that_of_the_model(norm):
 
 
 @pytest.mark.parametrize("norm", NORMS)
+def test_rows_of_one_step_are_each_as_if_alone(norm):
+    """Also where their units differ by far, and where some count margins and others do not."""
+    for seed in range(repeats(20, 300)):
+        rng = np.random.default_rng((seed, NORMS.index(norm)))
+        prover, part = case(rng, norm)
+        for layer in range(len(part.l) + 1):
+            rows = [drawn(rng, prover, part, layer) for _ in range(4)]
+            for row in rows:  # what is above it counts with the margins alone
+                row.beta[prover.at[layer].start :] *= row.gamma.any() or layer == len(part.l)
+            try:
+                each = [model.pull(prover, part, row) for row in rows]
+            except OverflowError:
+                continue
+            columns = [np.concatenate(some) for some in zip(*(row.arguments()[1:] for row in rows), strict=True)]
+            with np.errstate(all="ignore"):
+                const, A, e = prover.pull(part.array, layer, *columns)
+                h, _ = getattr(prover, norm)(A, e, part.array, columns[2])
+            assert [*zip(const, A.tolist(), e.tolist(), strict=True)] == each
+            rest = zip(rows, A.tolist(), e.tolist(), strict=True)
+            assert h.tolist() == [model.support(prover, part, row, a, int(u)) for row, a, u in rest]
+
+
+@pytest.mark.parametrize("norm", NORMS)
 def test_what_is_learnt_is_the_next_float(norm):
     rng = np.random.default_rng(NORMS.index(norm))
     for _ in range(20):

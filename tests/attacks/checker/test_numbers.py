@@ -169,6 +169,11 @@ def test_a_network_too_wide_for_its_sums_is_refused():
         checker.Network(model | {"W1": np.ones((2**14 + 1, 1))})
 
 
+def test_a_neuron_that_is_off_adds_nothing_to_the_logits():
+    net = MLP.from_arrays([([[-1.0, 2.0]], [0.0, 0.0]), ([[-1.0], [1.0]], [-2.0])])
+    assert checker.Network(net.to_arrays()).logits(np.array([1.0])) == [0]
+
+
 def test_logits_add_biases_and_threshold_of_any_fineness():
     """The last digit of each layer's bias, or of the threshold, is far below those of the products, or far above."""
     for small in (2.0**-60, 2.0**-300, 2.0**60):

@@ -192,6 +192,11 @@ def test_what_is_no_set_is_refused():
     row = margin_row(prover, 1.0, 0.0)
     with pytest.raises(checker.Refused, match="a margin that may be below 0"):
         together([prover], [whole(prover)], [0], [row], [1.0])
+    for low in (-0.5, -5e-324):
+        part = whole(prover)
+        part.array[0, prover.at[-1]] = low
+        with pytest.raises(checker.Refused, match="a margin that may be below 0"):
+            together([prover], [part], [0], [row], [1.0])
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])

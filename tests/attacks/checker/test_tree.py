@@ -400,6 +400,49 @@ def test_what_rounding_takes_from_the_weights_is_charged():
         assert truth <= Fraction(int(found), 1 << checker.POINT) <= truth * (1 + Fraction(1, 2**16))
 
 
+@pytest.mark.parametrize("low", [-0.5, -5e-324, 0.0])
+def test_a_margin_that_may_be_a_little_below_0_does_not_count(low):
+    prover = prover_for(THREE, claim_for(THREE, np.zeros(2), 0, "linf", 1.0, target=2))
+    part = whole(prover)
+    part.array[0, part.neuron(0, 1)] = low
+    if low < 0:
+        with pytest.raises(checker.Refused, match="may be below 0"):
+            learn(prover, part, margin_row(prover, 1.0, 0.25))
+    else:
+        learn(prover, part, margin_row(prover, 1.0, 0.25))
+    part, beta = whole(prover), np.array([[0.0, 0.25], [0.0, 0.0]])
+    part.array[0, part.neuron(0, 1)] = low
+    for order in ([0, 1], [1, 0]):  # one row of two
+        rows = np.zeros(2), np.ones(2), np.zeros(2), np.zeros((2, 0)), beta[order]
+        if low < 0:
+            with pytest.raises(checker.Refused, match="may be below 0"):
+                prover.pull(part.array, 0, *rows)
+        else:
+            prover.pull(part.array, 0, *rows)
+    row = margin_row(prover, 1.0, 0.0)
+    row.gamma = np.array([0.0, -(2.0**-30)])  # less than a unit of the row
+    with pytest.raises(checker.Refused, match="may be below 0"):
+        learn(prover, whole(prover), row)
+
+
+def test_one_row_of_several_is_enough_to_know_a_pixel_and_one_too_large_to_refuse_all():
+    net = MLP.from_arrays([(np.array([[0.6], [0.57]]), [-0.75])])  # it takes both pixels
+    prover = prover_for(net, claim_for(net, np.zeros(2), 0, "l0", 2))
+    known, unknown = margin_row(prover, 1.0), margin_row(prover, 1.0)
+    part, unknown.side = whole(prover), -1
+    rows = [np.concatenate(each) for each in zip(known.arguments()[1:], unknown.arguments()[1:], strict=True)]
+    with np.errstate(all="ignore"):
+        prover.learn(part.array, 0, *rows)
+    assert part.inside.all()
+    prover = prover_for(BEND, bend())
+    part, beta = whole(prover), np.zeros((2, 3))
+    part.l[0][:], part.u[0][:] = -0.5, 0.75
+    for large in (0, 1):
+        beta[:, 2] = np.where(np.arange(2) == large, 2.0**60, 0.5)
+        with pytest.raises(checker.Refused, match="too large"), np.errstate(all="ignore"):
+            prover.learn(part.array, 0, np.zeros(2), np.ones(2), np.zeros(2), np.zeros((2, 2)), beta)
+
+
 def test_a_margins_multiplier_far_above_its_neuron_is_refused():
     """The neuron's 1 would be no whole number of the row's units."""
     proof = bend()
