@@ -10,15 +10,8 @@ are run as a command have none.  Each mutant is a fork of one process, in which 
 honest proofs made by the checker as it is; the first failure ends it.  They run in an order that their hashes give, so
 that the share noticed is an estimate from the beginning.  Exit status 1 below 95%.
 
-What survives changes nothing that is promised, of one of these kinds (the rest is a test to write):
-
-    looser      a constant that is rounded up by one unit in 2^30 more, a charge made where none is needed, the last of
-                the multipliers' bits: sound, and below what any test can tell from the rounding that is argued
-    coarser     `bits`, `coarse`, `fine`, `step`: how many bits a sum may have is chosen so that it fits for 2^20
-                pixels; a network of five does not feel one bit
-    choice      which of the valid bounds is taken (L2: `tau`, mu; the slope sigma): any is valid
-    early       what only saves work: `given.any()`, zero pixels in `logits`, whether a part that is closed is looked at
-    twice       a second check of what another one refuses as well
+What survives changes nothing that is promised: each is in mutants.md, with the reason (the rest is a test to write).
+Most faults of the arithmetic are noticed by tests/support/checker_model.py, with which it must agree to the bit.
 """
 
 from __future__ import annotations

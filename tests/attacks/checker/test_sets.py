@@ -192,11 +192,16 @@ def test_what_is_no_set_is_refused():
     row = margin_row(prover, 1.0, 0.0)
     with pytest.raises(checker.Refused, match="a margin that may be below 0"):
         together([prover], [whole(prover)], [0], [row], [1.0])
+    sure = whole(prover)
+    sure.array[0, prover.at[-1]] = 0.0
     for low in (-0.5, -5e-324):
         part = whole(prover)
         part.array[0, prover.at[-1]] = low
         with pytest.raises(checker.Refused, match="a margin that may be below 0"):
             together([prover], [part], [0], [row], [1.0])
+        for image in ([0, 1], [1, 0]):  # one of two
+            with pytest.raises(checker.Refused, match="a margin that may be below 0"):
+                together([prover] * 2, [part, sure], image, [row] * 2, [1.0, 1.0])
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2"])
