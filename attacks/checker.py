@@ -148,16 +148,16 @@ class Network:
         require(shapes == [v.shape for v in (threshold, *rest)] and max(self.sizes) <= 1 << 14, "model: no such shapes")
         for W, b in self.layers:
             unit = int(exponent(W)) - ENDS
-            v = np.rint(np.ldexp(W, -unit))
+            v = np.rint(np.ldexp(W, -unit)).T.copy()
             high = np.rint(np.ldexp(v, -LIMB))
-            self.W.append((high.T, (v - np.ldexp(high, LIMB)).T, unit, (np.ldexp(v, unit) != W).any(), Box(b, b)))
+            self.W.append((high, v - np.ldexp(high, LIMB), unit, (np.ldexp(v, unit) != W.T).any(), Box(b, b)))
 
     def logits(self, x):
         """N(x) - threshold as Python's integers, times a power of two."""
         (a, q), (t, r) = integers(x), self.threshold
         for W, b in self.layers:
-            both, p = integers(np.vstack([W, b]))
-            z, q = np.append(a, 1 << q) @ both, q + p
+            both, p = integers(np.vstack([W[a.astype(bool)], b]))
+            z, q = np.append(a[a.astype(bool)], 1 << q) @ both, q + p
             a = np.maximum(z, 0)
         return (z << r) - (t << q)
 
@@ -264,10 +264,11 @@ class Prover:
         const, far = lift(-A.sum(axis=1).astype(object) * int(t), e - q), layer == last or A.any()
         A, e = (A, e) if far else (begin, 0 * e)  # without margins the rows begin at their neurons
         for k in range(last if far else layer, -1, -1):  # through dense layer k, and the ReLU before it
-            (high, low, unit, rough, bias), span, floats = net.W[k], self.at[k - 1], A.astype(float)
+            (high, low, unit, rough, bias), span, some = net.W[k], self.at[k - 1], A.any(axis=0)  # that are not 0
             z, bits = Box(*part[:, span]) if k else self.around, min(35 - (net.sizes[k] - 1).bit_length(), 27)
             const += bias.most(A, e) + lift(np.abs(A).sum(1) * rough, z.unit + e + unit - 1) * z.size
-            A = ((floats @ high).astype(int) << LIMB) + (floats @ low).astype(int)
+            A = A[:, some].astype(float)
+            A = ((A @ high[some]).astype(int) << LIMB) + (A @ low[some]).astype(int)
             least = exponent(np.maximum(np.abs(beta[:, span]), 5e-324), 1) - bits if k else (e + unit).min()
             const, A, e = fit(const, A, e + unit, z, bits, least)  # so that beta fits, too
             if k:
@@ -387,13 +388,12 @@ def check(model, proof):
 def sentence(claims, alone):
     """What was proved, and what was found."""
     what, where = ("change", "this image") if alone else ("one perturbation", f"all {len(claims)} images")
-    (first, *_), aims = claims, ", ".join(dict.fromkeys(claim.aim for claim in claims))
-    norm, lower, upper = first.norm, abs(first.lower), first.upper
-    form = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(norm, norm + " below {!r}")
-    how = "of " + form.format(lower) if lower < np.inf else "at all"
-    found = f"; one of {upper:{'.0f' * (norm == 'l0')}} does" if upper < np.inf else ""
-    said = f"proved: with {first.box}, no {what} {how} makes the network see {aims} in {where}{found}"
-    return said if upper > 0 else f"found: the network sees {aims} in {where} as it is"
+    (c, *_), aims = claims, ", ".join(dict.fromkeys(claim.aim for claim in claims))
+    of = {"l0": "fewer than {:.0f} pixels", "linf": "less than {!r} in each pixel"}.get(c.norm, c.norm + " below {!r}")
+    how = "of " + of.format(abs(c.lower)) if c.lower < np.inf else "at all"
+    found = f"; one of {c.upper:{'.0f' * (c.norm == 'l0')}} does" if c.upper < np.inf else ""
+    said = f"proved: with {c.box}, no {what} {how} makes the network see {aims} in {where}{found}"
+    return said if c.upper > 0 else f"found: the network sees {aims} in {where} as it is"
 
 
 def main(model, *proofs):
