@@ -201,8 +201,9 @@ class Learner:
             return
         before = part.open.sum(), part.inside.sum(), part.outside.sum()
         margin, scale, others = on_one_margin(shown.gamma)
-        scaled = replace(shown, gamma=others, price=shown.price / scale)
-        scaled = replace(scaled, lines=(shown.lines[0], [b / scale[:, None] for b in shown.lines[1]]))
+        alpha, beta = shown.lines
+        lines = alpha, [b / scale[:, None] for b in beta]
+        scaled = replace(shown, gamma=others, price=shown.price / scale, lines=lines)
         self.writer.learn(part, len(part.l), (margin, np.ones(len(margin), int)), scaled)
         if (part.open.sum(), part.inside.sum(), part.outside.sum()) == before:
             self.writer.forget()

@@ -71,13 +71,20 @@ def compare(prover, part, row):
     assert (found[0], reached[0]) == (const, h)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_every_number_of_a_row_is_that_of_the_model(norm):
-    for seed in range(repeats(60, 1000)):
+def cases(norm, count):
+    """(rng, prover, part, layer) for each layer of so many cases."""
+    for seed in range(count):
         rng = np.random.default_rng((seed, NORMS.index(norm)))
         prover, part = case(rng, norm)
         for layer in range(len(part.l) + 1):
-            compare(prover, part, drawn(rng, prover, part, layer))
+            yield rng, prover, part, layer
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_number_of_a_row_is_that_of_the_model(norm):
+    for rng, prover, part, layer in cases(norm, repeats(60, 1000)):
+        compare(prover, part, drawn(rng, prover, part, layer))
+    rng = np.random.default_rng(NORMS.index(norm))
     for width in (256, 257):
         wide = case(rng, norm, (width, 2))
         compare(*wide, drawn(rng, *wide, 1))
@@ -87,45 +94,39 @@ def test_every_number_of_a_row_is_that_of_the_model(norm):
 @pytest.mark.parametrize("norm", NORMS)
 def test_rows_of_one_step_are_each_as_if_alone(norm):
     """Also where their units differ by far, and where some count margins and others do not."""
-    for seed in range(repeats(20, 300)):
-        rng = np.random.default_rng((seed, NORMS.index(norm)))
-        prover, part = case(rng, norm)
-        for layer in range(len(part.l) + 1):
-            rows = [drawn(rng, prover, part, layer) for _ in range(4)]
-            for row in rows:  # what is above it counts with the margins alone
-                row.beta[prover.at[layer].start :] *= row.gamma.any() or layer == len(part.l)
-            try:
-                each = [model.pull(prover, part, row) for row in rows]
-            except OverflowError:
-                continue
-            columns = [np.concatenate(some) for some in zip(*(row.arguments()[1:] for row in rows), strict=True)]
-            with np.errstate(all="ignore"):
-                const, A, e = prover.pull(part.array, layer, *columns)
-                h, _ = getattr(prover, norm)(A, e, part.array, columns[2])
-            assert [*zip(const, A.tolist(), e.tolist(), strict=True)] == each
-            rest = zip(rows, A.tolist(), e.tolist(), strict=True)
-            assert h.tolist() == [model.support(prover, part, row, a, int(u)) for row, a, u in rest]
+    for rng, prover, part, layer in cases(norm, repeats(20, 300)):
+        rows = [drawn(rng, prover, part, layer) for _ in range(4)]
+        for row in rows:  # what is above it counts with the margins alone
+            row.beta[prover.at[layer].start :] *= row.gamma.any() or layer == len(part.l)
+        try:
+            each = [model.pull(prover, part, row) for row in rows]
+        except OverflowError:
+            continue
+        columns = [np.concatenate(some) for some in zip(*(row.arguments()[1:] for row in rows), strict=True)]
+        with np.errstate(all="ignore"):
+            const, A, e = prover.pull(part.array, layer, *columns)
+            h, _ = getattr(prover, norm)(A, e, part.array, columns[2])
+        assert [*zip(const, A.tolist(), e.tolist(), strict=True)] == each
+        rest = zip(rows, A.tolist(), e.tolist(), strict=True)
+        assert h.tolist() == [model.support(prover, part, row, a, int(u)) for row, a, u in rest]
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_what_is_learnt_is_the_next_float(norm):
-    rng = np.random.default_rng(NORMS.index(norm))
-    for _ in range(20):
-        prover, part = case(rng, norm)
-        for layer in range(len(part.l) + 1):
-            row = drawn(rng, prover, part, layer)
-            row.gamma = 0 * row.gamma
-            span = prover.at[layer]
-            before = part.array[:, span].copy()
-            const, A, e = model.pull(prover, part, row)
-            value = (const + model.support(prover, part, row, A, e)) / (1 << model.POINT)
-            value = float(np.nextafter(value, np.inf)) if value else 0.0
-            learn(prover, part, row)
-            if row.side > 0:
-                before[1, row.neuron] = min(before[1, row.neuron], value)
-            else:
-                before[0, row.neuron] = max(before[0, row.neuron], -value)
-            assert np.array_equal(part.array[:, span], before)
+    for rng, prover, part, layer in cases(norm, 20):
+        row = drawn(rng, prover, part, layer)
+        row.gamma = 0 * row.gamma
+        span = prover.at[layer]
+        before = part.array[:, span].copy()
+        const, A, e = model.pull(prover, part, row)
+        value = (const + model.support(prover, part, row, A, e)) / (1 << model.POINT)
+        value = float(np.nextafter(value, np.inf)) if value else 0.0
+        learn(prover, part, row)
+        if row.side > 0:
+            before[1, row.neuron] = min(before[1, row.neuron], value)
+        else:
+            before[0, row.neuron] = max(before[0, row.neuron], -value)
+        assert np.array_equal(part.array[:, span], before)
 
 
 @pytest.mark.parametrize("norm", ["l0", "linf", "l2"])
