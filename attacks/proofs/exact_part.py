@@ -13,7 +13,7 @@ import numpy as np
 
 from attacks.proofs.condense import condensed
 from attacks.proofs.exact_known import Known
-from attacks.proofs.exact_rows import Lines, Shown, Writer, on_one_margin, prices
+from attacks.proofs.exact_rows import Lines, Shown, Writer, prices
 from attacks.proofs.nodes import Nodes
 from attacks.proofs.query import Query
 from minigrad.bounds.crown import Substitution
@@ -200,10 +200,7 @@ class Learner:
         if self.closed(state):
             return
         before = part.open.sum(), part.inside.sum(), part.outside.sum()
-        margin, scale, others = on_one_margin(shown.gamma)
-        alpha, beta = shown.lines
-        lines = alpha, [b / scale[:, None] for b in beta]
-        scaled = replace(shown, gamma=others, price=shown.price / scale, lines=lines)
+        margin, scaled = shown.on_one_margin()
         self.writer.learn(part, len(part.l), (margin, np.ones(len(margin), int)), scaled)
         if (part.open.sum(), part.inside.sum(), part.outside.sum()) == before:
             self.writer.forget()

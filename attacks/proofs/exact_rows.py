@@ -47,6 +47,11 @@ class Shown:
         alpha, beta = ([each[rows] for each in lines] for lines in self.lines)
         return Shown(self.bound[rows], self.gamma[rows], self.price[rows], (alpha, beta))
 
+    def on_one_margin(self) -> tuple[Array, Shown]:
+        """Rows of margins alone as the checker has them: whose margin each bounds (R,), and all else divided by it."""
+        (alpha, beta), (margin, scale, others) = self.lines, on_one_margin(self.gamma)
+        return margin, Shown(self.bound, others, self.price / scale, (alpha, [b / scale[:, None] for b in beta]))
+
 
 def on_one_margin(gamma: Array) -> tuple[Array, Array, Array]:
     """Sums of margins (R, rivals) as the checker has them: one margin, and as often as they count the others beside it.
