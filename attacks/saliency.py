@@ -12,7 +12,6 @@ attacks/sparse_search.py, which takes pixels back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +22,7 @@ from attacks.images import blocks
 from attacks.problem import Problem, why_still
 from attacks.refine.starts import as_starts
 from attacks.result import AttackResult, Reason, Trace
-from attacks.sparse_search import adversarial, exchange, extended, from_elsewhere, misled, prune
+from attacks.sparse_search import adversarial, exchange, from_elsewhere, misled, prune, trace_to
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
@@ -123,27 +122,20 @@ def saliency_map(
     given = as_starts(starts, x.shape[1])
     far = RESTARTS if restarts is None else as_count(restarts, "restarts", least=0)
     x_adv, trace, reason = _step_by_step(problem, choose, limit)
-    found = adversarial(problem, x_adv)  # and what follows leaves it so
-    x_adv, kept = prune(problem, x_adv, trace, found)
-    trace = replace(trace, kept=kept)
+    found, mended = adversarial(problem, x_adv), np.empty(0, int)  # and what follows leaves it so
+    x_adv = prune(problem, x_adv, found)
     if exchanges:
-        pruned, x_adv = x_adv, exchange(problem, x_adv, found, exchanges)
-        trace = extended(problem, x_adv, trace)
-        rows = np.flatnonzero((x_adv != pruned).any(axis=1))
-        del pruned
-        x_adv, kept = prune(problem, x_adv, trace, rows)
-        trace = replace(trace, kept=kept)
+        before, x_adv = x_adv, exchange(problem, x_adv, found, exchanges)
+        rows = np.flatnonzero((x_adv != before).any(axis=1))
+        del before
+        x_adv = prune(problem, x_adv, rows)
     if variant == "gain" or len(given):
         rows = problem.open_rows if restarts is not None or len(given) else misled(problem, x_adv, found, limit)
-        mended = np.empty(0, int)
         for turns, points in ((far if variant == "gain" else 0, given), (0, problem.x)):  # the batch: the last resort
             mended = np.union1d(mended, from_elsewhere(problem, x_adv, rows, turns, points, limit, exchanges))
             rows = rows[problem.margin.take(rows).value(x_adv[rows]) <= 0] if len(rows) else rows
-        if len(mended):
-            trace = extended(problem, x_adv, trace, mended)
-            x_adv, kept = prune(problem, x_adv, trace, mended)
-            trace = replace(trace, kept=kept)
-    return problem.finish(x_adv, reason, trace)
+        x_adv = prune(problem, x_adv, mended)
+    return problem.finish(x_adv, reason, trace_to(problem, x_adv, trace, mended))
 
 
 def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, Trace, Array]:

@@ -26,32 +26,27 @@ SPARE, SPARE_OF_MANY = 1, 3
 BLOCK = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
 
 
-def prune(problem: Problem, x_adv: Array, trace: Trace, rows: Array) -> tuple[Array, Array]:
+def prune(problem: Problem, x_adv: Array, rows: Array) -> Array:
     """Put pixels back one at a time, always the one whose loss costs least margin, while the image stays adversarial.
 
-    Returns the images (n, d), and which steps of the trace are kept (n, steps).  `rows` are the adversarial images to
-    look at.
+    Returns the images (n, d).  `rows` are the adversarial images to look at.
     """
-    x_adv, kept = x_adv.copy(), trace.kept.copy()
+    x_adv, changed = x_adv.copy(), x_adv != problem.x
     while len(rows):
-        row, step = np.nonzero(kept[rows])  # a candidate for each pixel still changed
-        row = rows[row]
-        m = np.empty(len(row))
-        block = max(1, BLOCK // x_adv.shape[1])
-        for start in range(0, len(row), block):
-            r, t = row[start : start + block], step[start : start + block]
-            without = x_adv[r]  # (block, d), a copy
-            pixel = trace.pixel[r, t]
-            without[np.arange(len(r)), pixel] = problem.x[r, pixel]
-            m[start : start + block] = problem.margin.take(r).value(without)
-        order = np.lexsort((m, row))  # the last of each row is its best candidate
-        ends = order[np.flatnonzero(np.diff(row[order], append=-1))]
+        image, pixel = np.nonzero(changed[rows])  # a candidate for each pixel still changed
+        image = rows[image]
+        m = np.empty(len(image))
+        for some in blocks(np.arange(len(image)), max(1, BLOCK // x_adv.shape[1])):
+            at, p = image[some], pixel[some]
+            without = x_adv[at]  # (block, d), a copy
+            without[np.arange(len(at)), p] = problem.x[at, p]
+            m[some] = problem.margin.take(at).value(without)
+        order = np.lexsort((m, image))  # the last of each image is its best candidate
+        ends = order[np.flatnonzero(np.diff(image[order], append=-1))]
         ends = ends[m[ends] > 0]
-        rows = row[ends]
-        pixel = trace.pixel[rows, step[ends]]
-        x_adv[rows, pixel] = problem.x[rows, pixel]
-        kept[rows, step[ends]] = False
-    return x_adv, kept
+        rows, pixel = image[ends], pixel[ends]
+        x_adv[rows, pixel], changed[rows, pixel] = problem.x[rows, pixel], False
+    return x_adv
 
 
 def exchange(problem: Problem, x_adv: Array, rows: Array, rounds: int) -> Array:
@@ -154,32 +149,27 @@ def from_elsewhere(
     return np.flatnonzero(mended)
 
 
-def extended(problem: Problem, x_adv: Array, trace: Trace, anew: Array | None = None) -> Trace:
-    """The trace with `kept` true to `x_adv`, and a step for every pixel that exchanges brought in (margin NaN).
+def trace_to(problem: Problem, x_adv: Array, trace: Trace, anew: Array) -> Trace:
+    """The trace with `kept` true to `x_adv`, and a step for every pixel that came in otherwise (margin NaN).
 
     Of the rows `anew`, which were found another way, nothing but the pixels themselves is left.
     """
-    n = len(x_adv)
-    if anew is not None:
-        pixel, value, margin, held = (each.copy() for each in (trace.pixel, trace.value, trace.margin, trace.kept))
-        pixel[anew], value[anew], margin[anew, 1:], held[anew] = -1, np.nan, np.nan, False
-        trace = Trace(pixel, value, margin, held)
-    image = np.arange(n)[:, None]
-    changed = x_adv != problem.x  # (n, d)
-    kept = trace.kept & changed[image, trace.pixel]
-    new = changed.copy()
+    pixel, value, margin = trace.pixel.copy(), trace.value.copy(), trace.margin.copy()
+    pixel[anew], value[anew], margin[anew, 1:] = -1, np.nan, np.nan
+    image, new = np.arange(len(x_adv))[:, None], x_adv != problem.x  # (n, d)
+    kept = new[image, pixel] & (x_adv[image, pixel] == value)  # NaN where there is no step
     row, step = np.nonzero(kept)
-    new[row, trace.pixel[row, step]] = False
-    extra = int(new.sum(axis=1).max(initial=0))
-    pixel, value = np.full((n, extra), -1), np.full((n, extra), np.nan)
+    new[row, pixel[row, step]] = False
     row, column = np.nonzero(new)
     place = np.arange(len(row)) - np.searchsorted(row, row)  # 0, 1, ... within its image
-    pixel[row, place], value[row, place] = column, x_adv[row, column]
+    shape = len(x_adv), int(place.max(initial=-1)) + 1
+    more, its, unknown = np.full(shape, -1), np.full(shape, np.nan), np.full(shape, np.nan)
+    more[row, place], its[row, place] = column, x_adv[row, column]
     return Trace(
-        pixel=np.hstack([trace.pixel, pixel]),
-        value=np.hstack([trace.value, value]),
-        margin=np.hstack([trace.margin, np.full((n, extra), np.nan)]),
-        kept=np.hstack([kept, pixel >= 0]),
+        pixel=np.hstack([pixel, more]),
+        value=np.hstack([value, its]),
+        margin=np.hstack([margin, unknown]),
+        kept=np.hstack([kept, more >= 0]),
     )
 
 
