@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from attacks.ascent import common_start, random_start
 from attacks.balls.base import Ball
-from attacks.images import blocks
+from attacks.images import BLOCK, blocks
 from attacks.problem import Problem, why_level, why_still
 from attacks.result import AttackResult, Reason
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_number
@@ -32,7 +32,6 @@ from minigrad.margin import Margin
 from minigrad.model import Model
 
 STARTS = 4  # random starts where nothing has a slope: not critical, each costs a run of those images
-ROWS = 384  # restarts run side by side, as many whole images as make so many rows: they stay in the cache
 Start: TypeAlias = Callable[[Ball, Array], Array]  # a ball and images (n, d) -> s (n, d)
 
 
@@ -206,7 +205,7 @@ class _Ascents:
         ways = len(starts)
         if not ways:
             return
-        for some in blocks(image[(self.best[image] <= 0) | (not self.stop)], max(1, ROWS // ways)):
+        for some in blocks(image[(self.best[image] <= 0) | (not self.stop)], max(1, BLOCK // ways)):
             x, ball, at = self.problem.x[some], self.problem.ball.take(some, len(self.best)), np.repeat(some, ways)
             s = np.stack([start(ball, x) for start in starts], axis=1).reshape(len(at), -1)  # (rows, d)
             climbed = rivals and not self.by_loss and self.problem.margin.target is None

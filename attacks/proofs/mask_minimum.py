@@ -31,7 +31,7 @@ def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **options: An
     mask : (d,) or (rows, columns) bool
         True where the mask is: what `glasses_mask` and `place` give.
     options
-        As in `certified_minimum`, as are the errors.
+        As in `certified_minimum`, as are the errors; but not `norm`.
 
     Examples
     --------
@@ -42,14 +42,14 @@ def smallest_mask(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **options: An
     >>> smallest_mask(net, x, [0], np.array([[False, True]]))
     [Certificate(l0: between 1 and 1 pixels, proved, 0 nodes)]
     """
-    return certified_minimum(net, x, y, norm="l0", mask=_pixels(mask, x), **options)
+    return _certified(net, x, y, mask, options, norm="l0")
 
 
 def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **options: Any) -> list[Certificate]:
     """Whether some filling of the mask flips each image, as certificates of `certified_minimum`, norm "linf".
 
     `upper` finite: `x_adv` is such a filling.  `lower = inf`: proved, there is none.  Neither: the time was too short.
-    How strong the filling must be is not asked.  Options and errors: see there.
+    How strong the filling must be is not asked.  Options and errors: see there; but not `norm` and `gap`.
 
     Examples
     --------
@@ -61,7 +61,16 @@ def any_filling(net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, **options: Any)
     >>> proof.upper < np.inf  # x_0 = 1 works
     True
     """
-    return certified_minimum(net, x, y, norm="linf", gap=WIDE, mask=_pixels(mask, x), **options)
+    return _certified(net, x, y, mask, options, norm="linf", gap=WIDE)
+
+
+def _certified(
+    net: MLP, x: ArrayLike, y: ArrayLike, mask: Any, options: dict[str, Any], **settled: Any
+) -> list[Certificate]:
+    """`certified_minimum` with what the question settles, and the caller's other options."""
+    for name in settled.keys() & options.keys():
+        raise ValueError(f"{name}: expected options other than it, for the question settles it, got {options[name]!r}")
+    return certified_minimum(net, x, y, mask=_pixels(mask, x), **settled, **options)
 
 
 def _pixels(mask: Any, x: ArrayLike) -> Array:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from attacks.balls.base import Ball
+from attacks.images import blocks
 from minigrad.inputs import Array, as_images
 from minigrad.margin import Margin
 
-CHUNK = 384  # points looked at together: their images (2.4 MB at 784 pixels) stay in the cache
 SEED = 2026  # of the far points: fixed, for they are part of the method and not of the caller's randomness
 
 
@@ -51,11 +51,11 @@ def known_points(margin: Margin, x: Array, ball: Ball, starts: Array, most: int)
         one = ball.take(np.array([i]), len(x))
         down, up = one.room(x[i : i + 1])
         near, at = np.empty(0), np.empty(0, int)
-        for begin in range(0, len(starts), CHUNK):
-            s = np.clip(starts[begin : begin + CHUNK] - x[i], down, up)  # (chunk, d)
+        for some in blocks(np.arange(len(starts))):
+            s = np.clip(starts[some] - x[i], down, up)  # (block, d)
             m = margin.take(np.full(len(s), i)).value(one.apply(x[i], s))
             fit = np.flatnonzero(m > 0)
-            near, at = np.append(near, one.distance(s[fit])), np.append(at, begin + fit)
+            near, at = np.append(near, one.distance(s[fit])), np.append(at, some[fit])
         at = at[np.argsort(near, kind="stable")[:most]]
         rows.append(np.full(len(at), i))
         found.append(np.clip(starts[at] - x[i], down, up))

@@ -167,8 +167,9 @@ class Region:
         total = np.zeros(1)
         for k in range(len(self.l) + 1):
             d, m = self.net.dense[k].W.shape
-            total = total + (m + 8) * self.entering(k).sum(axis=-1) + 8 * (d + m)
-            total = total + (8 * self.size[k].sum(axis=-1) if k < len(self.l) else 0)
+            with np.errstate(over="ignore"):  # infinite: then so is the bound, which is refused
+                total = total + (m + 8) * self.entering(k).sum(axis=-1) + 8 * (d + m)
+                total = total + (8 * self.size[k].sum(axis=-1) if k < len(self.l) else 0)
         return ETA * total
 
 

@@ -103,3 +103,10 @@ def test_rows_become_pictures_of_any_shape():
     assert pictures(np.zeros((3, 4))).shape == (3, 2, 2)
     with pytest.raises(ValueError, match="images of 2 x 2"):
         pictures(np.zeros((3, 6)), (2, 2))
+
+
+def test_a_range_beyond_float32_keeps_its_values():
+    """No float32 holds 1e300, so byte b stands for lo + (hi - lo) b / 255 itself, and nothing warns."""
+    low, middle, high = to_8bit(np.array([[-1e300, 0.0, 1e300]]), (-1e300, 1e300))[0]
+    assert (low, high) == (-1e300, 1e300)
+    assert middle == pytest.approx((2 * 128 / 255 - 1) * 1e300)

@@ -202,7 +202,7 @@ def test_more_restarts_than_a_block_holds_and_a_block_that_ends_between_images(m
     x = rng.random((3, 4))
     found = []
     for rows in (384, 14, 5):
-        monkeypatch.setattr("attacks.sign_gradient.ROWS", rows)
+        monkeypatch.setattr("attacks.sign_gradient.BLOCK", rows)
         found.append(pgd(net, x, net.predict(x), LInf(0.2), steps=6, restarts=8, stop=False).x_adv)
     np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(found[2], found[0], rtol=0, atol=1e-12)

@@ -12,6 +12,7 @@ are MNIST's test set in its order.  What is done is kept in build/outside.json, 
     queries   `certify` on each query: none may contradict a published answer
     decisions `certify` on COUNT test images from --first on at --eps, the misclassified ones too: robust and fooled
     linf, l0  `certified_minimum` of the first COUNT images that the network gets right
+    growth    what `certify` takes for the image --first of these at rising radii of --norm, until it takes too long
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 import peers
 
-from attacks import LInf, certified_minimum, certify, saliency_map, smallest_eps
+from attacks import L0, LInf, certified_minimum, certify, saliency_map, smallest_eps
 from attacks.report.workers import together
 from data import load_mnist
 from minigrad import MLP, one_thread
@@ -143,7 +144,29 @@ def minima(o, net, kept):
     print(f"lower / upper median {np.median(ratio):.3f}, least {min(ratio):.3f}")
 
 
-ROWS = {"attacks": attacks, "queries": queries, "decisions": decisions, "linf": minima, "l0": minima}
+def growth(o, net, kept):
+    x, y = (rows[o.first :] for rows in right(net, o.first + 1))
+    if o.norm == "l0":
+        balls = [L0(k) for k in range(1, int(saliency_map(net, x, y).distance[0]))]
+    else:
+        upper = smallest_eps(net, x, y, norm="linf").distance[0]
+        print(f"smallest eps found {upper:.4g}; radii 0.02 of it apart")
+        balls = [LInf(share * upper) for share in np.arange(0.3, 1, 0.02)]
+    for ball in balls:
+
+        def measure(ball=ball):
+            begun = time.perf_counter()
+            (v,) = certify(net, x, y, ball, time_limit=o.time_limit, executor=o.executor)
+            return [v.status, v.nodes, time.perf_counter() - begun]
+
+        key = f"growth {o.net} {o.norm} {o.time_limit:g}{by(o)} {o.first} {float(ball.radius):.17g}"
+        status, nodes, seconds = kept.get(key, measure)
+        print(f"radius {float(ball.radius):.4g}: {status}, {nodes} nodes, {seconds:.1f} s", flush=True)
+        if status == "open":
+            break
+
+
+ROWS = {"attacks": attacks, "queries": queries, "decisions": decisions, "linf": minima, "l0": minima, "growth": growth}
 
 
 def main():
@@ -155,7 +178,8 @@ def main():
     p.add_argument("--eps", type=float, default=0.026, help="of the row `decisions`")
     p.add_argument("--time-limit", type=float, default=30.0)
     p.add_argument("--workers", type=int, default=1, help="processes that share each search")
-    p.add_argument("--first", type=int, default=0, help="of the row `decisions`")
+    p.add_argument("--first", type=int, default=0, help="of the rows `decisions` and `growth`")
+    p.add_argument("--norm", choices=("linf", "l0"), default="linf", help="of the row `growth`")
     p.add_argument("--peers", action="store_true", help="beside the row `attacks`, those that are installed (peers.md)")
     p.add_argument("--fresh", action="store_true")
     o = p.parse_args()

@@ -399,6 +399,13 @@ def corner_fillings(net, x, y, box, mask):
     return max(margins(net, patched(x, mask, (0, 0), p), y)[0] for p in ends)
 
 
+@pytest.mark.parametrize(("question", "name"), [(smallest_mask, "norm"), (any_filling, "norm"), (any_filling, "gap")])
+def test_what_the_question_settles_is_no_option(question, name):
+    net = MLP.from_arrays([(np.ones((6, 1)), [-1.0])])
+    with pytest.raises(ValueError, match=f"{name}: expected options other than it"):
+        question(net, np.zeros((1, 6)), [0], np.ones((2, 3), bool), **{name: "l1"})
+
+
 @settings(max_examples=40)
 @given(covered())
 def test_any_filling_against_every_corner(case):
