@@ -80,10 +80,10 @@ class Ball:
 
     def __repr__(self) -> str:
         """The radius, and box and mask where they are not the usual: in one line, however many pixels there are."""
-        lo, hi = (f"{end:.9g}" if end.ndim == 0 else f"array {end.shape}" for end in self.box)
+        lo, hi = (exactly(end) if end.ndim == 0 else f"array {end.shape}" for end in self.box)
         box = "" if (lo, hi) == ("0", "1") else f", box=({lo}, {hi})"
         mask = "" if self.mask is None else f", mask of {np.count_nonzero(self.mask)} of {self.mask.size} pixels"
-        radius = f"{self.radius:.9g}" if self.radius.ndim == 0 else f"array {self.radius.shape}"
+        radius = exactly(self.radius) if self.radius.ndim == 0 else f"array {self.radius.shape}"
         return f"{type(self).__name__}({radius}{box}{mask})"
 
     # ------------------------------------------------------------------ what a norm answers
@@ -137,14 +137,17 @@ class Ball:
         return np.clip(x_adv, *self.box, out=x_adv)
 
     def contains(self, x: Array, s: Array) -> Array:
-        """Whether each `s` (..., d) is in S up to 4 units in the last place of `max(1, |box|)`, (...) bool."""
+        """Whether each `s` (..., d) is in S up to 4 units in the last place of a pixel's `max(1, |box|)`, (...) bool.
+
+        Attacks are measured by this; a proof has no such excuse (`inside` of attacks/proofs/radii.py).
+        """
         x, s = np.asarray(x, np.float64), np.asarray(s, np.float64)
         slack = ULPS * np.finfo(float).eps * np.maximum(1, np.maximum(np.abs(self.box[0]), np.abs(self.box[1])))
         down, up = self.room(x)
         frozen = (down == 0) & (up == 0)
         inside = np.all((s >= down - slack) & (s <= up + slack) & (~frozen | (s == 0)), axis=-1)
-        ones = 0.0 if self.counts else float(self.distance(np.ones(s.shape[-1])))  # the same error in every pixel
-        return inside & (self.distance(s) <= self.radius + np.max(slack) * ones)
+        length = self.distance(s if self.counts else np.maximum(np.abs(s) - slack, 0))
+        return inside & (length <= self.radius)
 
     # ------------------------------------------------------------------ parts of the set, and other radii
 
@@ -243,6 +246,12 @@ def changed(ball: B, change: Callable[[Any, int], Any]) -> B:
         object.__setattr__(part, name, None if value is None else change(value, axes))
     object.__setattr__(part, "box", (change(ball.box[0], 2), change(ball.box[1], 2)))
     return part
+
+
+def exactly(value: Any) -> str:
+    """A number in as few digits as tell it from all others: what is proved of 0.1234567891 is not of 0.123456790."""
+    short = f"{float(value):.9g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def column(radius: ArrayLike) -> Array:

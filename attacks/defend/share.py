@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from attacks.balls.base import exactly
 from attacks.detect.statistics import share_interval
 from minigrad.inputs import Array
 
@@ -38,7 +39,9 @@ class RobustAccuracy:
         proved, open_ = self.count("robust"), self.count("open")  # counts, since a share would be rounded
         many = f"{proved} to {proved + open_}" if open_ else f"{proved}"
         of = f"{len(self.status)} images" + (", a sample" if self.sampled else "")
-        return f"RobustAccuracy(radius {np.max(self.radius):g}: {many} of {of})"
+        least, most = exactly(np.min(self.radius)), exactly(np.max(self.radius))
+        radius = f"radius {most}" if least == most else f"radii {least} to {most}"
+        return f"RobustAccuracy({radius}: {many} of {of})"
 
     def count(self, status: str) -> int:
         """How many images have it."""

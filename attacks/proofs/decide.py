@@ -25,7 +25,7 @@ from attacks.proofs.branch_and_bound import Outcome, Search
 from attacks.proofs.certificate import Certificate
 from attacks.proofs.certificate_file import fingerprint
 from attacks.proofs.query import Query
-from attacks.proofs.radii import RADII, inside, refuted_whole, size
+from attacks.proofs.radii import RADII, brought_inside, refuted_whole, size
 from attacks.proofs.task import Limits, check_callback, check_executor, check_provable
 from attacks.proofs.tree import Tree
 from attacks.proofs.unsafe import Case, as_unsafe, attackable, query_of
@@ -161,11 +161,12 @@ class _Problem:
         return [Query.from_image(self.net, self.x[i], y, self.ball_of(i), target)]
 
     def judged(self, i: int, points: Sequence[Array]) -> Array | None:
-        """The first of these points (d,) that is in the ball and adversarial beyond rounding, judged alone."""
+        """The first of these points (d,) that is adversarial beyond rounding and surely in the ball, judged alone."""
         ball, queries = self.ball_of(i), self.queries(i)
         for point in points:
-            if inside(ball, self.x[i], point) and any(query.adversarial(point[None])[0] for query in queries):
-                return point
+            for near in brought_inside(ball, self.x[i], point):
+                if any(query.adversarial(near[None])[0] for query in queries):
+                    return near
         return None
 
     def attacked(self) -> list[Array | None]:
@@ -209,8 +210,12 @@ class _Problem:
             if answer.reason not in (Reason.PROVED, Reason.COUNTEREXAMPLE) and not late:
                 found = self.stronger(i, restarts)
                 answer = answer if found is not None else _ask(searches, end, limits.node_limit)
-            reason, bound = Reason.COUNTEREXAMPLE if found is not None else answer.reason, answer.bound
-            found = answer.counterexample if found is None else found
+            bound = answer.bound
+            if found is None and answer.counterexample is not None:
+                found = self.judged(i, [answer.counterexample])
+            elif found is None:
+                reason = answer.reason
+            reason = Reason.TIE if found is None and reason == Reason.COUNTEREXAMPLE else reason
         nodes = sum(len(search.tree) for search in searches)
         trees = tuple(search.tree for search in searches)
         seconds = spent + time.perf_counter() - begun

@@ -17,6 +17,7 @@ import numpy as np
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.evaluation import forward_error
 from minigrad.bounds.relaxation import is_smooth
+from minigrad.bounds.rounding import ETA
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
 
@@ -88,10 +89,14 @@ class Query:
         return np.all(below, axis=1) if self.joint is None else np.any(below, axis=1)
 
     def _margins(self, points: Array) -> tuple[Array, Array]:
-        """The margin of each row at the points, and E, (n, r) each."""
+        """The margin of each row at the points, and E, (n, r) each.
+
+        The logits' error is counted twice in `forward_error`: that pays for adding up the row's products, but for those
+        that underflow here, by eta / 2 at most, and in E itself.
+        """
         rows = self.c if self.joint is None else self.joint
         margins = (self.net.logits(points) - self.net.threshold) @ rows.T
-        return margins, forward_error(self.net.layers, points) @ np.abs(rows).T
+        return margins, forward_error(self.net.layers, points) @ np.abs(rows).T + 2 * rows.shape[1] * ETA
 
     def whole(self, points: Array) -> Array:
         """Points (n, d') of the condensed image on the whole one, (n, d)."""

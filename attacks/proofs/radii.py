@@ -6,6 +6,7 @@ proves k + 1.  A new norm of either kind needs nothing here but its name in `RAD
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
@@ -20,6 +21,7 @@ COUNTS = 15  # pixels at most on the ladder of L0: on digits plain bounds refute
 BACK = 0.9  # of a radius that was too hard: lower / upper when time runs out is 0.86, with 0.8 0.80, with 0.95 0.71
 HALF = 0.5  # proved / failed, below which the next radius is their geometric mean; above it BACK is the longer step
 LEAST_STEP = 0.005  # of a radius: from there on, what was too hard goes on; with 0.02 a limit of nodes proves 2% less
+INWARDS = 2.0 ** -np.arange(40, 0, -10)  # shares of s: the least that rounding up a sum of 784 terms asks for, and more
 WAY = 1024  # points on the way to a counterexample: its size is found to a thousandth, in one forward pass of them all
 
 
@@ -120,10 +122,21 @@ def size(ball: Ball, s: Array) -> float:
 
 
 def inside(ball: Ball, x: Array, point: Array) -> bool:
-    """Whether `point` is in the ball about `x`, and in its box to the bit."""
-    lo, hi = ball.box
-    s = (point - x)[None]
-    return bool(((lo <= point) & (point <= hi)).all() and ball.contains(x[None], s)[0])
+    """Whether `point` is surely in the ball about `x`, its size rounded up, and in its box to the bit."""
+    (lo, hi), s = ball.box, (point - x)[None]
+    in_box = bool(((lo <= point) & (point <= hi)).all() and ball.contains(x[None], s)[0])
+    return in_box and size(ball, s) <= ball.radius
+
+
+def brought_inside(ball: Ball, x: Array, point: Array) -> Iterator[Array]:
+    """`point`, and points on the way from it to `x`: those that are surely in the ball, the farthest from x first.
+
+    An attack uses up the radius, and rounding may take it past that.
+    """
+    s = point - x
+    for near in (point, *ball.apply(x, (1 - INWARDS[:, None]) * s)):
+        if inside(ball, x, near):
+            yield near
 
 
 def in_words(norm: str, lower: float, upper: float) -> str:

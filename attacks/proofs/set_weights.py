@@ -28,7 +28,7 @@ from attacks.uap.image_set import ImageSet
 from minigrad.bounds.multipliers import Multipliers
 from minigrad.bounds.optimised import Descent, bound_rows, gradient
 from minigrad.bounds.region import Region
-from minigrad.bounds.rounding import gamma_n
+from minigrad.bounds.rounding import ETA, gamma_n
 from minigrad.inputs import Array
 
 # Half and double of each change the largest refuted radius by less than 3% (the nine sets of set_bound.py); those of
@@ -67,12 +67,23 @@ class Rows:
         afterwards, earns less than others do.
         """
         known = self.known
-        assert isinstance(known.ball, Ball)
-        mask = known.ball.mask
-        ruled_out = None if mask is None else np.logical_not(np.all(np.atleast_2d(mask), axis=0))
-        s = self.images.oracle(A, known.x, self.image, self.radius, ruled_out)
+        s = self.images.oracle(A, known.x, self.image, self.radius, self._ruled_out())
         down, up = known.ball.room(known.x)
         return np.clip(s, down, up)
+
+    def earned(self, A: Array) -> float:
+        """`max over s of sum_i A_i . delta_i(s)`: what the answer earns where it is the best but for rounding, and
+        where s moves all images alike the support function, which holds for answers that rounding makes worse, too."""
+        if not self.images.inside:
+            return float(np.sum(A * self.answer(A)))
+        ball = self.images.free.with_radius(self.radius).restrict(outside=self._ruled_out())
+        return float(ball.support(np.zeros(A.shape[1]), A.sum(axis=0)))
+
+    def _ruled_out(self) -> Array | None:
+        """The pixels (d,) that one of the images leaves alone."""
+        assert isinstance(self.known.ball, Ball)
+        mask = self.known.ball.mask
+        return None if mask is None else np.logical_not(np.all(np.atleast_2d(mask), axis=0))
 
     def weighted_bound(self, mult: Multipliers, w: Array) -> float:
         """The weighted sum's bound, with everything that rounding may have hidden.
@@ -80,18 +91,19 @@ class Rows:
         Each row's bound is sound; what is done with it here is 3 r + d products and sums of numbers not above
         w |A| reach.  That s is the best one is known only as far as the sums it was chosen by: in the joint
         maximisation an image with little room is summed beside one with much, so those err by gamma_n w |A| times the
-        *largest* room of a pixel.
+        *largest* room of a pixel.  A product that underflows loses eta / 2: w A, once in the choice and once in what it
+        earns, times a move; and each of 3 r + 2 r d others.
         """
         known = self.known
         found = bound_rows(known, self.c, mult)
         A = found.A[:, 0]
         own = known.ball.support(known.x, A)
-        delta = self.answer(w[:, None] * A)
         size = w @ (np.abs(found.bound[:, 0]) + np.abs(own) + np.sum(np.abs(A) * 2 * known.reach, axis=1))
         widest = np.max([np.max(np.abs(room), axis=0) for room in known.ball.room(known.x)], axis=0)  # (d,)
         size = size + (w @ np.abs(A)) @ widest
-        value = w @ (found.bound[:, 0] - own) + np.sum(w[:, None] * A * delta)
-        return float(value + 4 * gamma_n(3 * len(w) + A.shape[1] + 8) * size)
+        value = w @ (found.bound[:, 0] - own) + self.earned(w[:, None] * A)
+        lost = 4 * ETA * (3 * len(w) + np.sum(2 + widest) * len(w))
+        return float(value + 4 * gamma_n(3 * len(w) + A.shape[1] + 8) * size + lost)
 
 
 def weigh(rows: Rows, mult: Multipliers, *, thorough: bool = False) -> tuple[Array, Multipliers] | None:

@@ -64,12 +64,19 @@ def test_an_option_that_is_none_is_named():
     [
         (LInf(0.03), "LInf(0.03)"),
         (L0(4, box=(-1, 1)), "L0(4, box=(-1, 1))"),
-        (L2(1 / 3, mask=MASK), "L2(0.333333333, mask of 600 of 900 pixels)"),
+        (LInf(0.12345678951, box=(0, 0.3)), "LInf(0.12345678951, box=(0, 0.3))"),  # nothing is proved of 0.12345679
+        (L2(1 / 3, mask=MASK), "L2(0.3333333333333333, mask of 600 of 900 pixels)"),
         (L1(np.ones(3), box=(0 * MANY, 1)), "L1(array (3,), box=(array (900,), 1))"),
     ],
 )
 def test_a_ball_is_one_line(ball, words):
     assert repr(ball) == words
+
+
+def test_a_robust_accuracy_names_its_radii_exactly():
+    two = np.array([0.125, 0.0625])
+    for radius, words in ((0.12345678951, "radius 0.12345678951:"), (two, "radii 0.0625 to 0.125:")):
+        assert words in repr(robust_accuracy(NET, X, [0, 0], LInf(radius)))
 
 
 def test_what_is_proved_stays_when_the_callers_images_change():

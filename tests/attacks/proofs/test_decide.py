@@ -1,6 +1,7 @@
 """certify against exact minima: "robust" and "fooled" are true, agree with certified_minimum, and replay."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pieces import pattern_minimum
 from queries import real_net
+from strategies import affine_networks
 
 from attacks import Certificate, CertificateError, LInf, certified_minimum, certify
 from attacks.balls import BALLS
@@ -20,6 +22,7 @@ from minigrad import MLP
 from minigrad.bounds.crown import intervals, upper_bound
 
 BEYOND = NOISE = 1e-6  # a margin, and a share of a radius, that no solver's tolerance reaches
+CONTINUOUS = [norm for norm in NORMS if norm != "l0"]
 LIMITS = {"time_limit": 1e6, "node_limit": 2000, "restarts": 2}
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -187,9 +190,42 @@ def test_a_tree_that_is_cut_is_refused(monkeypatch):
         cut.check(net)
 
 
+@pytest.mark.parametrize("norm", CONTINUOUS)
+def test_a_wide_pixel_does_not_lend_its_rounding_to_the_others(norm):
+    """N = x_0 - 1 is 0.5 from the boundary; the other pixel, with no weight, may go to 1e16."""
+    net = MLP.from_arrays([([[1.0], [0.0]], [-1.0])])
+    box = np.array([0.0, 0.0]), np.array([4.0, 1e16])
+    (verdict,) = certify(net, [[0.5, 0.0]], [0], BALLS[norm](0.1, box=box), **LIMITS)
+    assert verdict.status == "robust"
+    x_adv = np.array([1.5, 0.0])
+    forged = replace(verdict, status="fooled", x_adv=x_adv, certificate=replace(verdict.certificate, lower=0.0))
+    with pytest.raises(CertificateError):
+        forged.check(net)
+
+
+@pytest.mark.parametrize("norm", CONTINUOUS)
+@pytest.mark.parametrize("radius", [0.0, 1e-20, 1e-15])
+def test_a_counterexample_is_in_its_ball_exactly(norm, radius):
+    """The margin at x is -1e-14, and its slope 1: nothing so near is adversarial."""
+    for d in (1, 20, 784):
+        net = MLP.from_arrays([(np.eye(d)[:, :1], [-1e-14])])
+        (verdict,) = certify(net, np.zeros((1, d)), [0], BALLS[norm](radius), **LIMITS)
+        assert verdict.status != "fooled"
+
+
+@given(affine_networks(st.just(1), st.integers(1, 4), st.just(1)), st.sampled_from(CONTINUOUS), st.floats(1e-6, 0.5))
+def test_every_counterexample_is_in_its_ball_in_rational_numbers(case, norm, radius):
+    net, x, y = case
+    (verdict,) = certify(net, x, y, BALLS[norm](radius), **LIMITS)
+    if verdict.status == "fooled" and verdict.reason != "already misclassified":
+        s = [abs(Fraction(a) - Fraction(b)) for a, b in zip(verdict.x_adv.tolist(), x[0].tolist(), strict=True)]
+        size, most = {"linf": (max(s), 1), "l1": (sum(s), 1), "l2": (sum(v * v for v in s), 2)}[norm]
+        assert size <= Fraction(radius) ** most
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_counterexample_that_uses_the_whole_radius_checks(norm):
-    """Its size, rounded up, is beyond the radius; `contains` allows that."""
+    """Its size, rounded up, is beyond the radius: it is moved inwards until that is inside."""
     net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
     for radius in (1, 2) if norm == "l0" else (0.3, 0.7 / 3, 0.26):
         (verdict,) = certify(net, [[0.25, 0.5]], [0], BALLS[norm](radius), **LIMITS)

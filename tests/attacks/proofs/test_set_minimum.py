@@ -634,3 +634,48 @@ def test_bad_input_is_refused_in_one_sentence_before_any_work(bad, message, monk
     with pytest.raises(ValueError, match=message) as refusal:
         universal_minimum(**{"net": SUM, "x": PAIR, "y": [0, 1], "norm": "linf", **bad})
     assert "\n" not in str(refusal.value)
+
+
+# ---------------------------------------------------------------- where floats lose everything
+
+
+def test_weights_that_make_slopes_vanish_are_charged_for():
+    """The rival's margin is A (relu(z - c + w) - 2 relu(z - c) + relu(z - c - w)) eta - A w eta / 2, z = sum x / 64:
+    s = 64 c / 50 in each of 50 pixels fools every image.  A weight of 1/16 or less on 400 eta rounds by a hundredth.
+    """
+    n, d, k, A, c, w, eta = 16, 50, 40, 50000, 0.39, 0.1, 5e-324
+    rival = np.eye(k)[1]
+    net = MLP.from_arrays(
+        [
+            (np.full((d, 3), 1 / 64), [w - c, -c, -c - w]),
+            (np.outer([A, -2 * A, A], rival) * eta, -round(0.5 * w * A) * eta * rival),
+        ]
+    )
+    fools = Fraction(c) * 64 / 50
+    z = 50 * fools / 64
+    bent = sum(a * max(z + Fraction(b), 0) for a, b in zip((A, -2 * A, A), net.dense[0].b, strict=True))
+    assert bent > round(0.5 * w * A)
+    images = ImageSet.from_images(net, np.zeros((n, d)), np.zeros(n, int), BALLS["linf"](1), np.ones(n, int))
+    pairs = [(i, rival - np.eye(k)[j]) for i in range(n) for j in range(k) if j != 1]
+    rows = np.array([i for i, _ in pairs]), np.array([c for _, c in pairs])
+    for radius in (1.001 * float(fools), 1.1 * float(fools)):
+        assert refuted(net, images, radius, *rows) is None
+
+
+def test_pixels_whose_slope_vanishes_beside_another_are_charged_for():
+    """A pixel of room 1e-200 has a slope 2^560 times as large as the others, whose squares vanish beside it.
+
+    Of the others s = (0.34375, 0.34375) with |s|_2 = 0.4861 fools both images:  W s + m >= 0, both with equality.
+    """
+    W, m, seen = np.array([[5, 0], [2, 2]]) / 8, np.array([-10, -22]) / 128, np.array([[5, 3], [4, 3]]) / 8
+    s = np.array([0.34375, 0.34375])
+    assert (W @ s + m >= 0).all()
+    net, x, mask = gated(W, m, seen)
+    (first, second), tiny = net.dense, 2.0**-560
+    W1 = np.vstack([np.ones((1, first.W.shape[1])), tiny * first.W])
+    net = MLP.from_arrays([(W1, tiny * first.b), (second.W, tiny * second.b)])
+    high = np.append(1e-200, np.ones(x.shape[1]))
+    ball = BALLS["l2"](1, box=(0 * high, high), mask=np.append(True, mask))
+    images = ImageSet.from_images(net, np.insert(x, 0, 0.0, axis=1), [0, 0], ball, None, "inside")
+    for radius in (0.487, 0.65):
+        assert refuted(net, images, radius, np.arange(2), np.ones((2, 1))) is None

@@ -138,3 +138,13 @@ def test_rows_of_any_numbers_are_added_up_with_their_rounding_charged():
         assert empty or v.status != "robust"
         seen.add((empty, v.status))
     assert (True, "robust") in seen and (False, "fooled") in seen
+
+
+def test_products_that_vanish_are_charged_for():
+    """C N = 2^-1000 (2.51 - 1.4 - 1.2) 2^-74 = -0.09 eta is below 0, but its products round to 3, 1 and 1 eta."""
+    N = np.array([2.51, 1.4, 1.2]) * 2.0**-74
+    net = MLP.from_arrays([(np.zeros((1, 3)), N)])
+    C = np.array([[1.0, -1.0, -1.0]]) * 2.0**-1000
+    assert sum(Fraction(c) * Fraction(v) for c, v in zip(C[0], N, strict=True)) < 0 < (C * N).sum()
+    (verdict,) = certify(net, [[0.5]], None, LInf(0.1), unsafe=[(C, np.zeros(1))], **LIMITS)
+    assert verdict.status != "fooled"
