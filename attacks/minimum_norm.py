@@ -19,7 +19,7 @@ from attacks.refine.descent import Tries, descend, down, joined, rounds, walked
 from attacks.refine.starts import as_starts, far_point, known_points
 from attacks.refine.stretch import STRETCH, stretched
 from attacks.result import AttackResult, Reason
-from minigrad.inputs import Array, as_count, as_images, as_number
+from minigrad.inputs import Array, as_count, as_images, as_number, brief
 from minigrad.model import Model
 
 RIVALS = 3  # tries of an image that survive the screening run: with 1 mean eps is up to 3% larger on nets of others
@@ -81,7 +81,8 @@ def smallest_eps(
     stretch : float in [0, 1)
         0: the answer as it was found, on the boundary up to 1e-9.  A proof wants that, a picture does not.
     restarts : int, optional
-        Far points from which every image starts as well.  Default: 4, for images where x is no guide; 0: none.
+        Far points from which every image starts as well; 0: none.  Default: 4, for images where x is no guide, or for
+        all where `starts` are given.
     starts : (m, d), optional
         Images that may be adversarial; the 3 nearest that are, as far as box and mask let them, are starts.
 
@@ -126,8 +127,9 @@ def smallest_eps(
     array([0.125])
     """
     steps = as_count(steps, "steps")
-    if norm not in ("linf", "l2", "l1"):
-        raise ValueError(f'norm: expected "linf", "l2" or "l1" (for "l0", pixels, use saliency_map), got {norm!r}')
+    if not isinstance(norm, str) or norm not in BALLS or BALLS[norm].counts:
+        known = ", ".join(f'"{name}"' for name in BALLS if not BALLS[name].counts)
+        raise ValueError(f'norm: expected one of {known} (for "l0", pixels, use saliency_map), got {brief(norm)}')
     if not 0 <= as_number(stretch, "stretch") < 1:
         raise ValueError(f"stretch: expected a share of the perturbation in [0, 1), got {stretch}")
     x = as_images(x)

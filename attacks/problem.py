@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from attacks.balls import CLASS
 from attacks.balls.base import Ball, caps, check_images
 from attacks.images import Levels, as_levels, blocks, in_bytes
 from attacks.result import AttackResult, Reason, Trace
@@ -120,7 +121,7 @@ class Problem:
 def check_ball(ball: object) -> None:
     """Raise ValueError unless `ball` is one."""
     if not isinstance(ball, Ball):
-        raise ValueError(f"ball: expected LInf, L0, L1 or L2, got {type(ball).__name__}")
+        raise ValueError(f"ball: expected one of {', '.join(CLASS.values())}, got {type(ball).__name__}")
 
 
 def why_level(ball: Ball, x: Array, g: Array) -> Array:

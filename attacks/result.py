@@ -44,14 +44,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The steps of a one-pixel-at-a-time attack, one row an image, in order; -1 and NaN after its last step.
+    """The steps of a one-pixel-at-a-time attack, one row an image, in order; -1 and NaN where there is none.
+
+    After the steps that were taken, and a gap where other images took more, stand the pixels that came in otherwise: by
+    exchanges, or on the way back from a far point.
 
     Attributes
     ----------
     pixel : (n, steps) int       which pixel was changed
     value : (n, steps)           to what
-    margin : (n, steps + 1)      m before the first step and after each
-    kept : (n, steps) bool       False where the step was taken back by pruning (or is no step)
+    margin : (n, steps + 1)      m before the first step and after each; NaN where it was not measured
+    kept : (n, steps) bool       whether `x_adv` still has it: False where it was taken back, or is no step
     """
 
     pixel: Array

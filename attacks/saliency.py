@@ -73,8 +73,8 @@ def saliency_map(
     exchanges : int
         Rounds of the search for an answer with one pixel less; see `attacks/sparse_search.py`.  0: none.
     restarts : int, optional
-        Corners of the box from which every image is also walked back, pixel by pixel; "gain" only.  Default: 8, for
-        images where x is no guide; 0: none.
+        Corners of the box from which every image is also walked back, pixel by pixel; "gain" only; 0: none.  Default:
+        8, for images where x is no guide, or for all where `starts` are given.
     starts : (m, d), optional
         Images that may be adversarial: the nearest that is, as far as box and mask let it, is walked back as well.
 
@@ -180,7 +180,7 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
 
 
 def _trace(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Array) -> Trace:
-    """The steps of the winning rows, for all images; a pair becomes two steps, the second with margin NaN."""
+    """The steps of the winning rows, for all images; a pair becomes two steps, with no margin between them."""
     n, width = len(problem.x), log[0][1].shape[1] if log else 1
     steps = width * max(len(log) - 1, 0)  # the last round moved nothing
     pixel, value, margin = np.full((n, steps), -1), np.full((n, steps), np.nan), np.full((n, steps + 1), np.nan)

@@ -1,9 +1,10 @@
 """A multilayer perceptron by hand: forward, backward, training, and the Jacobian of its output by its input.
 
 Read `layers.py` and `losses.py` (each derivative, derived), `mlp.py` (forward, Jacobian, its two pulls), `check.py` (is
-the Jacobian right? `consistency.py`: two more ways to ask), `optimisers.py` and `train.py`; then `margin.py` and
-`model.py`, what attacks ask of a network.  `threads.py` keeps BLAS to one thread; `bounds/` is for proofs, `io/` for
-files and other libraries.  This room imports NumPy and neither `attacks` nor `data`.
+the Jacobian right? `consistency.py`: two more ways to ask), `optimisers.py`, `objective.py` (where `backprop` is) and
+`train.py`; then `margin.py` and `model.py`, what attacks ask of a network.  `inputs.py` says what is accepted,
+`threads.py` keeps BLAS to one thread; `bounds/` is for proofs, `io/` for files and other libraries.  This room imports
+NumPy and neither `attacks` nor `data`.
 
 Conventions, stated once; every other file points here.
 

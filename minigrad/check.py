@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.inputs import as_images, as_number
-from minigrad.model import Model, check_model
+from minigrad.model import Model, check_model, checked_logits
 
+LEAST_STEP = 2.0**-26  # sqrt(u): below, rounding, 64 u |N| / h, is as large as what it would have to show
 SUMS = 64  # roundings of size u |N| allowed in a logit: 2 to 6 are seen, 28 in sigmoids with weights 30 times as large
 
 
@@ -39,7 +40,7 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
     AssertionError
         An entry is wrong; the message names the worst one.
     ValueError
-        Bad `x` or `h`, or a Jacobian of the wrong shape.
+        Bad `x` or `h`, logits that are no real numbers (n, k), or a Jacobian of the wrong shape.
 
     Examples
     --------
@@ -54,7 +55,9 @@ def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e
     for name, value, what in (("h", h, "step"), ("tol", tol, "tolerance")):
         if not 0 < as_number(value, name) < np.inf:
             raise ValueError(f"{name}: expected a positive {what}, got {value}")
-    N, J = np.asarray(net.logits(x)), np.asarray(net.jacobian(x))  # (n, k), (n, k, d)
+    if h < LEAST_STEP * max(1.0, float(np.abs(x).max())):
+        raise ValueError(f"h: expected a step of at least {LEAST_STEP:.2g} of the largest pixel, or 1, got {h}")
+    N, J = checked_logits(net, x), np.asarray(net.jacobian(x))  # (n, k), (n, k, d)
     if J.shape != (*N.shape, x.shape[1]):
         raise ValueError(f"expected a Jacobian of shape {(*N.shape, x.shape[1])}, got {J.shape}")
     if not np.isfinite(N).all():

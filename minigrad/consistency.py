@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number
-from minigrad.model import Model, check_model
+from minigrad.model import Model, check_model, checked_logits
 
 
 def dot_test(f: Any, x: ArrayLike, *, rng: Seed = 0, tol: float = 1e-12) -> float:
@@ -88,12 +88,12 @@ def taylor_rate(
     Returns
     -------
     rate : float
-        The slope of log R against log h; `inf` if every remainder is rounding.
+        The slope of log R against log h; `inf` if every remainder is rounding, NaN if all but one are.
 
     Raises
     ------
     ValueError
-        Bad images, a `dx` of another shape, a step or a number of halvings that is none.
+        Bad images or logits, a `dx` of another shape or of zeros, a step or a number of halvings that is none.
 
     Examples
     --------
@@ -113,7 +113,9 @@ def taylor_rate(
     if not 0 < as_number(h, "h") < np.inf:
         raise ValueError(f"h: expected a number above 0, got {h}")
     halvings = as_count(halvings, "halvings")
-    N, J_dx = net.logits(x), np.einsum("nkd,nd->nk", net.jacobian(x), dx)  # (n, k) each
+    if not dx.any():
+        raise ValueError("dx: expected a direction, got zeros")
+    N, J_dx = checked_logits(net, x), np.einsum("nkd,nd->nk", net.jacobian(x), dx)  # (n, k) each
     steps = h * 0.5 ** np.arange(halvings + 1)
     R: Array = np.array([np.linalg.norm(net.logits(x + step * dx) - N - step * J_dx) for step in steps])
     rounding = 64 * np.finfo(float).eps * (np.linalg.norm(N) + h * np.linalg.norm(J_dx))

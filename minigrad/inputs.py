@@ -22,7 +22,8 @@ def as_images(x: ArrayLike, d: int | None = None, name: str = "x", dtype: DTypeL
     width = "d" if d is None else d
     if x.dtype.kind != "f":
         raise ValueError(
-            f"{name}: expected floating-point pixels, got {x.dtype} (bytes 0..255 are divided by 255 first)"
+            f"{name}: expected floating-point pixels, got {x.dtype}"
+            + (" (bytes 0..255 are divided by 255 first)" if x.dtype.kind in "iu" else "")
         )
     if x.ndim != 2 or (d is not None and x.shape[1] != d):
         raise ValueError(f"{name}: expected shape (n, {width}), one image per row, got {x.shape}")
@@ -83,7 +84,8 @@ def as_count(value: Any, name: str, least: int = 1) -> int:
 
 def as_number(value: Any, name: str, least: float | None = None) -> float:
     """`value` as a float of at least `least`, without one NaN and infinities too, or ValueError."""
-    if np.ndim(value) or np.asarray(value).dtype.kind not in "iuf" or not (least is None or value >= least):
+    number = as_array(value, name)
+    if number.ndim or number.dtype.kind not in "iuf" or not (least is None or value >= least):
         expected = "a number" if least is None else f"a number of at least {least:g}"
         raise ValueError(f"{name}: expected {expected}, got {brief(value)}")
     return float(value)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.inputs import Array, as_labels
+from minigrad.inputs import Array, as_array, as_labels
 from minigrad.mlp import MLP
 from minigrad.model import Model, ask, check_model, first_logits, locked, only_reading
 from minigrad.single import logits_32bit, variances_32bit
@@ -76,7 +76,8 @@ class Margin:
         n, classes = len(x), max(N.shape[1], 2)
         y = as_labels(y, n, classes)
         if target is not None:
-            target = as_labels(np.full(n, target) if np.ndim(target) == 0 else target, n, classes, "target")
+            target = as_array(target, "target")
+            target = as_labels(np.full(n, target) if target.ndim == 0 else target, n, classes, "target")
             if (target == y).any():
                 row = int(np.argmax(target == y))
                 raise ValueError(f"target: expected a class other than the label, got {y[row]} for both in row {row}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import minigrad.io as io
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_labels, as_real, brief
+from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images, as_labels, as_real, brief
 from minigrad.layers import ACTIVATIONS, Dense, Layer, forward, pull_back
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class MLP:
             Fewer than two sizes, a size below 1, or an unknown activation.
         """
         io.arrays.check_activation(activation)
-        if np.ndim(sizes) != 1:
+        if as_array(sizes, "sizes").ndim != 1:
             raise ValueError(f"sizes: expected a sequence such as [784, 128, 1], got {brief(sizes)}")
         sizes = [as_count(size, "sizes") for size in sizes]
         if len(sizes) < 2:

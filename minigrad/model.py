@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from minigrad.inputs import Array, as_array
 
 # By what share of the largest logit two answers to the same question may differ: float32 on a GPU may add up in another
 # order each time, which is 1e-7 of the terms; Dropout moves a logit by 1e-2 and more.  A tenth or ten times as much
@@ -48,6 +47,14 @@ def check_model(model: Any) -> None:
             f"expected a model with logits(x) and jacobian(x), got {type(model).__name__} without "
             f"{' and '.join(missing)}{hint}"
         )
+
+
+def checked_logits(model: Any, x: Array) -> Array:
+    """`model.logits(x)` as an array (n, k) of real numbers, or ValueError."""
+    N = as_array(model.logits(x), "logits")
+    if N.ndim != 2 or len(N) != len(x) or not N.shape[1] or N.dtype.kind not in "biuf":
+        raise ValueError(f"expected the model's logits to be ({len(x)}, k) real numbers, got {N.shape} of {N.dtype}")
+    return N
 
 
 def ask(model: Any, name: str, x: Array) -> Any:

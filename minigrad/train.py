@@ -101,7 +101,8 @@ def fit(
     check_layers(net, "training moves the weights of")
     net.to_arrays()  # raises for layers that the network returned could not have
     k, kind = net.sizes[-1], _float_type(dtype)
-    epochs, batch, loss = as_count(epochs, "epochs"), as_count(batch, "batch"), loss or DEFAULT_LOSS[k > 1]
+    epochs, batch = as_count(epochs, "epochs"), as_count(batch, "batch")
+    loss = DEFAULT_LOSS[k > 1] if loss is None else loss
     options = Options(k, epochs, batch, lr, optimizer, momentum, schedule, weight_decay, loss, validation)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback: expected a function of the epoch and its record, got {callback!r}")
@@ -212,7 +213,7 @@ def _set_aside(n: int, share: float, rng: np.random.Generator) -> tuple[Array, A
 
 def _float_type(dtype: DTypeLike) -> np.dtype[Any]:
     try:
-        kind: np.dtype[Any] = np.dtype(dtype)
+        kind: np.dtype[Any] = np.dtype(dtype) if dtype is not None else np.dtype(object)
     except TypeError as error:
         raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}") from error
     if kind not in (np.float32, np.float64):

@@ -173,4 +173,4 @@ def sorted_largest(score: Array, k: int) -> Array:
 def check_whole(radius: Array) -> None:
     """ValueError unless every radius is a number of pixels."""
     if not ((radius >= 1) & (np.floor(radius) == radius)).all():
-        raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {brief(radius)}")
+        raise ValueError(f"radius: expected a whole number of pixels, at least 1, got {brief(radius.tolist())}")

@@ -219,12 +219,13 @@ def _run(question: Question, known: Decisions, executor: Executor | None) -> Ite
 
 def _drawn(n: int, sample: int | None, rng: Seed) -> Array:
     """Which images: all, or a random sample of them, rising."""
+    rng = as_generator(rng)  # refuses what is none
     if sample is None:
         return np.arange(n)
     sample = as_count(sample, "sample")
     if sample > n:
         raise ValueError(f"sample: expected at most the {n} images there are, got {sample}")
-    return np.sort(as_generator(rng).permutation(n)[:sample])
+    return np.sort(rng.permutation(n)[:sample])
 
 
 def _tell(known: Decisions, begun: float, on_progress: Callable[[Progress], None] | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.inputs import Array, Seed, as_array, as_generator, as_number
+from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_number
 
 FALSE_ALARMS = 0.01  # a choice: with double of it more attacks are found, and twice as many clean images are accused
 FEWEST = 20  # training images: of so few the threshold is the largest score, which on average 1 in 21 others exceeds
@@ -110,12 +110,20 @@ def share_interval(share: float, n: int) -> tuple[float, float]:
     (share - p)^2 = z^2 p (1 - p) / n, z = 1.96, is a quadratic in p; its roots stay in [0, 1], and are an interval even
     for 0 and 1.
 
+    Raises
+    ------
+    ValueError
+        A share outside [0, 1], or of no images.
+
     Examples
     --------
     >>> low, high = share_interval(1.0, 100)
     >>> round(low, 3), high
     (0.963, 1.0)
     """
+    n = as_count(n, "n")
+    if not 0 <= as_number(share, "share") <= 1:
+        raise ValueError(f"share: expected a number in [0, 1], got {share}")
     z = 1.959964
     middle, spread = share + z**2 / (2 * n), z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
     low, high = (middle - spread) / (1 + z**2 / n), (middle + spread) / (1 + z**2 / n)

@@ -26,7 +26,7 @@ from attacks.patch.ascent import GREYS, find_pattern, flipped
 from attacks.patch.masks import apply_patch, as_mask, place
 from attacks.problem import Problem
 from attacks.result import Reason
-from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, brief
+from minigrad.inputs import Array, Seed, as_count, as_generator, as_images, as_number, brief
 from minigrad.model import Model
 
 DRAWS = 3  # random fillings that serve as controls: noise flips next to nothing, so more of them say the same
@@ -153,8 +153,8 @@ def accessory(
     (array([1.]), 1.0)
     """
     steps = as_count(steps, "steps")
-    if np.ndim(smoothness) or np.asarray(smoothness).dtype.kind not in "iuf" or not 0 <= smoothness < np.inf:
-        raise ValueError(f"smoothness: expected a number >= 0, got {brief(smoothness)}")
+    if as_number(smoothness, "smoothness", 0.0) == np.inf:
+        raise ValueError("smoothness: expected a finite number, got inf")
     ball = LInf(np.inf, box)
     if any(np.ndim(end) for end in ball.box):
         raise ValueError("box: one pattern at several places needs two numbers (lo, hi), got arrays")

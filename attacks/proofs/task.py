@@ -69,7 +69,10 @@ class Limits:
         if gap >= 1:
             raise ValueError(f"gap: expected a number below 1, got {gap}")
         time_limit = as_number(time_limit, "time_limit", 0.0)
-        return cls(gap, time_limit, np.inf if node_limit is None else as_number(node_limit, "node_limit", 0.0))
+        nodes = np.inf if node_limit is None else as_number(node_limit, "node_limit", 0.0)
+        if nodes != np.floor(nodes):
+            raise ValueError(f"node_limit: expected a whole number, got {nodes}")
+        return cls(gap, time_limit, nodes)
 
 
 @dataclass(frozen=True)

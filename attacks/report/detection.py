@@ -32,7 +32,7 @@ from minigrad.inputs import Array, as_generator
 from minigrad.mlp import MLP
 
 PGD_EPS = (0.05, 0.1, 0.2)  # below, at and above SHOWN_EPS; the first is not tried adaptively: smooth, it flips only 5%
-FGSM_EPS = 0.1  # SHOWN_EPS as well
+FGSM_EPS = SHOWN_EPS
 SMOOTHNESS = 0.3  # of adaptive glasses.  Not critical: from 0 to 1.2 they fool 94% to 91%, and all are found
 # Attacked training images of each attack, for `combined`.  Not critical: from 100, 200 or 400 it finds 92 or 93% of the
 # sparse attacks and 98% of the small ones; twice as many take two seconds longer.

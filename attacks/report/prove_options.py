@@ -87,10 +87,13 @@ def check_together(p: CommandParser, o: Namespace) -> None:
 
 
 def check_numbers(o: Namespace) -> None:
-    """Raises ValueError for a count that is none."""
+    """Raises ValueError for a count that is none, also of pixels."""
     for name in ("count", "workers", "epochs"):
         as_count(getattr(o, name), name)
     as_count(o.seed, "seed", least=0)
+    if o.eps is not None and BALLS[o.norm].counts and not float(o.eps).is_integer():
+        hint = "; for the largest change of a pixel add --norm linf"
+        raise ValueError(f"eps: expected a whole number of pixels with --norm {o.norm}, got {o.eps}{hint}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from attacks.balls.base import Ball
+from attacks.balls.base import Ball, check_images
 from attacks.balls.linf import LInf
 from attacks.images import Levels
 from attacks.problem import Problem
@@ -96,9 +96,11 @@ class UniversalResult:
         """`rate` after rounding to bytes."""
         return float(self.success_8bit[self.tried].mean()) if self.tried.any() else float("nan")
 
-    def apply(self, x: Array) -> Array:
-        """`clip(x + s, lo, hi)`, (n, d)."""
-        return LInf(np.inf, self.box).apply(x, self.s)
+    def apply(self, x: ArrayLike) -> Array:
+        """`clip(x + s, lo, hi)`, (n, d).  Raises ValueError for other images than (n, d) in the box."""
+        x, ball = as_images(x, len(self.s)), LInf(np.inf, self.box)
+        check_images(ball, x)
+        return ball.apply(x, self.s)
 
     def on(self, net: Model, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None) -> UniversalResult:
         """The same s measured on other images, held out for instance, clipped.  Raises ValueError for bad input."""
@@ -219,8 +221,8 @@ def universal(
 
 
 def _single(images: ImageSet, net: Model) -> None:
-    """With one image to fool, what `pgd` finds is an s as good as any."""
+    """With one image to fool, what `pgd` finds, as far as it is an s for all of them."""
     i, ball = images.open_rows, images.problem.ball
     margin = images.problem.margin.take(i)
     found = pgd(net, images.problem.x[i], margin.y, ball.take(i, len(images.problem.x)), target=margin.target)
-    images.measure((found.x_adv - found.x)[0])
+    images.measure(images.free.project(np.zeros_like(images.best), (found.x_adv - found.x)[0]))

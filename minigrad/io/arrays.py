@@ -40,7 +40,7 @@ def network_layers(
     if not layers:
         raise ValueError("arrays: expected at least one (W, b), got none")
     if not np.isfinite(threshold) or (width != 1 and threshold != 0):
-        raise ValueError(f"threshold: expected a finite number, 0 if there are {width} logits, got {threshold}")
+        raise ValueError(f"threshold: expected a finite number, 0 for more than one logit, got {threshold} for {width}")
     return tuple(layers[:-1]), threshold
 
 

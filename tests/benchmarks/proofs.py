@@ -189,7 +189,7 @@ def cost(options: argparse.Namespace) -> None:
     rows = pstats.Stats(profile).stats
     shares = sorted(((own / whole, f"{Path(file).name}:{name}") for (file, _, name), (_, _, own, _, _) in rows.items()))
     nodes = sum(len(o.tree) for o in done)
-    print(f"linf, two hard images: {nodes / whole:.0f} nodes/s; of the time (matrix products are bounds.py:times)")
+    print(f"linf, two hard images: {nodes / whole:.0f} nodes/s; of the time (matrix products are layers.py:product)")
     print("   " + ", ".join(f"{name} {100 * share:.0f}%" for share, name in shares[::-1][:8]))
     for i, k in ((0, int(pixels[0]) - 1), (9, int(pixels[9]) - 1)):
         spent = []

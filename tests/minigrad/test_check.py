@@ -159,3 +159,24 @@ def test_taylor_rate_within_a_linear_piece_is_infinite(case):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(MLP.init([3, 2], rng=0), np.full((1, 3), 0.5))
+
+
+@pytest.mark.parametrize("check", [check_jacobian, taylor_rate])
+def test_logits_without_a_second_axis_are_refused(check):
+    """Every attack refuses such a model, so a check must not call it right."""
+    model = Model(lambda x: x.sum(axis=1), lambda x: np.ones_like(x))
+    with pytest.raises(ValueError, match=r"expected the model's logits to be \(2, k\) real numbers, got \(2,\)"):
+        check(model, np.full((2, 3), 0.5))
+
+
+def test_a_step_in_which_rounding_hides_everything_is_refused():
+    wrong = powers(1, -5.0)
+    with pytest.raises(ValueError, match="h: expected a step of at least"):
+        check_jacobian(wrong, np.full((1, 3), 0.5), h=1e-20)
+    with pytest.raises(AssertionError):
+        check_jacobian(wrong, np.full((1, 3), 0.5), h=2e-8)
+
+
+def test_a_direction_of_zeros_has_no_rate():
+    with pytest.raises(ValueError, match="dx: expected a direction, got zeros"):
+        taylor_rate(powers(2), np.ones((1, 2)), np.zeros((1, 2)))

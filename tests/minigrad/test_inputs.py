@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks import LInf, pgd, saliency_map, smallest_eps
+from attacks import L0, LInf, accessory, certify, pgd, robust_accuracy, saliency_map, smallest_eps, universal
+from attacks.detect.statistics import share_interval
 from minigrad import MLP, fit
 from minigrad.inputs import as_count, as_images, as_labels
 from minigrad.margin import Margin
@@ -80,7 +81,7 @@ def test_bad_labels(method, y, message):
         (lambda: MLP.init([3, 1.0]), "sizes: expected a whole number, got 1.0"),
         (lambda: MLP.init([3, 1], activation="gelu"), "activation: expected one of relu, tanh, sigmoid, got 'gelu'"),
         (lambda: MLP.init([3, 1], threshold=np.nan), "threshold: expected a finite number, .* got nan"),
-        (lambda: MLP.init([3, 2], threshold=0.5), "threshold: expected .* 0 if there are 2 logits, got 0.5"),
+        (lambda: MLP.init([3, 2], threshold=0.5), "threshold: expected .* 0 for more than one logit, got 0.5 for 2"),
         (lambda: MLP.from_arrays([]), r"arrays: expected at least one \(W, b\), got none"),
         (lambda: MLP.from_arrays([np.ones((3, 2)), np.ones(2)]), r"layer 1: expected a pair .* got ndarray \(3, 2\)"),
         (lambda: MLP.from_arrays([np.ones((2, 2)), np.ones(2)]), r"layer 1: expected a pair .* got ndarray \(2, 2\)"),
@@ -163,6 +164,21 @@ ODD = {
     "box": (lambda: LInf(0.1, box=3), "box: expected \\(lo, hi\\), two numbers or arrays, got 3"),
     "box of words": (lambda: LInf(0.1, box=("a", "b")), "box: expected .* got \\('a', 'b'\\)"),
     "norm": (lambda: smallest_eps(NET, X, [0, 0], norm=["l2"]), "norm: expected .* got \\['l2'\\]"),
+    "no dtype": (lambda: fit(NET, X, [0, 1], dtype=None), "dtype: expected float32 or float64"),
+    "loss": (lambda: fit(NET, X, [0, 1], loss=""), "loss: expected one of logistic, .* got ''"),
+    "ragged lr": (lambda: fit(NET, X, [0, 1], lr=[1, [2]]), "lr: expected an array, got rows of different lengths"),
+    "ragged sizes": (lambda: MLP.init([4, [1]]), "sizes: expected an array, got rows of different lengths"),
+    "ragged target": (lambda: pgd(NET, X, [0, 0], LInf(0.1), target=[1, [0]]), "target: expected an array, got rows"),
+    "unused rng": (lambda: robust_accuracy(NET, X, [0, 0], LInf(0.1), rng="a"), "rng: expected a whole number >= 0"),
+    "half a node": (lambda: certify(NET, X, [0, 0], LInf(0.1), node_limit=1.5), "node_limit: expected a whole number"),
+    "half a pixel": (lambda: L0(0.5), "radius: expected a whole number of pixels, at least 1, got 0.5$"),
+    "no images": (lambda: pgd(NET, None, [0, 0], LInf(0.1)), "x: expected floating-point pixels, got object$"),
+    "bytes": (lambda: pgd(NET, X.astype(int), [0, 0], LInf(0.1)), "got int64 \\(bytes 0..255 are divided by 255"),
+    "smoothness": (lambda: accessory(NET, X, [0, 0], np.ones((1, 3), bool), smoothness=np.inf), "smoothness: "),
+    "share": (lambda: share_interval(2, 3), "share: expected a number in \\[0, 1\\], got 2"),
+    "of none": (lambda: share_interval(0.5, 0), "n: expected at least 1, got 0"),
+    "width": (lambda: universal(NET, X, [0, 0], LInf(0.1)).apply(np.zeros((1, 2))), "x: expected shape \\(n, 3\\)"),
+    "range": (lambda: universal(NET, X, [0, 0], LInf(0.1)).apply(np.full((1, 3), 2.0)), "x: expected pixels inside"),
     "variant": (lambda: saliency_map(NET, X, [0, 0], variant=[1]), "variant: expected .* got \\[1\\]"),
 }
 

@@ -158,7 +158,7 @@ def test_a_collapse_is_named_once():
     [
         ({"ball": LInf(1.0)}, "ball: expected a radius below 1"),
         ({"ball": L0(D)}, "ball: expected a radius below 6"),
-        ({"ball": 0.1}, "ball: expected LInf, L0, L1 or L2"),
+        ({"ball": 0.1}, "ball: expected one of L0, L1, L2, LInf"),
         ({"ball": LInf(0.1, mask=np.ones(D + 1, bool))}, "mask: expected a shape"),
         ({"ball": LInf(0.1, box=(0.4, 0.6))}, "x: expected pixels inside the box"),
         ({"y": np.zeros(12, int)}, "at least two classes, got only class 0"),

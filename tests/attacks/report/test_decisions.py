@@ -92,7 +92,7 @@ def test_eps_writes_verdicts_and_certificates_that_check(tmp_path, capsys):
     [
         (["--eps", "0.1", "--gap", "0.1"], "--eps or --gap"),
         (["--eps", "-1"], "--eps: "), (["--eps", "nan"], "--eps: "),
-        (["--eps", "0.1", "--norm", "l0"], "whole number"), (["--vnnlib", "p.vnnlib"], "--model"),
+        (["--eps", "0.1", "--norm", "l0"], "add --norm linf"), (["--vnnlib", "p.vnnlib"], "--model"),
         (["--vnnlib", "p.vnnlib", "--model", "net.pth"], ".onnx, .nnet, .npz"),
         (["--vnnlib", "p.vnnlib", "--model", "net.npz", "--eps", "1"], "--eps"),
         (["--vnnlib", "none.vnnlib", "--model", SMALL], "none.vnnlib"),

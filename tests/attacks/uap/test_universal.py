@@ -381,7 +381,7 @@ def test_the_rate_with_passes_is_never_below_the_start():
         ({"x": LOW[:, :1]}, r"x: expected shape \(n, 2\).*got \(4, 1\)"),
         ({"y": [0, 0, 0, 2]}, r"y: expected whole numbers in 0..1, got \[2\]"),
         ({"target": 0}, "target: expected a class other than the label"),
-        ({"ball": 0.1}, "ball: expected LInf, L0, L1 or L2, got float"),
+        ({"ball": 0.1}, "ball: expected one of L0, L1, L2, LInf, got float"),
         ({"ball": LInf(np.full(4, 0.1))}, r"ball: one s for all images needs one radius and one mask, got shapes"),
         ({"ball": LInf(0.1, mask=np.ones((4, 2), bool))}, r"ball: one s .* got shapes .*\(4, 2\)"),
         ({"ball": LInf(0.1, mask=np.ones(3, bool))}, r"mask: expected a shape that broadcasts to \(4, 2\), got \(3,\)"),
@@ -424,3 +424,23 @@ def test_other_images_have_the_size_of_s():
     s = universal(SUM, LOW, [0, 0, 0, 0], LInf(0.1))
     with pytest.raises(ValueError, match=r"x: expected shape \(n, 2\), one image per row, got \(4, 3\)"):
         s.on(SUM, np.ones((4, 3)), [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("kind", [LInf, L2, L1, L0])
+def test_one_open_image_among_others_is_attacked_inside_all_of_their_boxes(kind):
+    """0.25 is a nought, 0.875 is misclassified: s may move by 0.125 at most, or 0.875 would leave the box."""
+    net = MLP.from_arrays([([[1.0]], [-0.5])])
+    result = universal(net, np.array([[0.25], [0.875]]), [0, 0], kind(1), convention="inside")
+    assert 0 < result.s[0] <= 0.125 and not result.success.any()
+
+
+@pytest.mark.parametrize("low", [100.0, 1e6])
+def test_one_image_far_from_0_has_an_s_inside_its_ball(low):
+    """x_adv - x rounds by an ulp of x, which is more than the ball about s = 0 allows."""
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        net = MLP.from_arrays([(rng.normal(size=(6, 1)), [0.0])])
+        x = low + rng.random((1, 6))
+        y = net.predict(x)
+        result = universal(net, x, y, L2(0.3, box=(low, low + 1)))
+        assert result.radius <= 0.3 * (1 + 1e-12)
