@@ -38,7 +38,7 @@ class Reason(StrEnum):
     NODES = "node limit", "Raise node_limit: the interval holds as it is, and more nodes narrow it."
     RADIUS = "radius asked", "Nothing: one radius was asked about; certified_minimum narrows the interval."
     TIE = "tie within rounding", "Accept the interval: in float64 this margin cannot be told from 0."
-    BOUNDARY = "on the boundary", "Leave the image out: its margin is 0 as it is, and any change may flip it."
+    BOUNDARY = "on the boundary", "Leave the image out: its margin is 0, within rounding, and any change may flip it."
     SMOOTH = "no line of this activation is exact", "Accept the interval: what is left open is as small as rounding."
 
 

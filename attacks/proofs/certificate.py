@@ -195,23 +195,24 @@ class Certificate:
         """All but the lower bound."""
         self._check_network(net)
         target = None if self.target is None else [self.target]
-        misclassified = Margin.from_labels(net, self.x[None], [self.y], target).value(self.x[None])[0] > 0
+        Margin.from_labels(net, self.x[None], [self.y], target)  # refuses classes that there are not
+        itself = Query.from_image(net, self.x, self.y, self.ball(1), self.target)
+        misclassified = bool(itself.adversarial(self.x[None])[0])
         if misclassified != (self.reason == Reason.MISCLASSIFIED) or (misclassified and (self.lower or self.upper)):
             raise CertificateError("certificate: lower = upper = 0 is for an image that is misclassified as it is")
         if not 0 <= self.lower <= self.upper:
             raise CertificateError(f"certificate: expected 0 <= lower <= upper, got [{self.lower}, {self.upper}]")
         if self.optimal != (misclassified or RADII[self.norm].reached(self.lower, self.upper, self.gap)):
             raise CertificateError("certificate: whether it is optimal does not follow from lower, upper and gap")
-        self._check_records(net)
+        self._check_records(net, itself)
         self._check_counterexample(net)
 
     def _check_network(self, net: MLP) -> None:
         if fingerprint(net) != self.network:
             raise CertificateError("certificate: it is of another network (the SHA-256 differs)")
 
-    def _check_records(self, net: MLP) -> None:
+    def _check_records(self, net: MLP, itself: Query) -> None:
         """That what is only told of the search does not contradict what is claimed."""
-        itself = Query.from_image(net, self.x, self.y, self.ball(1), self.target)
         splits = len(self.tree) - self.tree.roots
         if self.optimal != (self.reason in (Reason.PROVED, Reason.MISCLASSIFIED)) or self.reason not in ENDINGS:
             raise CertificateError(f"certificate: '{self.reason}' is no reason for an interval that is as this one")

@@ -252,8 +252,7 @@ class _Problem:
         ball, x, radii = self.ball_of(i), self.x[i].copy(), RADII[self.ball.norm]
         y, target = self.asked(i)
         gap = Limits.from_options(ball.norm).gap
-        itself = self.margin.take(np.array([i])).value(x[None])[0]
-        if found is not None and itself > 0:  # perhaps by less than rounding, where the counterexample is another point
+        if found is not None and self.queries(i)[0].adversarial(x[None])[0]:
             found = x
         wrong = found is x
         radius, lower = refuted_whole(ball, x[None]) if found is None else (0.0, 0.0)

@@ -55,7 +55,9 @@ class Interval:
         self.target = None if task.target is None else int(task.target[i])
         self.ball = task.ball.take(i, len(task.x))
         self.x_adv: Array | None = None
-        self.safe = bool(self.query(1).safe(self.x[None])[0])  # x itself is not adversarial: with L0 that proves 1
+        itself = self.query(1)
+        self.wrong = bool(itself.adversarial(self.x[None])[0])  # x itself is adversarial, beyond rounding
+        self.safe = bool(itself.safe(self.x[None])[0])  # it is not: with L0 that proves 1
         self.upper, self.lower, self.radius, self.tree = np.inf, self.radii.proves(0) * self.safe, 0.0, Tree(1)
         self.begun, self.history = time.perf_counter(), list[tuple[float, float, float]]()
         self.record()

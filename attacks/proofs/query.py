@@ -69,13 +69,15 @@ class Query:
         """Whether the network is (ReLU, or no hidden layer): then enough splits make every line exact."""
         return not is_smooth(self.net.layers)
 
-    def adversarial(self, points: Array) -> Array:
+    def adversarial(self, points: Array, off: Array | float = 0.0) -> Array:
         """Which points (n, d) of the whole image are adversarial for any float64 evaluation, (n,) bool: m > E.
+
+        And with each any point that differs from it by no more than `off` in each pixel.
 
         E is the error bound of one forward pass (minigrad/bounds/rounding.py): a batch and a single image differ in
         their last bits, so m > 0 alone could come out otherwise when it is measured again.
         """
-        margins, error = self._margins(points)
+        margins, error = self._margins(points, off)
         beyond = margins > error
         return np.any(beyond, axis=1) if self.joint is None else np.all(beyond, axis=1)
 
@@ -88,7 +90,7 @@ class Query:
         below = margins <= -error
         return np.all(below, axis=1) if self.joint is None else np.any(below, axis=1)
 
-    def _margins(self, points: Array) -> tuple[Array, Array]:
+    def _margins(self, points: Array, off: Array | float = 0.0) -> tuple[Array, Array]:
         """The margin of each row at the points, and E, (n, r) each.
 
         The logits' error is counted twice in `forward_error`: that pays for adding up the row's products, but for those
@@ -96,7 +98,7 @@ class Query:
         """
         rows = self.c if self.joint is None else self.joint
         margins = (self.net.logits(points) - self.net.threshold) @ rows.T
-        return margins, forward_error(self.net.layers, points) @ np.abs(rows).T + 2 * rows.shape[1] * ETA
+        return margins, forward_error(self.net.layers, points, off) @ np.abs(rows).T + 2 * rows.shape[1] * ETA
 
     def whole(self, points: Array) -> Array:
         """Points (n, d') of the condensed image on the whole one, (n, d)."""

@@ -18,12 +18,14 @@ from numpy.typing import ArrayLike
 from attacks.balls.base import Ball
 from attacks.proofs.exact_proof import Unproved
 from attacks.proofs.exact_set import Refutation, exact_set_proof
-from attacks.proofs.radii import RADII, in_words, widest
+from attacks.proofs.query import Query
+from attacks.proofs.radii import RADII, in_words, size, widest
 from attacks.proofs.set_bound import applies, refuted
 from attacks.proofs.set_quantile import own_minima
 from attacks.proofs.task import Limits, Task
 from attacks.uap.attack import UniversalResult, universal
 from attacks.uap.image_set import ImageSet
+from minigrad.bounds.rounding import UNIT
 from minigrad.inputs import Array, Seed, as_generator, as_number, brief
 from minigrad.io.files import write_whole
 from minigrad.io.npz import npz_bytes
@@ -132,7 +134,7 @@ def universal_minimum(
     ------
     ValueError
         Bad input, before any work: as in `certified_minimum` and `universal`; a share outside (0, 1]; a set in which
-        every image is misclassified already.
+        every image is misclassified already, or one is by no more than rounding.
 
     Examples
     --------
@@ -153,6 +155,9 @@ def universal_minimum(
     rows = images.open_rows
     if not len(rows):
         raise ValueError("x: expected images that one s can still fool, got a set that is misclassified already")
+    wrong = np.flatnonzero(images.problem.start > 0)  # left out of the share, so it must be sure that they are
+    for i in wrong[~_surely_fooled(task, images, np.zeros_like(images.best), wrong)]:
+        raise ValueError(f"x: expected images whose margin float64 can tell from 0, got {task.start[i]:.3g} in row {i}")
     as_generator(rng)  # refuses what is none
     need = max(1, int(np.ceil(share * len(rows) - 1e-9)))
 
@@ -163,7 +168,11 @@ def universal_minimum(
         return universal(net, task.x, task.y, ball, target=target, rng=rng, convention=convention)
 
     reach = np.where(task.attack.success, task.attack.distance, np.inf)[rows]
-    upper, result = smallest_found(images, find, (need - 0.5) / len(rows), float(np.sort(reach)[need - 1]))
+
+    def enough(s: Array) -> bool:
+        return int(np.count_nonzero(_surely_fooled(task, images, s, rows))) >= need
+
+    upper, result = smallest_found(images, find, enough, float(np.sort(reach)[need - 1]))
     lower, weights, refuted = quantile, None, None
     if need == len(rows):
         lower, weights, refuted = largest_refuted(task, images, own, (lower, upper), begun + time_limit)
@@ -173,9 +182,9 @@ def universal_minimum(
 
 
 def smallest_found(
-    images: ImageSet, find: Callable[[Ball], UniversalResult], at_least: float, start: float
+    images: ImageSet, find: Callable[[Ball], UniversalResult], enough: Callable[[Array], bool], start: float
 ) -> tuple[float, UniversalResult | None]:
-    """The smallest radius, from `start` on, at which `find(ball)` fools a share of `at_least`, and its result.
+    """The smallest radius, from `start` on, at which `find(ball)` has an s that is `enough`: its size, and the result.
 
     (inf, None) if there is none.
     """
@@ -184,7 +193,7 @@ def smallest_found(
     radius, failed, result = min(start, whole_box), 0.0, None
     for left in reversed(range(TRIES)):
         tried = find(ball.with_radius(radii.whole(radius)))
-        if tried.rate >= at_least:
+        if enough(tried.s):
             result = tried
             break
         failed = radius
@@ -195,11 +204,22 @@ def smallest_found(
         return np.inf, None
     while (middle := radii.between(failed, result.radius, FINE)) is not None:
         tried = find(ball.with_radius(middle))
-        if tried.rate >= at_least:
+        if enough(tried.s):
             result = tried
         else:
             failed = middle
-    return result.radius, result
+    return size(ball, result.s[None]), result
+
+
+def _surely_fooled(task: Task, images: ImageSet, s: Array, rows: Array) -> Array:
+    """Which of the images `rows` clip(x + s) fools beyond rounding, that of x + s included, (rows,) bool."""
+    margin = images.problem.margin
+    fooled = np.zeros(len(rows), bool)
+    for k, (i, point) in enumerate(zip(rows, images.points(s, rows), strict=True)):
+        target = None if margin.target is None else int(margin.target[i])
+        query = Query.from_image(task.net, task.x[i], int(margin.y[i]), task.ball, target)
+        fooled[k] = query.adversarial(point[None], UNIT * np.abs(point))[0]
+    return fooled
 
 
 def largest_refuted(

@@ -32,10 +32,10 @@ def narrowed(task: Task, i: int, executor: Executor | None = None) -> Turns:
     deadline = time.perf_counter() + task.limits.time_limit  # the attack counts, if this is the first image
     turns = Turns(Interval(task, i), task.limits, deadline, executor)
     known, start = turns.known, task.start[i]
-    if start > 0:
+    if known.wrong:
         known.lower = known.upper = 0.0
         known.x_adv, turns.reason = known.x, Reason.MISCLASSIFIED
-    elif start == 0:
+    elif start >= 0:  # 0, or above it by no more than rounding
         known.lower, turns.reason = 0.0, Reason.BOUNDARY
     elif known.ball.counts and not known.safe:  # not even 0 pixels are refuted
         turns.reason = Reason.TIE

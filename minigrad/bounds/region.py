@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from minigrad.bounds.relaxation import Lines, is_smooth, lines
-from minigrad.bounds.rounding import ETA, SMOOTH, TINY, product_error
+from minigrad.bounds.rounding import ETA, SMOOTH, TINY, gamma_n, product_error
 from minigrad.inputs import Array
 from minigrad.layers import Dense, Layer, ReLU
 
@@ -163,8 +163,13 @@ class Region:
 
     @cached_property
     def underflow(self) -> Array:
-        """What all underflows of one substitution may cost, (n,): each loses eta at most, times what it multiplies."""
-        total = np.zeros(1)
+        """What all underflows of one substitution may cost, (n,): each loses eta at most, times what it multiplies.
+
+        The rows themselves may be products (gamma c): of those the output is a multiple, which `error` bounds.
+        """
+        output = self.net.dense[len(self.l)].W
+        with np.errstate(over="ignore"):
+            total = self.error[-1].sum(axis=-1) / gamma_n(max(output.shape) + 4)
         for k in range(len(self.l) + 1):
             d, m = self.net.dense[k].W.shape
             with np.errstate(over="ignore"):  # infinite: then so is the bound, which is refused

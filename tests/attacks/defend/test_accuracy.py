@@ -137,7 +137,7 @@ def test_decisions_ask_the_middle_and_take_steps():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"ball": 0.1}, "ball: expected LInf"),
+        ({"ball": 0.1}, "ball: expected one of"),
         ({"ball": LInf(0.1, mask=np.ones(D + 1, bool))}, "mask: expected a shape"),
         ({"y": np.full(12, 3)}, "y: expected whole numbers in 0..1"),
         ({"sample": 13}, "sample: expected at most the 12 images"),

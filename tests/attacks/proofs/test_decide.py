@@ -297,7 +297,7 @@ def test_one_node_leaves_a_hard_query_open():
     ("change", "words"),
     [
         ({"net": "a"}, "MLP"), ({"x": [[0.5]]}, "2"), ({"x": [[0.5, 2]]}, "box"), ({"y": [2]}, "y"),
-        ({"y": [0, 1]}, "y"), ({"y": None}, "labels"), ({"ball": 0.1}, "ball: expected LInf"),
+        ({"y": [0, 1]}, "y"), ({"y": None}, "labels"), ({"ball": 0.1}, "ball: expected one of"),
         ({"ball": LInf([0.1, 0.2])}, "radius"), ({"ball": LInf(0.1, mask=[True] * 3)}, "mask"),
         ({"time_limit": -1}, "time_limit"), ({"node_limit": "a"}, "node_limit"), ({"target": [0]}, "target"),
         ({"restarts": 0}, "restarts"), ({"on_image": 1}, "on_image"), ({"unsafe": [([[1.0]], [0.0])]}, "not both"),

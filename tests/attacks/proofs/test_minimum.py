@@ -14,7 +14,7 @@ from pieces import pattern_minimum
 from queries import real_net
 from strategies import SMOOTH, generators
 
-from attacks import LInf, certified_minimum, pgd, saliency_map, smallest_eps
+from attacks import CertificateError, LInf, certified_minimum, pgd, saliency_map, smallest_eps
 from attacks.ascent import random_start
 from attacks.balls import BALLS
 from attacks.proofs.radii import widest
@@ -450,3 +450,17 @@ def test_where_nothing_works_the_exact_checker_agrees_that_all_of_the_box_was_re
         (cert,) = certified_minimum(net, x[None], [0], norm=norm, box=(-0.1, 1.1))
         assert cert.lower == np.inf
         assert "no change at all" in cert.with_proof(net).check(net)
+
+
+def test_misclassified_within_rounding_is_on_the_boundary():
+    """0.1 + 0.2 - 0.3 is 6e-17 in floats, and with 0.30000000000000004 for 0.3 it is 0 or below: nothing is claimed."""
+    net = MLP.from_arrays([([[1.0], [1.0], [-1.0]], [0.0])])
+    x = np.array([[0.1, 0.2, 0.3]])
+    assert net.logits(x)[0, 0] > 0
+    for norm in NORMS:
+        (proof,) = certified_minimum(net, x, [0], norm=norm, time_limit=1)
+        assert (proof.reason, proof.lower, proof.x_adv) == ("on the boundary", 0.0, None)
+        proof.check(net)
+        forged = replace(proof, reason=Reason.MISCLASSIFIED, upper=0.0, attack=0.0, x_adv=x[0], optimal=True)
+        with pytest.raises(CertificateError):
+            forged.check(net)
