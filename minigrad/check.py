@@ -15,11 +15,12 @@ SUMS = 64  # roundings of size u |N| allowed in a logit: 2 to 6 are seen, 28 in 
 def check_jacobian(net: Model, x: ArrayLike, *, h: float = 1e-5, tol: float = 1e-7) -> float:
     """Compare every entry of `net.jacobian(x)` with `(N(x + h e_p) - N(x - h e_p)) / 2h`.
 
-    The step balances two errors (fdm's argument): cutting off the Taylor series costs h^2 |N'''| / 6, rounding costs
-    u |N| / h with u = 1.1e-16; both are small near h = u^(1/3).  A ReLU network has N''' = 0 between its kinks, and
-    there only rounding is left.  Where |J| is smaller than that, as in a saturated network, the quotient is noise: so
-    the tolerance has a term 64 u max |N| / h, 64 for the lengths of the sums behind N and for what cancels in them.  A
-    kink closer to x than h makes the two one-sided slopes differ, and the message says so: then test at another x.
+    The step balances two errors (the argument of the Python package fdm): cutting off the Taylor series costs h^2
+    |N'''| / 6, rounding costs u |N| / h with u = 1.1e-16; both are small near h = u^(1/3). A ReLU network has N'''
+    = 0 between its kinks, and there only rounding is left. Where |J| is smaller than that, as in a saturated
+    network, the quotient is noise: so the tolerance has a term 64 u max |N| / h, 64 for the lengths of the sums
+    behind N and for what cancels in them. A kink closer to x than h makes the two one-sided slopes differ, and the
+    message says so: then test at another x.
 
     Parameters
     ----------

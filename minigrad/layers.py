@@ -98,7 +98,7 @@ def product(a: Array, W: Array, out: Array | None = None) -> Array:
 
     In single precision some BLAS libraries also compute on the unused ends of their registers, whose contents may be
     invalid; the entries of the product are right.  A truly invalid entry is NaN and is caught where it is used: `fit`
-    and `substitute` insist on finite numbers.
+    and every bound insist on finite numbers.
     """
     with np.errstate(invalid="ignore"):
         return np.matmul(a, W, out=out)

@@ -198,7 +198,7 @@ class PairwiseMargin(Margin):
 
 @dataclass(frozen=True, eq=False)
 class LossMargin(Margin):
-    """The margin, but the direction of the cross-entropy loss  L = log(sum_j exp N_j) - N_y  (untargeted).
+    """The same values, with rows c that point where the cross-entropy loss rises:  L = log(sum_j exp N_j) - N_y.
 
     With the softmax p over all classes, dL/dN = p - e_y = (1 - p_y) (q - e_y), q the softmax over the classes other
     than y, so c = q - e_y is a positive multiple of it, which neither vanishes nor cancels where p_y rounds to 1: the

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from minigrad.inputs import Array, as_array, brief
 
 B = TypeVar("B", bound="Ball")
-ROUNDED = 1e-6  # of the box: what single precision loses is a tenth of it, what another range makes a million times
+ROUNDED = 1e-6  # of the box, beyond which it is not rounding: float32 loses a tenth of it, another range is far more
 PICTURE = "; a picture (height, width) is one row of pixels, mask.ravel()"
 ULPS = 4  # slack of `contains`, in ulps of max(1, |box|): x + s, and x_adv - x again, each round by half of one
 

@@ -30,7 +30,7 @@ class LInf(Ball):
     def maximize(self, x: Array, g: Array) -> Array:
         down, up = self.room(x)
         s = np.sign(g)  # (..., d), 0 for g = 0
-        s = s * np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 inf would be NaN
+        s = s * np.minimum(column(self.radius), np.finfo(x.dtype).max).astype(x.dtype)  # 0 times infinity would be NaN
         return clip(s, down, up)
 
     def ascend(self, x: Array, now: Array, g: Array, share: float) -> Array:

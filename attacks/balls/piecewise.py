@@ -11,8 +11,8 @@ def first_root(slope: Array, cap: Array, value: Array) -> Array:
     """The smallest r >= 0 with `H(r) = sum_i min(slope_i r, cap_i) >= value`, or inf; NaN for NaN.
 
     Newton's steps from 0.  H is concave, so its tangents lie above it and no step goes past the root; a row whose step
-    meets no further cap has found it.  Every step but a row's last meets a cap, so it takes d + 1 at most; of MNIST's
-    784 pixels three are the most that were seen.
+    meets no further cap has found it.  Every step but a row's last meets a cap, so it takes d + 1 at most; on images
+    of 784 pixels, four steps are the most that were seen.
 
     Slopes and caps (..., d) >= 0; value (...).  What rounding costs: r may be past the root, but H(r) is value to
     within the rounding of a sum of positive terms.
