@@ -10,6 +10,7 @@ small an adversarial perturbation can be.  Violated is any of
     lower   above the exact infimum of |s| over adversarial s
     x_adv   not adversarial in exact arithmetic, outside box or mask, or farther than upper
     check   of an honest certificate
+    verdict of `certify` close to that infimum: robust beyond it, or fooled by such an x_adv (one case in `VERDICTS`)
     proof   one that attacks/checker.py accepts of a radius beyond the truth
 
 How many lower ends can be proved exactly as well (`with_proof`, of every `PROOFS`-th case) is counted.  A refusal
@@ -31,10 +32,12 @@ import exact
 import numpy as np
 from soaks import command
 
-from attacks import certified_minimum
+from attacks import certified_minimum, certify
+from attacks.balls import BALLS
 from attacks.proofs.certificate import CertificateError
 from minigrad import MLP
 
+VERDICTS = 4  # one case in so many is decided close to the truth, too
 PROOFS = 20  # one case in so many is proved exactly, too, and a claim a little beyond the truth is tried
 SECONDS = 2.0  # for a proof of a few parts
 NORMS = "l0", "l1", "l2", "linf"
@@ -151,7 +154,7 @@ def rivals_of(seed, index):
     return Case(net, x, y, norm, (np.zeros(d), np.ones(d)), mask, None, "rivals", int(rng.choice([1, 5, 40])))
 
 
-def certify(case):
+def certified(case):
     box = case.box[0][None], case.box[1][None]
     options = {"norm": case.norm, "box": box, "mask": case.mask, "target": case.target}
     limits = {"node_limit": case.nodes, "time_limit": 0.1 if case.nodes else 0.0}
@@ -171,25 +174,50 @@ def violation(case, cert):
         power = 2 if case.norm == "l2" else 1
         if lower is None or lower**power > truth:
             return f"lower {cert.lower!r} above the exact {float(truth) ** (1 / power)!r}"
-    if cert.x_adv is not None and np.isfinite(cert.upper):
-        point = [Fraction(float(v)) for v in cert.x_adv]
-        s = [p - v for p, v in zip(point, x, strict=True)]
-        if not exact.adversarial(layers, point, case.y, case.target, threshold):
-            return "x_adv is not adversarial"
-        if any(v and not free for v, free in zip(s, case.mask, strict=True)):
-            return "x_adv is off the mask"
-        if any(not lo <= p <= hi for lo, p, hi in zip(case.box[0], cert.x_adv, case.box[1], strict=True)):
-            return "x_adv is outside the box"
-        size = {
-            "l0": lambda: sum(1 for v in s if v), "l1": lambda: sum(map(abs, s)),
-            "l2": lambda: sum(v * v for v in s), "linf": lambda: max(map(abs, s)),
-        }[case.norm]()  # fmt: skip
-        if size > Fraction(cert.upper) ** (2 if case.norm == "l2" else 1):
-            return f"x_adv is farther than upper, {cert.upper!r}"
+    if cert.x_adv is not None and np.isfinite(cert.upper) and (words := false_point(case, cert.x_adv, cert.upper)):
+        return words
     try:
         cert.check(case.net)
     except ValueError as error:
         return f"an honest certificate is refused: {error}"
+    return None
+
+
+def false_point(case, x_adv, most):
+    """What is wrong with a counterexample that is said to be at most so far from x, in words, or None."""
+    layers, threshold = exact.exactly(case.net), Fraction(float(case.net.threshold))
+    point = [Fraction(float(v)) for v in x_adv]
+    s = [p - Fraction(float(v)) for p, v in zip(point, case.x, strict=True)]
+    if not exact.adversarial(layers, point, case.y, case.target, threshold):
+        return "x_adv is not adversarial"
+    if any(v and not free for v, free in zip(s, case.mask, strict=True)):
+        return "x_adv is off the mask"
+    if any(not lo <= p <= hi for lo, p, hi in zip(case.box[0], x_adv, case.box[1], strict=True)):
+        return "x_adv is outside the box"
+    size = {
+        "l0": lambda: sum(1 for v in s if v), "l1": lambda: sum(map(abs, s)),
+        "l2": lambda: sum(v * v for v in s), "linf": lambda: max(map(abs, s)),
+    }[case.norm]()  # fmt: skip
+    return f"x_adv is farther than {most!r}" if size > Fraction(most) ** (2 if case.norm == "l2" else 1) else None
+
+
+def false_verdict(case):
+    """A verdict of `certify` close to the truth, on either side, or at radius 0, that is false, in words, or None."""
+    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    power, counts = 2 if case.norm == "l2" else 1, case.norm == "l0"
+    near = float(truth or 1) ** (1 / power)
+    for radius in (max(near - 1, 1.0), max(near, 1.0)) if counts else (0.0, near * (1 - 1e-9), near * (1 + 1e-9)):
+        if not radius < np.inf:
+            continue
+        ball = BALLS[case.norm](radius, box=case.box, mask=case.mask)
+        how = {"target": case.target, "time_limit": 0.1, "node_limit": case.nodes, "restarts": 1}
+        (verdict,) = certify(case.net, case.x[None], [case.y], ball, **how)
+        beyond = truth is not None and (Fraction(radius) ** power > truth or (counts and radius == truth))
+        if verdict.status == "robust" and beyond:
+            return f"robust at {radius!r}, beyond the exact {near!r}"
+        if verdict.status == "fooled" and (words := false_point(case, verdict.x_adv, radius)):
+            return f"fooled at {radius!r}: {words}"
+        verdict.check(case.net)
     return None
 
 
@@ -226,13 +254,14 @@ def soak(count, seed=0, only=None, first=0):
             continue
         try:
             with np.errstate(all="ignore"):
-                cert = certify(case)
+                cert = certified(case)
         except (OverflowError, ValueError) as error:
             outcomes[f"refused: {type(error).__name__}"] += 1
             continue
         try:
             with np.errstate(all="ignore"):
-                words = violation(case, cert) or (index % PROOFS == 0 and false_proof(case, cert))
+                words = violation(case, cert) or (index % VERDICTS == 0 and false_verdict(case))
+                words = words or (index % PROOFS == 0 and false_proof(case, cert))
         except exact.TooManyPieces:
             outcomes["too many pieces"] += 1
             continue
