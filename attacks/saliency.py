@@ -27,7 +27,7 @@ from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
 
-BLOCK = 1 << 21  # numbers in one block of pairs: bounds the memory beyond the batch itself
+PAIRS = 1 << 21  # numbers in one block of pairs: bounds the memory beyond the batch itself
 RESTARTS = 8  # corners, where x is no guide: on 256x2 one leaves 5.7 pixels, the best of six walks 4.9
 PATIENCE = 40  # steps without a new largest margin, after which a rival is given up: it has been shut off
 NONE, FLAT = -1, -2  # in place of a pixel: none is admissible; no pixel has a slope
@@ -275,7 +275,7 @@ def _pairs(a: Array, c: Array) -> tuple[Array, Array]:
         with_first[first] = 0
         pixels = pixels[most >= with_first.max()]
         gain, loss = a[i, pixels], c[i, pixels]
-        rows = max(1, BLOCK // max(len(pixels), 1))
+        rows = max(1, PAIRS // max(len(pixels), 1))
         for start in range(0, len(pixels) - 1, rows):
             p = np.arange(start, min(start + rows, len(pixels) - 1))
             score = _product(gain[p, None] + gain, loss[p, None] + loss)  # (rows, pixels)

@@ -23,7 +23,7 @@ NEAR_BY = 3.0  # or so many times less: 2.9 at most on our networks, more for ni
 # thousand keeps a pixel more, with 1 none of 6,700; 2, or all 8 rounds, only take longer.  Of ten classes, where rounds
 # cost little beside nine searches and the rival may change, 2 of 292 images keep a pixel more with 2, none with 3.
 SPARE, SPARE_OF_MANY = 1, 3
-BLOCK = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
+CANDIDATES = 1 << 21  # numbers in one block of candidates: bounds the memory beyond the batch itself
 
 
 def prune(problem: Problem, x_adv: Array, rows: Array) -> Array:
@@ -36,7 +36,7 @@ def prune(problem: Problem, x_adv: Array, rows: Array) -> Array:
         image, pixel = np.nonzero(changed[rows])  # a candidate for each pixel still changed
         image = rows[image]
         m = np.empty(len(image))
-        for some in blocks(np.arange(len(image)), max(1, BLOCK // x_adv.shape[1])):
+        for some in blocks(np.arange(len(image)), max(1, CANDIDATES // x_adv.shape[1])):
             at, p = image[some], pixel[some]
             without = x_adv[at]  # (block, d), a copy
             without[np.arange(len(at)), p] = problem.x[at, p]

@@ -20,7 +20,7 @@ import numpy as np
 
 from minigrad.inputs import Array
 
-BLOCK = 1 << 18  # numbers looked at together
+NUMBERS = 1 << 18  # numbers looked at together
 
 
 def joint_moves(down: Array, up: Array, A: Array, low: float | Array, high: float | Array) -> tuple[Array, Array]:
@@ -30,7 +30,7 @@ def joint_moves(down: Array, up: Array, A: Array, low: float | Array, high: floa
     """
     n, d = A.shape
     low, high = np.broadcast_to(low, d), np.broadcast_to(high, d)
-    width = max(1, BLOCK // n)
+    width = max(1, NUMBERS // n)
     parts = [slice(start, start + width) for start in range(0, d, width)]
     moves, earned = zip(*(_best(down[:, j], up[:, j], A[:, j], low[j], high[j]) for j in parts), strict=True)
     return np.concatenate(moves), np.concatenate(earned)

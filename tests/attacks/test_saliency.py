@@ -251,8 +251,8 @@ def test_the_size_of_a_memory_block_does_not_change_the_answer(variant, data):
     whole = saliency_map(net, x, y, variant=variant, **options)
     for block in (1, 7, 40):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(attacks.saliency, "BLOCK", block)
-            patch.setattr(attacks.sparse_search, "BLOCK", block)
+            patch.setattr(attacks.saliency, "PAIRS", block)
+            patch.setattr(attacks.sparse_search, "CANDIDATES", block)
             small = saliency_map(net, x, y, variant=variant, **options)
         assert np.array_equal(small.trace.pixel, whole.trace.pixel)
         assert np.array_equal(small.x_adv, whole.x_adv)

@@ -31,7 +31,7 @@ def peak(name, net, n):
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_memory_beyond_what_is_stated_does_not_grow(net, name, monkeypatch):
-    monkeypatch.setattr(attacks.sparse_search, "BLOCK", 1 << 16)  # so that the few fill a block as the many do
+    monkeypatch.setattr(attacks.sparse_search, "CANDIDATES", 1 << 16)  # so that the few fill a block as the many do
     work(name, net, *copies(net, np.random.default_rng(0).random((800, PIXELS)), 50))()  # imports are not counted
     (few, _), (many, result) = (peak(name, net, n) for n in (FEW, MANY))
     assert result is not None
