@@ -155,9 +155,7 @@ def universal_minimum(
     rows = images.open_rows
     if not len(rows):
         raise ValueError("x: expected images that one s can still fool, got a set that is misclassified already")
-    wrong = np.flatnonzero(images.problem.start > 0)  # left out of the share, so it must be sure that they are
-    for i in wrong[~_surely_fooled(task, images, np.zeros_like(images.best), wrong)]:
-        raise ValueError(f"x: expected images whose margin float64 can tell from 0, got {task.start[i]:.3g} in row {i}")
+    _check_clear(task, images, share)
     as_generator(rng)  # refuses what is none
     need = max(1, int(np.ceil(share * len(rows) - 1e-9)))
 
@@ -211,14 +209,29 @@ def smallest_found(
     return size(ball, result.s[None]), result
 
 
+def _check_clear(task: Task, images: ImageSet, share: float) -> None:
+    """ValueError where rounding alone decides which images are left out of the share: those misclassified already.
+
+    If all are to be fooled, an image that is counted and need not be changes nothing.
+    """
+    for i, start in enumerate(images.problem.start):
+        query, x = _query(task, images, i), task.x[i : i + 1]
+        if not (query.adversarial(x) | query.safe(x))[0] and (start > 0 or share < 1):
+            raise ValueError(f"x: expected images whose margin float64 can tell from 0, got {start:.3g} in row {i}")
+
+
+def _query(task: Task, images: ImageSet, i: int) -> Query:
+    """Is image `i` adversarial?"""
+    margin = images.problem.margin
+    target = None if margin.target is None else int(margin.target[i])
+    return Query.from_image(task.net, task.x[i], int(margin.y[i]), task.ball, target)
+
+
 def _surely_fooled(task: Task, images: ImageSet, s: Array, rows: Array) -> Array:
     """Which of the images `rows` clip(x + s) fools beyond rounding, that of x + s included, (rows,) bool."""
-    margin = images.problem.margin
     fooled = np.zeros(len(rows), bool)
     for k, (i, point) in enumerate(zip(rows, images.points(s, rows), strict=True)):
-        target = None if margin.target is None else int(margin.target[i])
-        query = Query.from_image(task.net, task.x[i], int(margin.y[i]), task.ball, target)
-        fooled[k] = query.adversarial(point[None], UNIT * np.abs(point))[0]
+        fooled[k] = _query(task, images, int(i)).adversarial(point[None], UNIT * np.abs(point))[0]
     return fooled
 
 

@@ -682,20 +682,22 @@ def test_pixels_whose_slope_vanishes_beside_another_are_charged_for():
 
 
 def test_an_image_that_rounding_alone_calls_misclassified_is_not_left_out_of_the_share():
-    """It is of class 0 and next to the boundary: 1e-15 fools 1 of 2, whatever the other image takes."""
-    rng, refused = np.random.default_rng(0), 0
-    for _ in range(200):
+    """It is of class 0 and next to the boundary: 1e-15 fools 1 of 2, whatever the other image takes.  And the other way
+    round: one that is misclassified, exactly, and is not in floats."""
+    rng, refused = np.random.default_rng(0), dict.fromkeys((True, False), 0)
+    for _ in range(400):
         W, x = rng.integers(-99, 99, (5, 1)) / 100, rng.integers(0, 100, (1, 5)) / 100
         net = MLP.from_arrays([(W, -np.round(x @ W, 4)[0])])
         x = np.vstack([x, np.clip(x - 0.3 * np.sign(W.T), 0, 1)])
         terms = zip(x[0].tolist(), W[:, 0].tolist(), strict=True)
         exact = sum(Fraction(a) * Fraction(w) for a, w in terms) + Fraction(net.dense[0].b[0])
-        if net.logits(x)[0, 0] <= 0 or exact >= 0:
+        above = bool(net.logits(x)[0, 0] > 0)
+        if not exact or above == (exact > 0):
             continue
         with pytest.raises(ValueError, match=r"x: expected images whose margin float64 can tell from 0, .* in row 0"):
             universal_minimum(net, x, [0, 0], norm="linf", share=0.5, time_limit=1)
-        refused += 1
-    assert refused
+        refused[above] += 1
+    assert all(refused.values())
 
 
 def test_an_upper_end_fools_beyond_rounding():
