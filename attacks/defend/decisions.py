@@ -16,7 +16,7 @@ class Decisions:
     Attributes
     ----------
     wrong : (n,) bool
-        Misclassified as it is: nothing is asked of it.
+        Misclassified as it is, beyond rounding: nothing is asked of it.
     robust : (n,) int
         At so many of the radii, the smallest, it is proved robust.
     fooled : (n,) int
@@ -34,10 +34,11 @@ class Decisions:
     settled: int = 0
 
     @classmethod
-    def start(cls, m: Array, radii: int) -> Decisions:
-        """From the margins m (n,) of the images themselves; m = 0, a tie, is not wrong and cannot be proved."""
-        n = len(m)
-        return cls(m > 0, np.zeros(n, int), np.full(n, radii), np.zeros((n, radii), bool))
+    def start(cls, wrong: Array, radii: int) -> Decisions:
+        """Nothing is known but which images (n,) are wrong; one whose margin is within rounding of 0 is not, and cannot
+        be proved."""
+        n = len(wrong)
+        return cls(wrong, np.zeros(n, int), np.full(n, radii), np.zeros((n, radii), bool))
 
     def take(self, rows: Array) -> Decisions:
         """Those of the images `rows`."""

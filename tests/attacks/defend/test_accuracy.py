@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_a_worker_that_dies_is_named():
 
 
 def test_decisions_ask_the_middle_and_take_steps():
-    known = Decisions.start(np.array([-1.0, 1.0, -1.0]), 5)
+    known = Decisions.start(np.array([False, True, False]), 5)
     assert list(known.undecided()) == [0, 2] and known.middle()[0] == 2
     known.learn(0, 2, "robust")
     assert list(known.status(1)) == ["robust", "wrong", "open"] and known.middle()[0] in (3, 4)
@@ -154,3 +155,12 @@ def test_bad_input_is_one_sentence(change, sentence):
         robust_accuracy(call.pop("net"), call.pop("x"), call.pop("y"), call.pop("ball"), **call)
     with pytest.raises(ValueError, match="radii: expected"):
         robust_curve(net, x, y, LInf(0.1), [])
+
+
+def test_an_image_that_rounding_alone_calls_wrong_is_open():
+    """0.1 + 0.2 - 0.3 - 3e-17 is 3e-17 in floats, and -2e-18 for the numbers that these floats are."""
+    net = MLP.from_arrays([([[1.0], [1.0], [-1.0]], [-3e-17])])
+    x = np.array([[0.1, 0.2, 0.3]])
+    assert net.logits(x)[0, 0] > 0 > sum(map(Fraction, [0.1, 0.2, -0.3, -3e-17]))
+    found = robust_accuracy(net, x, [0], LInf(0.0), time_limit=1)
+    assert (found.lower, found.upper) == (0, 1)
