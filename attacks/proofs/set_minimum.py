@@ -124,7 +124,7 @@ def universal_minimum(
         As in `certified_minimum`; one mask for all.
     norm : "l0", "l1", "l2" or "linf", required
     share : float in (0, 1]
-        j = ceil(share n) images are to be fooled.
+        j = ceil(share n - 1e-9) images are to be fooled: 0.07 of 100 are 7, whatever 0.07 is in float64.
     convention, mixed, rng
         As in `universal`.  With "clip", L1, L2 and untargeted k >= 3 classes have the quantile bound alone.
     time_limit : float, seconds
