@@ -21,8 +21,8 @@ from attacks.balls.l0 import L0
 from attacks.images import blocks
 from attacks.problem import Problem, why_still
 from attacks.refine.starts import as_starts
-from attacks.result import AttackResult, Reason, Trace
-from attacks.sparse_search import adversarial, exchange, from_elsewhere, misled, prune, trace_to
+from attacks.result import AttackResult, Reason
+from attacks.sparse_search import Steps, adversarial, exchange, from_elsewhere, misled, prune, trace_to
 from minigrad.inputs import Array, as_count, as_images
 from minigrad.margin import Margin
 from minigrad.model import Model
@@ -121,7 +121,7 @@ def saliency_map(
     problem = Problem.from_images(net, x, y, L0(limit, box, mask), target, levels)
     given = as_starts(starts, x.shape[1])
     far = RESTARTS if restarts is None else as_count(restarts, "restarts", least=0)
-    x_adv, trace, reason = _step_by_step(problem, choose, limit)
+    x_adv, steps, reason = _step_by_step(problem, choose, limit)
     found, mended = adversarial(problem, x_adv), np.empty(0, int)  # and what follows leaves it so
     x_adv = prune(problem, x_adv, found)
     if exchanges:
@@ -135,10 +135,10 @@ def saliency_map(
             mended = np.union1d(mended, from_elsewhere(problem, x_adv, rows, turns, points, limit, exchanges))
             rows = rows[problem.margin.take(rows).value(x_adv[rows]) <= 0] if len(rows) else rows
         x_adv = prune(problem, x_adv, mended)
-    return problem.finish(x_adv, reason, trace_to(problem, x_adv, trace, mended))
+    return problem.finish(x_adv, reason, trace_to(problem, x_adv, steps, mended))
 
 
-def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, Trace, Array]:
+def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, Steps, Array]:
     """The best try for each image (n, d), the steps that led to it, and the reason it would have failed (n,)."""
     n, open_rows = len(problem.x), problem.open_rows
     image, rivals = problem.margin.take(open_rows).against(problem.x[open_rows])
@@ -176,10 +176,10 @@ def _step_by_step(problem: Problem, choose: Choose, limit: int) -> tuple[Array, 
     winner = last.reshape(-1, ways).argmax(axis=1) + ways * np.arange(len(open_rows)) if ways else image
     x_adv, why = problem.x.copy(), np.full(n, Reason.BUDGET, object)
     x_adv[open_rows], why[open_rows] = now[winner], reason[winner]
-    return x_adv, _trace(problem, log, winner), why
+    return x_adv, _steps(problem, log, winner), why
 
 
-def _trace(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Array) -> Trace:
+def _steps(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Array) -> Steps:
     """The steps of the winning rows, for all images; a pair becomes two steps, with no margin between them."""
     n, width = len(problem.x), log[0][1].shape[1] if log else 1
     steps = width * max(len(log) - 1, 0)  # the last round moved nothing
@@ -190,7 +190,7 @@ def _trace(problem: Problem, log: list[tuple[Array, Array, Array]], winner: Arra
         margin[problem.open_rows, at.start] = m[winner, 0]
         if at.start < steps:
             pixel[problem.open_rows, at], value[problem.open_rows, at] = chosen[winner], new[winner]
-    return Trace(pixel, value, margin, pixel >= 0)
+    return pixel, value, margin
 
 
 def _best_pixel(margin: Margin, x: Array, used: Array, ball: Ball) -> tuple[Array, Array, Array]:

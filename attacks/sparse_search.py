@@ -7,6 +7,8 @@ pixels.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from attacks.balls.base import gains
@@ -17,6 +19,7 @@ from attacks.refine.walk_back import pixel_by_pixel
 from attacks.result import Trace
 from minigrad.inputs import Array
 
+Steps: TypeAlias = tuple[Array, Array, Array]  # pixel and value (n, steps), margin (n, steps + 1), as in `Trace`
 FAR_OFF = 1.5  # times the pixels that the linearised network asks for, and one more, for small numbers
 NEAR_BY = 3.0  # or so many times less: 2.9 at most on our networks, more for nine tenths on three others that mislead
 # Rounds whose exchange does not pay, to first order, before an image is given up.  Two classes: with 0 one image in a
@@ -149,12 +152,12 @@ def from_elsewhere(
     return np.flatnonzero(mended)
 
 
-def trace_to(problem: Problem, x_adv: Array, trace: Trace, anew: Array) -> Trace:
-    """The trace with `kept` true to `x_adv`, and a step for every pixel that came in otherwise (margin NaN).
+def trace_to(problem: Problem, x_adv: Array, steps: Steps, anew: Array) -> Trace:
+    """The trace of these steps to `x_adv`, with a step for every pixel that came in otherwise (margin NaN).
 
     Of the rows `anew`, which were found another way, nothing but the pixels themselves is left.
     """
-    pixel, value, margin = trace.pixel.copy(), trace.value.copy(), trace.margin.copy()
+    pixel, value, margin = (each.copy() for each in steps)
     pixel[anew], value[anew], margin[anew, 1:] = -1, np.nan, np.nan
     image, new = np.arange(len(x_adv))[:, None], x_adv != problem.x  # (n, d)
     kept = new[image, pixel] & (x_adv[image, pixel] == value)  # NaN where there is no step

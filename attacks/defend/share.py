@@ -59,7 +59,7 @@ class RobustAccuracy:
 
     @property
     def accuracy(self) -> float:
-        """The share that is right as it is."""
+        """The share that is not wrong as it is, beyond rounding."""
         return 1 - self.count("wrong") / len(self.status)
 
     @property

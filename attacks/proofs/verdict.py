@@ -95,6 +95,14 @@ class Verdict:
             return "open: nothing is claimed"
         if fingerprint(net) != self.network:
             raise CertificateError("verdict: it is of another network (the SHA-256 differs)")
+        itself = self.x_adv is not None and np.array_equal(self.x_adv, self.x)
+        ending = Reason.PROVED if self.status == "robust" else Reason.MISCLASSIFIED if itself else Reason.COUNTEREXAMPLE
+        if self.reason != ending:
+            raise CertificateError(f"verdict: '{self.reason}' is no reason for one that is {self.status}")
+        if self.status == "robust" and (self.x_adv is not None or not self.bound < 0):
+            raise CertificateError("verdict: a robust image has no counterexample, and a bound below 0")
+        if self.unsafe is not None and self.certificate is not None:
+            raise CertificateError("verdict: expected no certificate of an unsafe set, got one")
         if self.unsafe is None:
             queries, trees, exactly = self._certified(net, time_limit)
         else:

@@ -1,8 +1,9 @@
 """What `python -m attacks prove --eps R` has decided so far: a run that was ended goes on there.
 
 The file verdicts.jsonl is one line with the question, then one for each verdict, on the disk before the next image is
-begun; the certificates are files of their own beside it.  A line counts if it is whole and its certificate is the one
-that was written; the rest is decided again.  Another question begins the file anew.
+begun; the certificates are files of their own beside it.  A line counts if it is whole, its certificate is the one
+that was written, and its status that of the certificate; the rest is decided again.  Another question begins the file
+anew.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from attacks.proofs.certificate import Certificate
 from attacks.result import Reason
+from minigrad.inputs import as_count, as_number, brief
 from minigrad.io.files import naming, write_whole
 
 if TYPE_CHECKING:
@@ -89,12 +91,17 @@ class VerdictLog:
             return  # it is decided again
 
     def _keep(self, image: int, row: dict[str, Any], certificate: Certificate | None) -> None:
+        """Raises ValueError for a row of other values, or of a status that is not its certificate's."""
+        status = row["status"]
+        shown = "open" if certificate is None else "robust" if certificate.x_adv is None else "fooled"
+        if status != shown:
+            raise ValueError(f"status: expected {shown}, as its certificate says, got {brief(status)}")
         self.found[image] = Decided(
-            status=row["status"],
+            status=status,
             reason=Reason(row["reason"]),
             bound=float(row["bound"]),
-            nodes=row["nodes"],
-            seconds=row["seconds"],
+            nodes=as_count(row["nodes"], "nodes", least=0),
+            seconds=as_number(row["seconds"], "seconds", 0),
             certificate=certificate,
         )
 

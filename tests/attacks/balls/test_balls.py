@@ -524,3 +524,10 @@ def test_a_ball_that_does_not_fit_the_images_is_refused(ball, message):
     x[0, 0], x[1, 2] = 0.25 if ball.box[0].any() else 0.5, 0.75
     with pytest.raises(ValueError, match=message):
         check_images(ball, x)
+
+
+def test_pixels_that_are_in_are_paid_for():
+    x, g = np.zeros((1, 4)), np.array([[4.0, 3.0, 2.0, 1.0]])
+    part = L0(2).restrict(inside=np.array([[False, False, False, True]]))
+    assert part.maximize(x, g).tolist() == [[1, 0, 0, 1]] and part.support(x, g).tolist() == [5]
+    assert part.restrict(inside=np.array([[False, False, True, False]])).maximize(x, g).tolist() == [[0, 0, 1, 1]]

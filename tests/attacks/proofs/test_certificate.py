@@ -297,3 +297,11 @@ def test_other_files_are_no_certificates(tmp_path):
         Certificate.load(path)
     with pytest.raises(OSError, match="missing"):
         Certificate.load(tmp_path / "missing.npz")
+
+
+def test_one_pixel_towards_a_target_is_proved_by_the_target_alone():
+    """Class 1 wins at x as it is, so only what the target 2 can do says that 0 pixels are not enough."""
+    net = MLP.from_arrays([([[0.0, 0.0, 4.0]], [0.0, 1.0, -1.0])])
+    (certificate,) = certified_minimum(net, np.array([[0.25]]), [0], norm="l0", target=2, time_limit=0)
+    assert certificate.lower == 1
+    certificate.check(net)

@@ -343,3 +343,21 @@ def test_no_time_still_gives_what_plain_bounds_prove(norm):
             refuted.append(RADII[norm].proves(radius))
     assert cert.lower >= max(refuted, default=0)
     assert norm == "l0" or refuted
+
+
+def test_what_a_verdict_tells_of_its_search_does_not_contradict_what_it_claims():
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    x = np.array([[0.25, 0.5], [0.75, 0.75]])
+    robust, fooled = (certify(net, x[:1], [0], LInf(eps), **LIMITS)[0] for eps in (0.1, 0.2))
+    (wrong,) = certify(net, x[1:], [0], LInf(0.1), **LIMITS)
+    (unsafe,) = certify(net, x[:1], None, LInf(0.1), unsafe=[(np.eye(1), np.zeros(1))], **LIMITS)
+    forged = [
+        replace(robust, reason=Reason.COUNTEREXAMPLE), replace(robust, bound=7.0), replace(robust, x_adv=robust.x),
+        replace(fooled, reason=Reason.MISCLASSIFIED), replace(fooled, reason=Reason.PROVED),
+        replace(wrong, reason=Reason.COUNTEREXAMPLE), replace(unsafe, certificate=robust.certificate),
+    ]  # fmt: skip
+    for honest in (robust, fooled, wrong, unsafe):
+        honest.check(net)
+    for verdict in forged:
+        with pytest.raises(CertificateError, match="verdict: "):
+            verdict.check(net)

@@ -126,3 +126,8 @@ def test_a_length_below_all_normal_numbers_is_rounded_up(norm):
         true = max(s) if norm == "linf" else sum(v**power for v in s)
         assert (Fraction(up) / Fraction(5e-324)) ** power >= true
     assert size(BALLS[norm](1.0), np.zeros((1, 2))) == 0
+
+
+def test_between_two_radii():
+    assert RADII["linf"].between(0.25, 0.75, 0.02) == 0.5 and RADII["linf"].between(0.74, 0.75, 0.02) is None
+    assert RADII["l0"].between(2, 7, 0.02) == 4 and RADII["l0"].between(2, 3, 0.02) is None

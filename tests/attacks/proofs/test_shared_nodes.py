@@ -173,3 +173,16 @@ def test_no_leaf_is_a_tie_where_one_rival_at_a_time_is_proved():
             tried += 1
             assert Search(query).run(soon(), 100).reason in (Reason.PROVED, Reason.NODES)
     assert tried > 10
+
+
+def test_a_tree_with_one_root_is_replayed_by_a_search_that_shares():
+    query = random_query(0)
+    assert query.shares_tree and Search(query, Tree(1)).shares and not Search(query, Tree(len(query.c))).shares
+
+
+def test_a_part_of_a_region_keeps_its_signs():
+    query = random_query(0)
+    _, node = shared_root(query)
+    assert node is not None
+    twice = replace(node.known, sign=tuple(np.full_like(s, 1.0) for s in node.known.sign)).take(np.array([0, 0]))
+    assert all((s == 1).all() and len(s) == 2 for s in twice.sign)

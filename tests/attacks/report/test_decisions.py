@@ -159,6 +159,26 @@ def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path, monkeypatch, capsys
         assert len(rows) == 3 and len(table(out)) == 2 and len([*(out / "certificates").iterdir()]) == 2
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"fooled"', '"robust"'), ('"fooled"', '"banana"'), ('"nodes": ', '"nodes": "x", "more": '),
+        ('"seconds": ', '"s": '),
+    ],
+)
+def test_a_line_that_its_certificate_does_not_bear_out_is_decided_again(old, new, tmp_path, monkeypatch):
+    command = ["prove", "--model", SMALL, "--norm", "linf", "--eps", "0.3", "--count", "2", "--quiet", "--out"]
+    assert main([*command, str(tmp_path)]) == 0
+    whole, log = table(tmp_path), tmp_path / "verdicts.jsonl"
+    first, line, *others = log.read_text().splitlines(keepends=True)
+    assert old in line
+    log.write_text("".join([first, line.replace(old, new), *others]))
+    with monkeypatch.context() as patch:
+        rows = in_hand(patch)
+        assert main([*command, str(tmp_path)]) == 0 and len(rows) == 1
+    assert table(tmp_path) == whole
+
+
 def test_workers_say_the_same(tmp_path):
     options = ["--model", SMALL, "--norm", "linf", "--eps", "0.02", "--quiet", "--count", "3"]
     for workers in ("1", "2"):
