@@ -21,10 +21,9 @@ from numpy.typing import ArrayLike
 from attacks.balls.base import Ball, check_images
 from attacks.defend.decisions import Decisions
 from attacks.defend.share import RobustAccuracy
-from attacks.images import blocks
 from attacks.problem import check_ball
 from attacks.proofs.decide import RESTARTS, certify
-from attacks.proofs.query import Query
+from attacks.proofs.query import beyond_rounding
 from attacks.proofs.task import Limits, Progress, check_callback, check_executor, check_provable
 from minigrad.inputs import Array, Seed, as_array, as_count, as_generator, as_images, brief
 from minigrad.margin import Margin
@@ -155,7 +154,8 @@ def _robust(
     margin = Margin.from_labels(net, x, as_array(y, "y"))
     order = np.argsort([float(np.max(one.radius)) for one in balls], kind="stable")
     begun = time.perf_counter()
-    known = Decisions.start(_wrong(net, x[rows], margin.y[rows], ball), len(balls))
+    wrong, _ = beyond_rounding(net, x[rows], margin.y[rows])
+    known = Decisions.start(wrong, len(balls))
     rising = [balls[i].take(rows, len(x)) for i in order]
     question = Question(net.to_arrays(), x[rows], margin.y[rows], rising, how)
     _tell(known, begun, o.on_progress)
@@ -217,15 +217,6 @@ def _run(question: Question, known: Decisions, executor: Executor | None) -> Ite
     finally:
         for future in futures:
             future.cancel()
-
-
-def _wrong(net: MLP, x: Array, y: Array, ball: Ball) -> Array:
-    """Which images are misclassified as they are, beyond rounding, (n,) bool."""
-    wrong = np.zeros(len(x), bool)
-    for label in np.unique(y):
-        for some in blocks(np.flatnonzero(y == label)):
-            wrong[some] = Query.from_image(net, x[some[0]], int(label), ball).adversarial(x[some])
-    return wrong
 
 
 def _drawn(n: int, sample: int | None, rng: Seed) -> Array:

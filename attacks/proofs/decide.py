@@ -210,12 +210,10 @@ class _Problem:
             if answer.reason not in (Reason.PROVED, Reason.COUNTEREXAMPLE) and not late:
                 found = self.stronger(i, restarts)
                 answer = answer if found is not None else _ask(searches, end, limits.node_limit)
-            bound = answer.bound
             if found is None and answer.counterexample is not None:
                 found = self.judged(i, [answer.counterexample])
-            elif found is None:
-                reason = answer.reason
-            reason = Reason.TIE if found is None and reason == Reason.COUNTEREXAMPLE else reason
+                answer = replace(answer, reason=Reason.TIE)  # where it is not surely one of the ball
+            reason, bound = Reason.COUNTEREXAMPLE if found is not None else answer.reason, answer.bound
         nodes = sum(len(search.tree) for search in searches)
         trees = tuple(search.tree for search in searches)
         seconds = spent + time.perf_counter() - begun

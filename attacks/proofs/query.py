@@ -14,12 +14,28 @@ from typing import Any
 
 import numpy as np
 
+from attacks.images import blocks
 from attacks.proofs.tree import PIXEL
 from minigrad.bounds.evaluation import forward_error
 from minigrad.bounds.relaxation import is_smooth
 from minigrad.bounds.rounding import ETA
 from minigrad.inputs import Array
 from minigrad.mlp import MLP
+
+
+def beyond_rounding(
+    net: MLP, points: Array, y: Array, target: Array | None = None, off: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """Which points (n, d) are surely adversarial for classes `y` (n,), or reach their `target` (n,), and which surely
+    are not, (n,) bool each.  Neither: float64 cannot tell.  `off` as in `Query.adversarial`."""
+    fooled, safe = np.zeros(len(points), bool), np.zeros(len(points), bool)
+    pairs = np.stack([y, np.full(len(y), -1) if target is None else target], axis=1)
+    off = np.broadcast_to(off, points.shape)
+    for label, aim in np.unique(pairs, axis=0).tolist():
+        for rows in blocks(np.flatnonzero((pairs == (label, aim)).all(axis=1))):
+            query = Query.from_image(net, points[rows[0]], label, None, None if aim < 0 else aim)
+            fooled[rows], safe[rows] = query.adversarial(points[rows], off[rows]), query.safe(points[rows])
+    return fooled, safe
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from attacks.balls.base import Ball
 from attacks.proofs.exact_proof import Unproved
 from attacks.proofs.exact_set import Refutation, exact_set_proof
-from attacks.proofs.query import Query
+from attacks.proofs.query import beyond_rounding
 from attacks.proofs.radii import RADII, in_words, size, widest
 from attacks.proofs.set_bound import applies, refuted
 from attacks.proofs.set_quantile import own_minima
@@ -155,7 +155,7 @@ def universal_minimum(
     rows = images.open_rows
     if not len(rows):
         raise ValueError("x: expected images that one s can still fool, got a set that is misclassified already")
-    _check_clear(task, images, share)
+    _check_clear(task, share)
     as_generator(rng)  # refuses what is none
     need = max(1, int(np.ceil(share * len(rows) - 1e-9)))
 
@@ -168,7 +168,9 @@ def universal_minimum(
     reach = np.where(task.attack.success, task.attack.distance, np.inf)[rows]
 
     def enough(s: Array) -> bool:
-        return int(np.count_nonzero(_surely_fooled(task, images, s, rows))) >= need
+        points, aim = images.points(s, rows), None if task.target is None else task.target[rows]
+        fooled, _ = beyond_rounding(net, points, task.y[rows], aim, UNIT * np.abs(points))  # x + s is rounded, too
+        return int(np.count_nonzero(fooled)) >= need
 
     upper, result = smallest_found(images, find, enough, float(np.sort(reach)[need - 1]))
     lower, weights, refuted = quantile, None, None
@@ -209,30 +211,14 @@ def smallest_found(
     return size(ball, result.s[None]), result
 
 
-def _check_clear(task: Task, images: ImageSet, share: float) -> None:
+def _check_clear(task: Task, share: float) -> None:
     """ValueError where rounding alone decides which images are left out of the share: those misclassified already.
 
     If all are to be fooled, an image that is counted and need not be changes nothing.
     """
-    for i, start in enumerate(images.problem.start):
-        query, x = _query(task, images, i), task.x[i : i + 1]
-        if not (query.adversarial(x) | query.safe(x))[0] and (start > 0 or share < 1):
-            raise ValueError(f"x: expected images whose margin float64 can tell from 0, got {start:.3g} in row {i}")
-
-
-def _query(task: Task, images: ImageSet, i: int) -> Query:
-    """Is image `i` adversarial?"""
-    margin = images.problem.margin
-    target = None if margin.target is None else int(margin.target[i])
-    return Query.from_image(task.net, task.x[i], int(margin.y[i]), task.ball, target)
-
-
-def _surely_fooled(task: Task, images: ImageSet, s: Array, rows: Array) -> Array:
-    """Which of the images `rows` clip(x + s) fools beyond rounding, that of x + s included, (rows,) bool."""
-    fooled = np.zeros(len(rows), bool)
-    for k, (i, point) in enumerate(zip(rows, images.points(s, rows), strict=True)):
-        fooled[k] = _query(task, images, int(i)).adversarial(point[None], UNIT * np.abs(point))[0]
-    return fooled
+    wrong, safe = beyond_rounding(task.net, task.x, task.y, task.target)
+    for i in np.flatnonzero(~wrong & ~safe & ((task.start > 0) | (share < 1))):
+        raise ValueError(f"x: expected images whose margin float64 can tell from 0, got {task.start[i]:.3g} in row {i}")
 
 
 def largest_refuted(

@@ -168,11 +168,10 @@ class Region:
         The rows themselves may be products (gamma c): of those the output is a multiple, which `error` bounds.
         """
         output = self.net.dense[len(self.l)].W
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # infinite: then so is the bound, which is refused
             total = self.error[-1].sum(axis=-1) / gamma_n(max(output.shape) + 4)
-        for k in range(len(self.l) + 1):
-            d, m = self.net.dense[k].W.shape
-            with np.errstate(over="ignore"):  # infinite: then so is the bound, which is refused
+            for k in range(len(self.l) + 1):
+                d, m = self.net.dense[k].W.shape
                 total = total + (m + 8) * self.entering(k).sum(axis=-1) + 8 * (d + m)
                 total = total + (8 * self.size[k].sum(axis=-1) if k < len(self.l) else 0)
         return ETA * total

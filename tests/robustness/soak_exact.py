@@ -23,6 +23,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,6 +56,11 @@ class Case:
     target: int | None
     regime: str
     nodes: int
+
+    @cached_property
+    def truth(self):
+        """The infimum of |s| over adversarial s (L2: its square), exactly; None if there is none."""
+        return exact.least(self.norm, self.net, self.x, self.y, self.box, self.mask, self.target)
 
 
 def weights(rng, d, m):
@@ -168,7 +174,7 @@ def violation(case, cert):
     if cert.reason == "already misclassified":
         wrong = exact.adversarial(layers, x, case.y, case.target, threshold)
         return None if wrong else "said to be misclassified"
-    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    truth = case.truth
     if cert.lower > 0 and truth is not None:
         lower = Fraction(cert.lower) if np.isfinite(cert.lower) else None
         power = 2 if case.norm == "l2" else 1
@@ -203,7 +209,7 @@ def false_point(case, x_adv, most):
 
 def false_verdict(case):
     """A verdict of `certify` close to the truth, on either side, or at radius 0, that is false, in words, or None."""
-    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    truth = case.truth
     power, counts = 2 if case.norm == "l2" else 1, case.norm == "l0"
     near = float(truth or 1) ** (1 / power)
     for radius in (max(near - 1, 1.0), max(near, 1.0)) if counts else (0.0, near * (1 - 1e-9), near * (1 + 1e-9)):
@@ -232,7 +238,7 @@ def proved(cert, net):
 
 def false_proof(case, cert):
     """A claim a little beyond the truth that the exact checker accepts, in words, or None."""
-    truth = exact.least(case.norm, case.net, case.x, case.y, case.box, case.mask, case.target)
+    truth = case.truth
     if truth is None or not 0 < truth < 1e300:
         return None
     power = 2 if case.norm == "l2" else 1

@@ -453,7 +453,7 @@ def test_where_nothing_works_the_exact_checker_agrees_that_all_of_the_box_was_re
 
 
 def test_misclassified_within_rounding_is_on_the_boundary():
-    """0.1 + 0.2 - 0.3 is 6e-17 in floats, and with 0.30000000000000004 for 0.3 it is 0 or below: nothing is claimed."""
+    """0.1 + 0.2 - 0.3 is 6e-17 in floats and 3e-17 exactly, which is within rounding of 0: nothing is claimed."""
     net = MLP.from_arrays([([[1.0], [1.0], [-1.0]], [0.0])])
     x = np.array([[0.1, 0.2, 0.3]])
     assert net.logits(x)[0, 0] > 0
