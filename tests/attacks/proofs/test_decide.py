@@ -361,3 +361,10 @@ def test_what_a_verdict_tells_of_its_search_does_not_contradict_what_it_claims()
     for verdict in forged:
         with pytest.raises(CertificateError, match="verdict: "):
             verdict.check(net)
+
+
+def test_a_counterexample_that_may_be_outside_the_ball_leaves_the_image_open(monkeypatch):
+    net = MLP.from_arrays([([[1.0], [1.0]], [-1.0])])
+    monkeypatch.setattr("attacks.proofs.decide.brought_inside", lambda *a: iter(()))
+    (verdict,) = certify(net, [[0.25, 0.5]], [0], LInf(0.2), **LIMITS)
+    assert (verdict.status, verdict.reason, verdict.certificate) == ("open", Reason.TIE, None)

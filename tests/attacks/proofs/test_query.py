@@ -7,7 +7,7 @@ import pytest
 from queries import real_net
 
 from attacks.balls import BALLS
-from attacks.proofs.query import Query
+from attacks.proofs.query import Query, beyond_rounding
 from attacks.proofs.tree import PIXEL
 from minigrad import MLP
 from minigrad.margin import Margin
@@ -52,3 +52,20 @@ def test_which_networks_are_piecewise_linear(activation, linear):
     net = real_net((3, 2, 1), 0, activation)
     assert Query.from_image(net, np.zeros(3), 0, None).piecewise_linear == linear
     assert Query.from_image(real_net((3, 1), 0), np.zeros(3), 0, None).piecewise_linear
+
+
+def test_each_point_is_judged_by_its_own_class_and_target():
+    """N = (0, 1, 0.5) + (0, 0, x): class 1 wins, up to x = 0.5, and there nobody can tell."""
+    net = MLP.from_arrays([([[0.0, 0.0, 1.0]], [0.0, 1.0, 0.5])])
+    points, y = np.array([[0.25], [0.25], [0.25], [0.5], [0.75]]), np.array([0, 0, 1, 1, 1])
+    fooled, safe = beyond_rounding(net, points, y)
+    assert fooled.tolist() == [True, True, False, False, True] and safe.tolist() == [False, False, True, False, False]
+    fooled, safe = beyond_rounding(net, points, y, np.array([1, 2, 2, 2, 0]))
+    assert fooled.tolist() == [True, False, False, False, False] and safe.tolist() == [False, True, True, False, True]
+
+
+def test_what_a_point_is_off_by_is_taken_off_its_margin():
+    net = MLP.from_arrays([([[2.0]], [-1.0])])  # the margin at 0.75 is 0.5, and falls by 2 a unit
+    points, y = np.array([[0.75], [0.75]]), np.array([0, 0])
+    fooled, _ = beyond_rounding(net, points, y, off=np.array([[0.1], [0.26]]))
+    assert fooled.tolist() == [True, False]
